@@ -1,0 +1,665 @@
+-- Generated from the migrated schema by `npm run generate`. Do not edit.
+
+create table catalog.addon (
+  code text not null,
+  name text not null,
+  price_cents bigint not null,
+  currency text not null,
+  quantity numeric not null,
+  unit text,
+  grants_meter text,
+  created_at timestamp with time zone not null,
+  constraint addon_pkey PRIMARY KEY (code),
+  constraint addon_meter_exists FOREIGN KEY (grants_meter) REFERENCES catalog.meter(code),
+  constraint addon_code_check CHECK ((code ~ '^[a-z][a-z0-9_-]{0,62}$'::text)),
+  constraint addon_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint addon_price_cents_check CHECK ((price_cents >= 0)),
+  constraint addon_quantity_check CHECK ((quantity >= (0)::numeric))
+);
+
+create table catalog.charge (
+  plan_version_id uuid not null,
+  position integer not null,
+  meter text not null,
+  model text not null,
+  unit_price numeric,
+  tiers jsonb,
+  package_size numeric,
+  package_price numeric,
+  rate numeric,
+  included_quantity numeric,
+  min_amount numeric,
+  max_amount numeric,
+  constraint charge_meter_once UNIQUE (plan_version_id, meter),
+  constraint charge_pkey PRIMARY KEY (plan_version_id, "position"),
+  constraint charge_meter_exists FOREIGN KEY (meter) REFERENCES catalog.meter(code),
+  constraint charge_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
+  constraint charge_fits_its_model CHECK ((((model = 'per_unit'::text) = (unit_price IS NOT NULL)) AND ((model = ANY (ARRAY['graduated'::text, 'volume'::text])) = (tiers IS NOT NULL)) AND ((model = 'package'::text) = ((package_size IS NOT NULL) AND (package_price IS NOT NULL))) AND ((model = 'percentage'::text) = (rate IS NOT NULL)))),
+  constraint charge_included_quantity_check CHECK ((included_quantity >= (0)::numeric)),
+  constraint charge_max_amount_check CHECK ((max_amount >= (0)::numeric)),
+  constraint charge_min_amount_check CHECK ((min_amount >= (0)::numeric)),
+  constraint charge_minimum_below_maximum CHECK ((min_amount <= max_amount)),
+  constraint charge_model_check CHECK ((model = ANY (ARRAY['per_unit'::text, 'graduated'::text, 'volume'::text, 'package'::text, 'percentage'::text]))),
+  constraint charge_package_price_check CHECK ((package_price >= (0)::numeric)),
+  constraint charge_package_size_check CHECK ((package_size > (0)::numeric)),
+  constraint charge_position_check CHECK (("position" >= 0)),
+  constraint charge_rate_check CHECK ((rate >= (0)::numeric)),
+  constraint charge_unit_price_check CHECK ((unit_price >= (0)::numeric))
+);
+CREATE TRIGGER charge_published_is_immutable BEFORE INSERT OR DELETE OR UPDATE ON catalog.charge FOR EACH ROW EXECUTE FUNCTION catalog.refuse_change_of_published_charge();
+
+create table catalog.meter (
+  code text not null,
+  name text not null,
+  unit text not null,
+  aggregation text not null,
+  unique_property text,
+  created_at timestamp with time zone not null,
+  constraint meter_pkey PRIMARY KEY (code),
+  constraint meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'max'::text, 'last'::text, 'unique_count'::text, 'time_weighted_sum'::text]))),
+  constraint meter_code_check CHECK ((code ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+  constraint meter_unique_property_where_needed CHECK (((aggregation = 'unique_count'::text) = (unique_property IS NOT NULL)))
+);
+
+create table catalog.plan (
+  code text not null,
+  name text not null,
+  created_at timestamp with time zone not null,
+  constraint plan_pkey PRIMARY KEY (code),
+  constraint plan_code_check CHECK ((code ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
+);
+
+create table catalog.plan_version (
+  id uuid not null,
+  plan_code text not null,
+  version integer not null,
+  status text not null,
+  currency text not null,
+  interval text not null,
+  base_price_cents bigint not null,
+  proration text not null,
+  created_at timestamp with time zone not null,
+  published_at timestamp with time zone,
+  constraint plan_version_once UNIQUE (plan_code, version),
+  constraint plan_version_pkey PRIMARY KEY (id),
+  constraint plan_version_plan_exists FOREIGN KEY (plan_code) REFERENCES catalog.plan(code),
+  constraint plan_version_base_price_cents_check CHECK ((base_price_cents >= 0)),
+  constraint plan_version_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint plan_version_interval_check CHECK (("interval" = 'month'::text)),
+  constraint plan_version_proration_check CHECK ((proration = ANY (ARRAY['daily'::text, 'none'::text]))),
+  constraint plan_version_published_at_set CHECK (((status = 'draft'::text) = (published_at IS NULL))),
+  constraint plan_version_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'published'::text, 'retired'::text]))),
+  constraint plan_version_version_check CHECK ((version > 0))
+);
+CREATE TRIGGER plan_version_published_is_immutable BEFORE DELETE OR UPDATE ON catalog.plan_version FOR EACH ROW EXECUTE FUNCTION catalog.refuse_change_of_published_version();
+
+create table costs.allocation_rule (
+  id uuid not null,
+  provider text not null,
+  product text,
+  project text,
+  description text,
+  shares jsonb not null,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  constraint allocation_rule_pkey PRIMARY KEY (id),
+  constraint allocation_rule_selects_something CHECK ((COALESCE(product, project, description) IS NOT NULL))
+);
+
+create table costs.balance (
+  provider text not null,
+  generated_at timestamp with time zone not null,
+  month_to_date_balance numeric not null,
+  account_balance numeric not null,
+  month_to_date_usage numeric not null,
+  currency text not null,
+  taken_at timestamp with time zone not null,
+  constraint balance_pkey PRIMARY KEY (provider, generated_at),
+  constraint balance_adds_up CHECK ((month_to_date_balance = (account_balance + month_to_date_usage)))
+);
+
+create table costs.cost_line (
+  provider_invoice_id uuid not null,
+  position integer not null,
+  id uuid not null,
+  provider text not null,
+  kind text not null,
+  product text not null,
+  group_description text,
+  description text not null,
+  charge_category text not null,
+  amount numeric not null,
+  currency text not null,
+  charge_start timestamp with time zone not null,
+  charge_end timestamp with time zone not null,
+  quantity numeric,
+  unit text,
+  project text,
+  external_resource_id text,
+  resource_name text,
+  resource_id uuid,
+  tenant_id text,
+  deployment_id uuid,
+  match_status text not null,
+  match_method text,
+  match_reason text not null,
+  constraint cost_line_pkey PRIMARY KEY (provider_invoice_id, "position"),
+  constraint cost_line_provider_invoice_id_fkey FOREIGN KEY (provider_invoice_id) REFERENCES costs.provider_invoice(id) ON DELETE CASCADE,
+  constraint cost_line_resource_id_fkey FOREIGN KEY (resource_id) REFERENCES inventory.resource(id),
+  constraint cost_line_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint cost_line_charge_category_check CHECK ((charge_category = ANY (ARRAY['Usage'::text, 'Purchase'::text, 'Tax'::text, 'Credit'::text, 'Adjustment'::text]))),
+  constraint cost_line_match_status_check CHECK ((match_status = ANY (ARRAY['matched'::text, 'allocated'::text, 'unmatched'::text, 'not_applicable'::text]))),
+  constraint cost_line_matched_has_owner CHECK (((match_status <> 'matched'::text) OR (deployment_id IS NOT NULL))),
+  constraint cost_line_owner_whole CHECK (((tenant_id IS NULL) = (deployment_id IS NULL))),
+  constraint cost_line_period CHECK ((charge_end >= charge_start)),
+  constraint cost_line_tax_is_not_matched CHECK (((charge_category = ANY (ARRAY['Tax'::text, 'Credit'::text])) = (match_status = 'not_applicable'::text))),
+  constraint cost_line_unmatched_has_none CHECK (((match_status = ANY (ARRAY['matched'::text, 'allocated'::text])) OR (deployment_id IS NULL)))
+);
+CREATE INDEX cost_line_of_deployment ON costs.cost_line USING btree (tenant_id, deployment_id, charge_start);
+CREATE UNIQUE INDEX cost_line_id_once ON costs.cost_line USING btree (id);
+
+create table costs.line_share (
+  cost_line_id uuid not null,
+  tenant_id text not null,
+  deployment_id uuid not null,
+  amount numeric not null,
+  constraint line_share_pkey PRIMARY KEY (cost_line_id, tenant_id, deployment_id),
+  constraint line_share_cost_line_id_fkey FOREIGN KEY (cost_line_id) REFERENCES costs.cost_line(id) ON DELETE CASCADE,
+  constraint line_share_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
+);
+CREATE INDEX line_share_of_deployment ON costs.line_share USING btree (tenant_id, deployment_id);
+
+create table costs.provider_invoice (
+  id uuid not null,
+  provider text not null,
+  external_id text not null,
+  invoice_number text,
+  status text not null,
+  period_start date not null,
+  period_end date not null,
+  currency text not null,
+  amount numeric not null,
+  lines_amount numeric,
+  tax_amount numeric,
+  gap numeric generated always as ((amount - lines_amount)) stored,
+  summary jsonb,
+  line_count integer,
+  read_from text,
+  content_hash text,
+  difference jsonb,
+  announced_at timestamp with time zone not null,
+  ingested_at timestamp with time zone,
+  last_error text,
+  constraint provider_invoice_once UNIQUE (provider, external_id),
+  constraint provider_invoice_pkey PRIMARY KEY (id),
+  constraint provider_invoice_ingested_whole CHECK ((((status = 'announced'::text) = (ingested_at IS NULL)) AND ((ingested_at IS NULL) = (content_hash IS NULL)) AND ((ingested_at IS NULL) = (lines_amount IS NULL)))),
+  constraint provider_invoice_period CHECK ((period_end > period_start)),
+  constraint provider_invoice_read_from_check CHECK ((read_from = ANY (ARRAY['items'::text, 'csv'::text, 'upload'::text]))),
+  constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
+);
+CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number) WHERE (status <> 'preview'::text);
+CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider) WHERE (status = 'preview'::text);
+
+create table costs.remembered_assignment (
+  provider text not null,
+  kind text not null,
+  resource_name text not null,
+  tenant_id text not null,
+  deployment_id uuid not null,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  constraint remembered_assignment_pkey PRIMARY KEY (provider, kind, resource_name),
+  constraint remembered_assignment_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
+);
+
+create table deployments.deployment (
+  tenant_id text not null,
+  id uuid not null,
+  slug text not null,
+  display_name text not null,
+  template text,
+  llm_mode text not null,
+  status text not null,
+  billing_action_suspended boolean not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint deployment_slug_once UNIQUE (tenant_id, slug),
+  constraint deployment_pkey PRIMARY KEY (tenant_id, id),
+  constraint deployment_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
+  constraint deployment_llm_mode_check CHECK ((llm_mode = ANY (ARRAY['off'::text, 'metered'::text]))),
+  constraint deployment_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
+  constraint deployment_status_check CHECK ((status = ANY (ARRAY['trial'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'suspended'::text, 'cancelled'::text, 'archived'::text])))
+);
+CREATE UNIQUE INDEX deployment_id_once ON deployments.deployment USING btree (id);
+
+create table deployments.event (
+  tenant_id text not null,
+  id uuid not null,
+  deployment_id uuid not null,
+  kind text not null,
+  from_status text,
+  to_status text,
+  actor text not null,
+  reason text,
+  details jsonb not null,
+  occurred_at timestamp with time zone not null,
+  constraint event_pkey PRIMARY KEY (tenant_id, id),
+  constraint event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint event_kind_check CHECK ((kind = ANY (ARRAY['created'::text, 'transition'::text, 'updated'::text])))
+);
+CREATE INDEX event_of_deployment ON deployments.event USING btree (tenant_id, deployment_id, occurred_at);
+
+create table finance.push (
+  id uuid not null,
+  document text not null,
+  source text not null,
+  external_id text not null,
+  tenant_id text,
+  payload jsonb not null,
+  status text not null,
+  action text,
+  finance_id text,
+  attempts integer not null,
+  next_attempt_at timestamp with time zone,
+  last_error text,
+  created_at timestamp with time zone not null,
+  pushed_at timestamp with time zone,
+  constraint push_once UNIQUE (source, external_id),
+  constraint push_pkey PRIMARY KEY (id),
+  constraint push_action_check CHECK ((action = ANY (ARRAY['created'::text, 'updated'::text]))),
+  constraint push_answered CHECK (((status = 'pushed'::text) = ((action IS NOT NULL) AND (finance_id IS NOT NULL) AND (pushed_at IS NOT NULL)))),
+  constraint push_attempts_check CHECK ((attempts >= 0)),
+  constraint push_document_check CHECK ((document = ANY (ARRAY['provider_invoice'::text, 'invoice'::text]))),
+  constraint push_due_has_time CHECK (((status = 'pending'::text) = (next_attempt_at IS NOT NULL))),
+  constraint push_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'pushed'::text, 'failed'::text, 'not_configured'::text])))
+);
+CREATE INDEX push_due ON finance.push USING btree (next_attempt_at) WHERE (status = 'pending'::text);
+
+create table inventory.resource (
+  id uuid not null,
+  provider text not null,
+  kind text not null,
+  external_id text not null,
+  name text not null,
+  region text,
+  project text,
+  tags text[] not null,
+  born_at timestamp with time zone not null,
+  gone_at timestamp with time zone,
+  first_seen_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  assigned_deployment_id uuid,
+  assigned_tenant_id text,
+  constraint resource_once UNIQUE (provider, kind, external_id),
+  constraint resource_pkey PRIMARY KEY (id),
+  constraint resource_assignment_exists FOREIGN KEY (assigned_tenant_id, assigned_deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint resource_assignment_whole CHECK (((assigned_deployment_id IS NULL) = (assigned_tenant_id IS NULL))),
+  constraint resource_dies_after_birth CHECK (((gone_at IS NULL) OR (gone_at >= born_at)))
+);
+CREATE INDEX resource_by_name ON inventory.resource USING btree (provider, kind, lower(name));
+
+create table inventory.span (
+  id uuid not null,
+  resource_id uuid not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  name text not null,
+  size text not null,
+  size_gb numeric not null,
+  tenant_id text,
+  deployment_id uuid,
+  changed_at timestamp with time zone not null,
+  constraint span_no_overlap EXCLUDE USING gist (resource_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
+  constraint span_pkey PRIMARY KEY (id),
+  constraint span_deployment_exists FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint span_resource_id_fkey FOREIGN KEY (resource_id) REFERENCES inventory.resource(id),
+  constraint span_deployment_whole CHECK (((tenant_id IS NULL) = (deployment_id IS NULL))),
+  constraint span_ends_after_start CHECK (((ends_at IS NULL) OR (ends_at > starts_at))),
+  constraint span_size_gb_check CHECK ((size_gb >= (0)::numeric))
+);
+CREATE INDEX span_of_deployment ON inventory.span USING btree (tenant_id, deployment_id, starts_at);
+CREATE INDEX span_of_resource ON inventory.span USING btree (resource_id, starts_at);
+
+create table invoicing.credit_note (
+  tenant_id text not null,
+  id uuid not null,
+  invoice_id uuid not null,
+  number text not null,
+  amount_cents bigint not null,
+  tax_cents bigint not null,
+  reason text not null,
+  created_by text not null,
+  created_at timestamp with time zone not null,
+  constraint credit_note_number_once UNIQUE (number),
+  constraint credit_note_pkey PRIMARY KEY (tenant_id, id),
+  constraint credit_note_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoicing.invoice(tenant_id, id),
+  constraint credit_note_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint credit_note_tax_cents_check CHECK ((tax_cents >= 0))
+);
+
+create table invoicing.invoice (
+  tenant_id text not null,
+  id uuid not null,
+  number text,
+  period_start date not null,
+  period_end date not null,
+  status text not null,
+  currency text not null,
+  subtotal_cents bigint not null,
+  tax_cents bigint not null,
+  total_cents bigint not null,
+  seller jsonb not null,
+  buyer jsonb not null,
+  tax jsonb not null,
+  engine_version text not null,
+  inputs_hash text not null,
+  created_at timestamp with time zone not null,
+  issued_at timestamp with time zone,
+  paid_at timestamp with time zone,
+  voided_at timestamp with time zone,
+  constraint invoice_pkey PRIMARY KEY (tenant_id, id),
+  constraint invoice_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
+  constraint invoice_adds_up CHECK (((subtotal_cents + tax_cents) = total_cents)),
+  constraint invoice_issued_is_numbered CHECK (((status = 'draft'::text) OR (status = 'void'::text) OR ((number IS NOT NULL) AND (issued_at IS NOT NULL)))),
+  constraint invoice_period CHECK ((period_end > period_start)),
+  constraint invoice_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'issued'::text, 'paid'::text, 'void'::text])))
+);
+CREATE INDEX invoice_period_start ON invoicing.invoice USING btree (period_start, status);
+CREATE TRIGGER invoice_issued_is_immutable BEFORE DELETE OR UPDATE ON invoicing.invoice FOR EACH ROW EXECUTE FUNCTION invoicing.refuse_change_of_issued_invoice();
+CREATE UNIQUE INDEX invoice_id_once ON invoicing.invoice USING btree (id);
+CREATE UNIQUE INDEX invoice_number_once ON invoicing.invoice USING btree (number);
+CREATE UNIQUE INDEX invoice_one_live_per_period ON invoicing.invoice USING btree (tenant_id, period_start) WHERE (status <> 'void'::text);
+
+create table invoicing.invoice_line (
+  tenant_id text not null,
+  invoice_id uuid not null,
+  position integer not null,
+  id uuid not null,
+  kind text not null,
+  deployment_id uuid,
+  subscription_id uuid,
+  meter text,
+  description text not null,
+  quantity numeric,
+  unit_price numeric,
+  amount_precise numeric not null,
+  amount_cents bigint not null,
+  service_start date not null,
+  service_end date not null,
+  taxable boolean not null,
+  details jsonb not null,
+  constraint invoice_line_pkey PRIMARY KEY (tenant_id, invoice_id, "position"),
+  constraint invoice_line_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoicing.invoice(tenant_id, id) ON DELETE CASCADE,
+  constraint invoice_line_kind_check CHECK ((kind = ANY (ARRAY['plan_base'::text, 'addon'::text, 'usage'::text, 'overage'::text, 'minimum'::text, 'llm_usage'::text, 'adjustment'::text, 'credit'::text, 'tax'::text])))
+);
+CREATE INDEX invoice_line_of_deployment ON invoicing.invoice_line USING btree (tenant_id, deployment_id, service_start);
+CREATE TRIGGER invoice_line_issued_is_immutable BEFORE INSERT OR DELETE OR UPDATE ON invoicing.invoice_line FOR EACH ROW EXECUTE FUNCTION invoicing.refuse_change_of_issued_line();
+CREATE UNIQUE INDEX invoice_line_id_once ON invoicing.invoice_line USING btree (id);
+
+create table invoicing.number_series (
+  series text not null,
+  last_number bigint not null,
+  constraint number_series_pkey PRIMARY KEY (series),
+  constraint number_series_last_number_check CHECK ((last_number >= 0))
+);
+
+create table invoicing.parked (
+  tenant_id text not null,
+  period_start date not null,
+  code text not null,
+  detail text not null,
+  parked_at timestamp with time zone not null,
+  constraint parked_pkey PRIMARY KEY (tenant_id, period_start),
+  constraint parked_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id)
+);
+
+create table invoicing.payment (
+  tenant_id text not null,
+  id uuid not null,
+  invoice_id uuid not null,
+  amount_cents bigint not null,
+  paid_at timestamp with time zone not null,
+  reference text not null,
+  recorded_by text not null,
+  recorded_at timestamp with time zone not null,
+  constraint payment_once UNIQUE (tenant_id, invoice_id, reference),
+  constraint payment_pkey PRIMARY KEY (tenant_id, id),
+  constraint payment_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoicing.invoice(tenant_id, id),
+  constraint payment_amount_cents_check CHECK ((amount_cents > 0))
+);
+
+create table llm_usage.event (
+  gateway_id text not null,
+  gateway_request_id text not null,
+  id uuid not null,
+  tenant_id text not null,
+  deployment_id uuid not null,
+  occurred_at timestamp with time zone not null,
+  provider text not null,
+  model text not null,
+  usage jsonb not null,
+  charge numeric,
+  currency text not null,
+  upstream_cost numeric,
+  price_version text,
+  adjusts text,
+  tags jsonb not null,
+  content_hash text not null,
+  received_at timestamp with time zone not null,
+  constraint event_pkey PRIMARY KEY (gateway_id, gateway_request_id),
+  constraint event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint event_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE (charge IS NULL);
+CREATE INDEX event_of_deployment ON llm_usage.event USING btree (tenant_id, deployment_id, occurred_at);
+CREATE INDEX event_received_at ON llm_usage.event USING btree (received_at);
+CREATE UNIQUE INDEX event_id_once ON llm_usage.event USING btree (id);
+
+create table metering.usage_event (
+  tenant_id text not null,
+  source text not null,
+  event_id text not null,
+  deployment_id uuid not null,
+  meter text not null,
+  quantity numeric not null,
+  occurred_at timestamp with time zone not null,
+  properties jsonb not null,
+  content_hash text not null,
+  received_at timestamp with time zone not null,
+  constraint usage_event_pkey PRIMARY KEY (tenant_id, source, event_id),
+  constraint usage_event_meter_fkey FOREIGN KEY (meter) REFERENCES catalog.meter(code),
+  constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
+);
+CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, meter, occurred_at);
+CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (received_at);
+
+create table platform.idempotency_key (
+  subject text not null,
+  key text not null,
+  request_hash text not null,
+  status_code integer,
+  response text,
+  content_type text,
+  created_at timestamp with time zone not null,
+  constraint idempotency_key_pkey PRIMARY KEY (subject, key),
+  constraint idempotency_key_answer_whole CHECK (((status_code IS NULL) = (response IS NULL))),
+  constraint idempotency_key_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+CREATE INDEX idempotency_key_created_at ON platform.idempotency_key USING btree (created_at);
+
+create table platform.migration (
+  version integer not null,
+  name text not null,
+  checksum text not null,
+  breaking boolean not null,
+  applied_at timestamp with time zone not null,
+  constraint migration_pkey PRIMARY KEY (version)
+);
+
+create table platform.run (
+  id uuid not null,
+  name text not null,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  outcome text not null,
+  detail text,
+  constraint run_pkey PRIMARY KEY (id),
+  constraint run_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text, 'skipped'::text])))
+);
+CREATE INDEX run_name_started_at ON platform.run USING btree (name, started_at DESC);
+
+create table subscriptions.addon (
+  tenant_id text not null,
+  id uuid not null,
+  subscription_id uuid not null,
+  code text not null,
+  name text not null,
+  price_cents bigint not null,
+  currency text not null,
+  quantity numeric not null,
+  unit text,
+  grants_meter text,
+  starts_on date not null,
+  ends_on date,
+  constraint addon_pkey PRIMARY KEY (tenant_id, id),
+  constraint addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
+  constraint addon_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on))),
+  constraint addon_price_cents_check CHECK ((price_cents >= 0)),
+  constraint addon_quantity_check CHECK ((quantity >= (0)::numeric))
+);
+CREATE INDEX addon_of_subscription ON subscriptions.addon USING btree (tenant_id, subscription_id);
+
+create table subscriptions.phase (
+  tenant_id text not null,
+  id uuid not null,
+  subscription_id uuid not null,
+  plan_version_id uuid not null,
+  mode text not null,
+  starts_on date not null,
+  ends_on date,
+  constraint phase_no_overlap EXCLUDE USING gist (tenant_id WITH =, subscription_id WITH =, daterange(starts_on, ends_on) WITH &&),
+  constraint phase_pkey PRIMARY KEY (tenant_id, id),
+  constraint phase_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
+  constraint phase_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
+  constraint phase_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on > starts_on))),
+  constraint phase_mode_check CHECK ((mode = ANY (ARRAY['normal'::text, 'trial'::text, 'paused'::text])))
+);
+
+create table subscriptions.subscription (
+  tenant_id text not null,
+  id uuid not null,
+  deployment_id uuid not null,
+  starts_on date not null,
+  ends_on date,
+  created_at timestamp with time zone not null,
+  changed_at timestamp with time zone not null,
+  constraint subscription_no_overlap EXCLUDE USING gist (tenant_id WITH =, deployment_id WITH =, daterange(starts_on, ends_on) WITH &&),
+  constraint subscription_pkey PRIMARY KEY (tenant_id, id),
+  constraint subscription_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint subscription_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on)))
+);
+CREATE UNIQUE INDEX subscription_id_once ON subscriptions.subscription USING btree (id);
+CREATE UNIQUE INDEX subscription_one_live ON subscriptions.subscription USING btree (tenant_id, deployment_id) WHERE (ends_on IS NULL);
+
+create table tenants.tenant (
+  id text not null,
+  legal_name text not null,
+  email text,
+  address text,
+  country text not null,
+  tax_id text,
+  currency text not null,
+  timezone text not null,
+  tax_treatment text not null,
+  tax_name text,
+  tax_rate numeric,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint tenant_pkey PRIMARY KEY (id),
+  constraint tenant_country_check CHECK ((country ~ '^[A-Z]{2}$'::text)),
+  constraint tenant_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint tenant_id_check CHECK ((id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'::text)),
+  constraint tenant_legal_name_check CHECK (((length(legal_name) >= 1) AND (length(legal_name) <= 200))),
+  constraint tenant_tax_is_whole CHECK (((tax_treatment <> 'taxable'::text) OR ((tax_name IS NOT NULL) AND (tax_rate IS NOT NULL) AND (tax_rate > (0)::numeric) AND (tax_rate < (1)::numeric)))),
+  constraint tenant_tax_treatment_check CHECK ((tax_treatment = ANY (ARRAY['taxable'::text, 'export'::text, 'exempt'::text])))
+);
+CREATE UNIQUE INDEX tenant_id_without_case ON tenants.tenant USING btree (lower(id));
+
+CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- After a draft only the state may move on: issued → paid, issued → void. Nothing that the customer was told changes.
+  if old.status <> 'draft' and (
+    tg_op = 'DELETE'
+    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('void', 'void'))
+    or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
+        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at)
+      is distinct from
+       (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
+        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at)
+  ) then
+    raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
+      using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (
+    select 1 from invoicing.invoice i
+    where i.status <> 'draft' and (
+      (tg_op <> 'INSERT' and i.tenant_id = old.tenant_id and i.id = old.invoice_id)
+      or (tg_op <> 'DELETE' and i.tenant_id = new.tenant_id and i.id = new.invoice_id)
+    )
+  ) then
+    raise exception 'the lines of an issued invoice cannot be changed'
+      using errcode = 'check_violation', constraint = 'invoice_line_issued_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION catalog.refuse_change_of_published_charge()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  owner_id uuid := case when tg_op = 'DELETE' then old.plan_version_id else new.plan_version_id end;
+begin
+  if exists (
+    select 1 from catalog.plan_version v
+    where v.status <> 'draft' and v.id in (owner_id, case when tg_op = 'UPDATE' then old.plan_version_id end)
+  ) then
+    raise exception 'the charges of a published plan version cannot be changed'
+      using errcode = 'check_violation', constraint = 'charge_published_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION catalog.refuse_change_of_published_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- A published version may only be retired; every other column stays what the customer agreed to.
+  if old.status <> 'draft' and (
+    tg_op = 'DELETE'
+    or new.status = 'draft'
+    or (new.id, new.plan_code, new.version, new.currency, new.interval, new.base_price_cents, new.proration, new.created_at, new.published_at)
+      is distinct from
+      (old.id, old.plan_code, old.version, old.currency, old.interval, old.base_price_cents, old.proration, old.created_at, old.published_at)
+  ) then
+    raise exception 'plan version %/% is published and cannot be changed', old.plan_code, old.version
+      using errcode = 'check_violation', constraint = 'plan_version_published_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;

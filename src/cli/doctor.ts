@@ -1,0 +1,91 @@
+import type { Application } from '../app.ts'
+import { readMigrations, schemaState } from '../platform/migrate.ts'
+import { heading, mark, print, printJson, table } from './output.ts'
+import { withApp } from './session.ts'
+
+type Check = { name: string; ok: boolean; detail: string }
+
+export async function runDoctor(options: { json?: true }): Promise<void> {
+  const report = await withApp(async (app) => ({
+    checks: await readChecks(app),
+    queues: await app.jobs.counts(),
+    runs: await readLastRuns(app),
+  }))
+  const failing =
+    report.checks.filter((check) => !check.ok).length + report.runs.filter((run) => run.outcome === 'failed').length
+  if (options.json) printJson({ ok: failing === 0, ...report })
+  else {
+    print(heading('Configuration and schema'))
+    print(
+      table(
+        [
+          { title: 'check', value: (check) => check.name },
+          { title: '', value: (check) => mark(check.ok) },
+          { title: 'detail', value: (check) => check.detail },
+        ],
+        report.checks,
+      ),
+    )
+    print(heading('Queues'))
+    print(
+      table(
+        [
+          { title: 'job', value: (queue) => queue.name },
+          { title: 'waiting', align: 'right', value: (queue) => String(queue.queued) },
+          { title: 'running', align: 'right', value: (queue) => String(queue.active) },
+          { title: 'failed', align: 'right', value: (queue) => String(queue.failed) },
+        ],
+        report.queues,
+      ),
+    )
+    print(heading('Last runs'))
+    print(
+      report.runs.length === 0
+        ? 'No job has run yet.'
+        : table(
+            [
+              { title: 'job', value: (run) => run.name },
+              { title: 'started', value: (run) => run.started_at.toString({ smallestUnit: 'second' }) },
+              { title: 'outcome', value: (run) => run.outcome },
+              { title: 'detail', value: (run) => run.detail ?? '' },
+            ],
+            report.runs,
+          ),
+    )
+  }
+  if (failing > 0) process.exitCode = 1
+}
+
+async function readChecks({ config, edge }: Application): Promise<Check[]> {
+  const schema = await schemaState(edge.db, await readMigrations())
+  const database =
+    config.database.kind === 'embedded' ? `embedded in ${config.database.data_dir}` : config.database.kind
+  return [
+    { name: 'database', ok: true, detail: database },
+    { name: 'schema', ok: schema.state === 'current' || schema.state === 'newer', detail: schema.state },
+    // Not configured is a choice, so it is shown and is no failure.
+    {
+      name: 'provider',
+      ok: true,
+      detail:
+        config.digitalocean.token === null ? 'not configured: set DIGITALOCEAN_TOKEN' : config.digitalocean.api_url,
+    },
+    {
+      name: 'finance',
+      ok: true,
+      detail: config.finance.jwt_secret === null ? 'not configured: set SKYAI_FINANCE_JWT_SECRET' : config.finance.url,
+    },
+    { name: 'seller', ok: true, detail: config.seller.legal_name },
+    { name: 'clock', ok: true, detail: config.now ? `frozen at ${config.now}` : 'system' },
+  ]
+}
+
+async function readLastRuns({ edge }: Application) {
+  return edge.db.read
+    .selectFrom('platform.run')
+    .distinctOn('name')
+    .select(['name', 'started_at', 'finished_at', 'outcome', 'detail'])
+    .orderBy('name')
+    .orderBy('started_at', 'desc')
+    .execute()
+}

@@ -1,0 +1,98 @@
+import { Presets, SingleBar } from 'cli-progress'
+import Table from 'cli-table3'
+import { styleText } from 'node:util'
+import { Problem } from '../kernel/problem.ts'
+
+/** What people read: tables that line up, colour only on a terminal, progress on standard error. */
+
+export type Column<R> = { title: string; align?: 'left' | 'right'; value: (row: R) => string }
+
+const NO_BORDERS = Object.fromEntries(
+  [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+  ].map((part) => [part, '']),
+)
+
+export function table<R>(columns: readonly Column<R>[], rows: readonly R[]): string {
+  const printed = new Table({
+    head: columns.map((column) => styleText('bold', column.title)),
+    colAligns: columns.map((column) => column.align ?? 'left'),
+    chars: { ...NO_BORDERS, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  })
+  for (const row of rows) printed.push(columns.map((column) => column.value(row)))
+  return printed
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+export function heading(text: string): string {
+  return `\n${styleText(['bold', 'cyan'], text)}`
+}
+
+export function mark(ok: boolean): string {
+  return ok ? styleText('green', 'ok') : styleText('red', 'BROKEN')
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+export function printJson(value: unknown): void {
+  print(
+    JSON.stringify(
+      value,
+      (_key, item: unknown) => (typeof item === 'bigint' ? JSON.rawJSON(item.toString()) : item),
+      2,
+    ),
+  )
+}
+
+export type Progress = { update(done: number, total: number): void; done(): void }
+
+/** A bar on a terminal, nothing elsewhere. */
+export function progress(label: string): Progress {
+  if (!process.stderr.isTTY) return { update: () => {}, done: () => {} }
+  const bar = new SingleBar(
+    { format: `${label} {bar} {value}/{total}`, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    Presets.shades_classic,
+  )
+  let started = false
+  return {
+    update: (done, total) => {
+      if (started) bar.setTotal(total)
+      else bar.start(total, 0)
+      started = true
+      bar.update(done)
+    },
+    done: () => bar.stop(),
+  }
+}
+
+/** A refusal says what to do next; anything else is a bug and shows where it came from. */
+export function reportFailure(error: unknown): void {
+  if (!(error instanceof Problem)) {
+    console.error(error)
+    return
+  }
+  console.error(`${styleText('red', 'error', { stream: process.stderr })} ${error.message} (${error.code})`)
+  for (const fault of error.errors) {
+    const place = 'path' in fault ? fault.path : `row ${fault.row}, column ${fault.column}`
+    console.error(`  ${place}: ${fault.message}`)
+  }
+}

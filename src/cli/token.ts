@@ -1,0 +1,43 @@
+import { loadConfig } from '../config.ts'
+import { invalidInput } from '../kernel/problem.ts'
+import { jwtSecret, mintToken } from '../platform/auth.ts'
+import { frozenClock, systemClock } from '../platform/clock.ts'
+import { randomIds } from '../platform/ids.ts'
+import { print } from './output.ts'
+
+const TTL = /^(\d{1,6})([smhd])$/
+const UNITS = { s: 'seconds', m: 'minutes', h: 'hours', d: 'days' } as const
+const OPERATOR_ROLES = ['platform_admin', 'gateway', 'meter']
+
+export async function runToken(options: {
+  role: string
+  tenant?: string
+  ttl: string
+  subject: string
+}): Promise<void> {
+  const config = loadConfig()
+  if (config.database.kind === 'memory' && config.jwt_secret === null) {
+    throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
+  }
+  if (!OPERATOR_ROLES.includes(options.role) && options.tenant === undefined) {
+    throw invalidInput(`The role ${options.role} belongs to a tenant: name it with --tenant.`)
+  }
+  const clock = config.now ? frozenClock(config.now) : systemClock
+  print(
+    await mintToken(
+      { sub: options.subject, role: options.role, tenant_id: options.tenant ?? null },
+      { secret: await jwtSecret(config, randomIds), now: clock.now(), ttl: readTtl(options.ttl) },
+    ),
+  )
+}
+
+function readTtl(text: string): Temporal.Duration {
+  const [, amount, unit] = TTL.exec(text) ?? []
+  if (amount === undefined || unit === undefined)
+    throw invalidInput('--ttl must be a number with a unit: 90s, 30m, 1h or 7d.')
+  const name = UNITS[unit as keyof typeof UNITS]
+  // An instant knows no days, so a day is 24 hours here.
+  return name === 'days'
+    ? Temporal.Duration.from({ hours: Number(amount) * 24 })
+    : Temporal.Duration.from({ [name]: Number(amount) })
+}

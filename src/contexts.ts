@@ -1,0 +1,15 @@
+/** The contexts in order: each may import only those above it, and only through their `index.ts`. */
+export const CONTEXTS = [
+  'tenants',
+  'pricing',
+  'catalog',
+  'deployments',
+  'inventory',
+  'subscriptions',
+  'metering',
+  'llm-usage',
+  'costs',
+  'invoicing',
+  'finance',
+  'margin',
+] as const

@@ -1,0 +1,164 @@
+import { decimal, plain, smaller, ZERO } from '../../kernel/decimal.ts'
+import { invariant, InvariantError, present } from '../../kernel/invariant.ts'
+import { type Currency, formatMinor, fromMinor, toMinor } from '../../kernel/money.ts'
+import type { QuoteLine } from './facts.ts'
+
+/** Digits after the point that a formula shows: all those of a unit price. The facts beside it are whole. */
+const SHOWN_PLACES = 12
+
+/** The part of a line that its explanation needs: also what is left of a stored one. */
+export type ExplainableLine = Pick<
+  QuoteLine,
+  'kind' | 'meter' | 'quantity' | 'unit_price' | 'amount_precise' | 'amount_cents' | 'details'
+>
+
+export type Explanation = { formula: string; facts: Record<string, unknown> }
+
+/**
+ * How a line's amount came about, for people: `(2,160 − 1,488 included) × 0.01 = 6.72`. The facts are JSON values.
+ * Takes lines of `quote`, fresh or stored; details that lack what their kind needs throw InvariantError.
+ */
+export function explain(line: ExplainableLine): Explanation {
+  const { meter, quantity, unit_price, amount_precise } = line
+  return {
+    formula: `${working(line)} = ${result(line)}`,
+    facts: { ...line.details, meter, quantity, unit_price, amount_precise },
+  }
+}
+
+function working(line: ExplainableLine): string {
+  switch (line.kind) {
+    case 'plan_base':
+    case 'addon':
+      return prorated(stated(line.unit_price), line)
+    case 'usage':
+    case 'overage':
+      return chargeWorking(line)
+    case 'minimum':
+      return `${prorated(detail(line, 'min_amount'), line)} minimum − ${money(detail(line, 'charged_amount'), line)} charged`
+    case 'llm_usage':
+      return `sum of ${grouped(stated(line.quantity))} LLM charges`
+    case 'adjustment':
+    case 'credit':
+      return adjustmentWorking(line)
+    case 'tax':
+      return `${minor(detail(line, 'taxable_cents'), line)} × ${percent(detail(line, 'rate'))}`
+  }
+}
+
+/** The exact amount, and the posted one where it differs. */
+function result(line: ExplainableLine): string {
+  const posted = formatMinor(line.amount_cents, currencyOf(line))
+  const exact = money(line.amount_precise, line)
+  return exact === posted ? posted : `${exact}, rounded to ${posted}`
+}
+
+function prorated(price: string, line: ExplainableLine): string {
+  const amount = money(price, line)
+  if (detail(line, 'proration') === 'none') return amount
+  return `${amount} × ${detail(line, 'days_active')} of ${detail(line, 'days_in_period')} days`
+}
+
+function chargeWorking(line: ExplainableLine): string {
+  const limit = has(line, 'uncapped_amount') ? `, at most ${money(detail(line, 'max_amount'), line)}` : ''
+  const trial = line.details['trial'] === true ? ', free in the trial' : ''
+  return `${modelWorking(line)}${limit}${trial}`
+}
+
+function modelWorking(line: ExplainableLine): string {
+  const included = decimal(detail(line, 'included_quantity')).gt(ZERO)
+  const billable = included ? lessIncluded(line) : grouped(stated(line.quantity))
+  const factor = included ? `(${billable})` : billable
+  const model = detail(line, 'model')
+  switch (model) {
+    case 'per_unit':
+      return `${factor} × ${grouped(stated(line.unit_price))}`
+    case 'percentage':
+      return `${factor} × ${percent(detail(line, 'rate'))}`
+    case 'package':
+      return `${billable}, in packages of ${grouped(detail(line, 'package_size'))}: ${packageWorking(line)}`
+    case 'graduated':
+    case 'volume':
+      return included ? `${billable}: ${tiersWorking(line)}` : tiersWorking(line)
+    default:
+      throw new InvariantError(`a line of the unknown model ${model}`)
+  }
+}
+
+function lessIncluded(line: ExplainableLine): string {
+  const metered = decimal(detail(line, 'metered_quantity'))
+  const included = decimal(detail(line, 'included_quantity'))
+  const used = smaller(metered, included)
+  const of = used.eq(included) ? '' : ` of ${grouped(plain(included))}`
+  return `${grouped(plain(metered))} − ${grouped(plain(used))}${of} included`
+}
+
+function packageWorking(line: ExplainableLine): string {
+  return `${grouped(detail(line, 'packages'))} × ${money(detail(line, 'package_price'), line)}`
+}
+
+function tiersWorking(line: ExplainableLine): string {
+  const tiers = line.details['tiers']
+  invariant(Array.isArray(tiers), 'the details of a tiered line hold its tiers')
+  return tiers.length === 0 ? '0' : tiers.map((tier: unknown) => tierWorking(tier, line)).join(' + ')
+}
+
+function tierWorking(tier: unknown, line: ExplainableLine): string {
+  const units = `${grouped(text(tier, 'quantity'))} × ${grouped(text(tier, 'unit_price'))}`
+  const flat_price = text(tier, 'flat_price')
+  return flat_price === '0' ? units : `${units} + ${money(flat_price, line)} flat`
+}
+
+function adjustmentWorking(line: ExplainableLine): string {
+  if (!has(line, 'rated_cents')) return 'stated amount'
+  return `${minor(detail(line, 'rated_cents'), line)} rated now − ${minor(detail(line, 'billed_cents'), line)} billed already`
+}
+
+/** `"0.029"` → `2.9 %`. */
+function percent(rate: string): string {
+  return `${grouped(plain(decimal(rate).times(decimal('100'))))} %`
+}
+
+/** With the digits of the currency where that is exact, else with its own. */
+function money(amount: string, line: ExplainableLine): string {
+  const currency = currencyOf(line)
+  const cents = toMinor(decimal(amount), currency)
+  return fromMinor(cents, currency).eq(decimal(amount)) ? formatMinor(cents, currency) : grouped(amount)
+}
+
+function minor(cents: string, line: ExplainableLine): string {
+  return formatMinor(BigInt(cents), currencyOf(line))
+}
+
+/** `"2160.5"` → `2,160.5`. */
+function grouped(number: string): string {
+  const [whole = '', fraction = ''] = number.split('.')
+  const digits = fraction.length > SHOWN_PLACES ? `${fraction.slice(0, SHOWN_PLACES)}…` : fraction
+  return `${whole.replace(/\B(?=(\d{3})+$)/g, ',')}${digits === '' ? '' : `.${digits}`}`
+}
+
+function currencyOf(line: ExplainableLine): Currency {
+  return detail(line, 'currency')
+}
+
+function has(line: ExplainableLine, key: string): boolean {
+  return line.details[key] !== undefined
+}
+
+function detail(line: ExplainableLine, key: string): string {
+  return text(line.details, key)
+}
+
+function text(record: unknown, key: string): string {
+  const value = isRecord(record) ? record[key] : undefined
+  invariant(typeof value === 'string', `the details of a line hold the text ${key}`)
+  return value
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function stated(value: string | null): string {
+  return present(value, 'a line of this kind states its quantity and price')
+}

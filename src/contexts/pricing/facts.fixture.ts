@@ -1,0 +1,152 @@
+import fc from 'fast-check'
+import { decimal, type Decimal, plain } from '../../kernel/decimal.ts'
+import { type Period, period } from '../../kernel/period.ts'
+import type { AddonTerms, Charge, PlanTerms, QuoteFacts, SegmentFacts, TaxTerms } from './facts.ts'
+
+// Facts for the tests of this folder: the Studio plan as examples change it, and arbitrary facts for properties.
+
+export const APRIL = period('2026-04-01', '2026-05-01')
+export const GST: TaxTerms = { treatment: 'taxable', name: 'GST', rate: '0.10' }
+
+export const STORAGE: AddonTerms = {
+  id: 'addon_1',
+  code: 'storage_50gb',
+  name: 'Storage 50 GB',
+  price_cents: 750n,
+  quantity: '50',
+  unit: 'GB',
+  grants_meter: null,
+}
+
+export const STUDIO: PlanTerms = {
+  code: 'studio',
+  version: 1,
+  name: 'Studio',
+  currency: 'AUD',
+  interval: 'month',
+  base_price_cents: 5000n,
+  proration: 'daily',
+  charges: [{ meter: 'droplet_hours', model: 'per_unit', unit_price: '0.01', included_quantity: '1488' }],
+}
+
+/** April on the Studio plan without usage or add-ons, except as `changes` say. */
+export function segmentFacts(changes: Partial<SegmentFacts> = {}): SegmentFacts {
+  return { active: APRIL, mode: 'normal', plan: STUDIO, addons: [], usage: {}, ...changes }
+}
+
+/** April for a plan that is nothing but one charge, on whose meter `quantity` was used. */
+export function chargeFacts(charge: Charge, quantity: string, changes: Partial<SegmentFacts> = {}): QuoteFacts {
+  const plan = { ...STUDIO, base_price_cents: 0n, charges: [charge] }
+  return quoteFacts([segmentFacts({ plan, usage: { [charge.meter]: quantity }, ...changes })])
+}
+
+/** One subscription of one deployment in April, taxed. */
+export function quoteFacts(segments: readonly SegmentFacts[], changes: Partial<QuoteFacts> = {}): QuoteFacts {
+  return {
+    currency: 'AUD',
+    period: APRIL,
+    tax: GST,
+    subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments }],
+    llm: [],
+    adjustments: [],
+    ...changes,
+  }
+}
+
+/** Decimal strings from 0 to 10,000 with up to 3 digits after the point, small whole numbers often. */
+export const quantities: fc.Arbitrary<string> = fc.oneof(thousandths(10_000_000n), fc.nat(30).map(String))
+/** Decimal strings from 0 to 100, with up to 3 digits after the point. */
+export const prices: fc.Arbitrary<string> = thousandths(100_000n)
+/** The same without 0. */
+export const sizes: fc.Arbitrary<string> = prices.filter((text) => text !== '0')
+
+/** Two to four tiers with rising bounds, the last without one. */
+export const tiers = fc
+  .tuple(
+    fc.uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 3 }),
+    fc.array(fc.record({ unit_price: prices, flat_price: fc.option(prices) }), { minLength: 4, maxLength: 4 }),
+  )
+  .map(([bounds, terms]) => {
+    const up_to = [...bounds.toSorted((a, b) => a - b).map(String), null]
+    return terms.slice(0, up_to.length).map((tier, index) => ({ up_to: up_to[index] ?? null, ...tier }))
+  })
+
+/** A charge of any model on `meter`, with any of the limits; its minimum is never above its maximum. */
+export function charges(meter: string): fc.Arbitrary<Charge> {
+  const models = fc.oneof(
+    fc.record({ model: fc.constant('per_unit' as const), unit_price: prices }),
+    fc.record({ model: fc.constantFrom('graduated' as const, 'volume' as const), tiers }),
+    fc.record({ model: fc.constant('package' as const), package_size: sizes, package_price: prices }),
+    fc.record({ model: fc.constant('percentage' as const), rate: prices }),
+  )
+  const limits = fc.tuple(fc.option(quantities), fc.option(prices), fc.option(prices))
+  return fc.tuple(models, limits).map(([model, [included_quantity, a, b]]) => {
+    const [min_amount, max_amount] = a !== null && b !== null && decimal(a).gt(decimal(b)) ? [b, a] : [a, b]
+    return { meter, included_quantity, min_amount, max_amount, ...model }
+  })
+}
+
+/** Days of April, at least one. */
+export const partsOfApril: fc.Arbitrary<Period> = fc
+  .tuple(fc.integer({ min: 0, max: 29 }), fc.integer({ min: 1, max: 30 }))
+  .map(([start, length]) => {
+    const from = APRIL.start.add({ days: start })
+    return { start: from, end: from.add({ days: Math.min(length, 30 - start) }) }
+  })
+
+const addons: fc.Arbitrary<AddonTerms> = fc.record({
+  id: fc.uuid(),
+  code: fc.constantFrom('backup', 'storage_50gb'),
+  name: fc.constant('An add-on'),
+  price_cents: fc.bigInt({ min: 0n, max: 10_000n }),
+  quantity: quantities,
+  unit: fc.constant('GB'),
+  grants_meter: fc.constantFrom('a', null),
+})
+
+const segmentsOfFacts: fc.Arbitrary<SegmentFacts> = fc.record({
+  active: partsOfApril,
+  mode: fc.constantFrom('normal', 'trial', 'paused'),
+  plan: fc.record({
+    code: fc.constant('studio'),
+    version: fc.constant(1),
+    name: fc.constant('Studio'),
+    currency: fc.constant('AUD'),
+    interval: fc.constant('month'),
+    base_price_cents: fc.bigInt({ min: 0n, max: 100_000n }),
+    proration: fc.constantFrom('daily', 'none'),
+    charges: fc.tuple(charges('a'), charges('b')),
+  }),
+  addons: fc.array(addons, { maxLength: 3 }),
+  usage: fc.record({ a: quantities, b: quantities, unpriced: quantities }),
+})
+
+/** Facts with every kind of line. */
+export const anyFacts: fc.Arbitrary<QuoteFacts> = fc
+  .record({
+    segments: fc.array(segmentsOfFacts, { maxLength: 3 }),
+    tax: fc.constantFrom<TaxTerms>(GST, { treatment: 'export', name: null, rate: null }),
+    llm: fc.array(fc.record({ charge: prices, event_count: fc.nat(3) }), { maxLength: 2 }),
+    adjustments: fc.array(fc.bigInt({ min: -50_000n, max: 50_000n }), { maxLength: 2 }),
+  })
+  .map(({ segments, tax, llm, adjustments }) => {
+    const owner = { deployment_id: 'dep_1', subscription_id: 'sub_1', service_period: APRIL }
+    return quoteFacts(segments, {
+      tax,
+      llm: llm.map((entry) => ({ ...owner, ...entry })),
+      adjustments: adjustments.map((amount_cents) => ({
+        ...owner,
+        description: 'Late usage',
+        amount_cents,
+        details: { rated_cents: (amount_cents + 100n).toString(), billed_cents: '100' },
+      })),
+    })
+  })
+
+function thousandths(max: bigint): fc.Arbitrary<string> {
+  return fc.bigInt({ min: 0n, max }).map((count) => plain(perThousand(count)))
+}
+
+function perThousand(count: bigint): Decimal {
+  return decimal(count).div(decimal('1000'))
+}

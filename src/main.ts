@@ -1,0 +1,82 @@
+import { Command, Option } from 'commander'
+import { runAuditCommand } from './cli/audit.ts'
+import { runDoctor } from './cli/doctor.ts'
+import { runImport } from './cli/import.ts'
+import { runMigrate } from './cli/migrate.ts'
+import { reportFailure } from './cli/output.ts'
+import { runRollup } from './cli/rollup.ts'
+import { runServe, runWork } from './cli/serve.ts'
+import { runSync } from './cli/sync.ts'
+import { runToken } from './cli/token.ts'
+
+const json = new Option('--json', 'print the report as JSON')
+
+const program = new Command('arcadia')
+  .description('Provider bills, tenant invoices and the margin between them, exact to the cent.')
+  .version('0.1.0')
+  .showHelpAfterError()
+  .addHelpText('after', '\nConfiguration comes from the environment: see docs/configuration.md.')
+
+program
+  .command('serve')
+  .description('serve the API and, unless told otherwise, work on the jobs')
+  .option('--no-jobs', 'only the API; run `arcadia work` elsewhere')
+  .action(runServe)
+program.command('work').description('work on the jobs only; run as many as you like').action(runWork)
+program.command('migrate').description('bring the database schema up to date').addOption(json).action(runMigrate)
+program
+  .command('demo')
+  .description('a whole month of a made-up operator: bill in, usage in, invoices out, margin shown')
+  .addOption(json)
+  .option('--no-serve', 'stop after the report instead of serving the API')
+  .action(async (options: { json?: true; serve: boolean }) => {
+    const { runDemo } = await import('../demo/index.ts')
+    await runDemo(options)
+  })
+program
+  .command('sync')
+  .description("read the provider's inventory, balance and bills now")
+  .addOption(json)
+  .action(runSync)
+program
+  .command('import')
+  .description("store a provider's bill from a CSV file; its name may carry period and number")
+  .argument('<file>', 'the CSV file, or - for standard input')
+  .option('--provider <provider>', 'whose bill it is', 'digitalocean')
+  .option('--period <month>', 'the month that is billed, such as 2026-04')
+  .option('--invoice-number <number>', 'the number printed on the bill')
+  .addOption(json)
+  .action(runImport)
+program
+  .command('rollup')
+  .description('write the invoices of a month that is over')
+  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .option('--tenant <id>', 'only this tenant')
+  .option('--force', 'rebuild drafts; issued invoices are never changed')
+  .addOption(json)
+  .action(runRollup)
+program
+  .command('token')
+  .description('make a token for the API')
+  .requiredOption('--role <role>', 'platform_admin, gateway, meter, or any other name for a tenant’s user')
+  .option('--tenant <id>', 'the tenant that the token speaks for')
+  .option('--ttl <duration>', 'how long it is valid: 30m, 1h, 7d', '1h')
+  .option('--subject <name>', 'who it is made for', 'arcadia-cli')
+  .action(runToken)
+program
+  .command('audit')
+  .description('prove the invariants over everything stored; exits with 1 when one is broken')
+  .addOption(json)
+  .action(runAuditCommand)
+program
+  .command('doctor')
+  .description('show configuration, schema, queues and last runs; exits with 1 when something needs attention')
+  .addOption(json)
+  .action(runDoctor)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  reportFailure(error)
+  process.exitCode = 1
+}

@@ -1,0 +1,273 @@
+import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
+import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
+import { Kysely, type LogEvent, PGliteDialect, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely'
+import pg from 'pg'
+import type { Config } from '../config.ts'
+import type { DB } from '../../db/types.ts'
+import { problemOfConstraint } from '../kernel/problem.ts'
+import { lockDataDir } from './data-dir.ts'
+
+/** One interface on PGlite (embedded) and PostgreSQL: the same SQL, the same values in and out. */
+export type Database = {
+  readonly kind: 'postgres' | 'pglite'
+  /** Reads outside a transaction. */
+  readonly read: Reader
+  /**
+   * Runs `work` in one transaction. Deadlocks and serialization failures are tried again; a violated constraint that a
+   * context has claimed comes out as its Problem. Open one only in routes, jobs and commands, and never call the
+   * network inside.
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Several statements in one transaction, without parameters: for migrations. */
+  script(text: string): Promise<void>
+  /** What the job queue runs on. */
+  readonly queue: { kind: 'pglite'; pglite: QueueHandle } | { kind: 'postgres'; url: string }
+  close(): Promise<void>
+}
+
+/** Selects from every table and writes none. */
+export type Reader = Pick<Kysely<DB>, 'selectFrom' | 'selectNoFrom' | 'fn' | 'getExecutor'>
+
+/** A whole transaction. Only the edge has it; contexts see it as a ContextTx. */
+export type Tx = Transaction<DB>
+
+type Owned<C extends string> = { [K in keyof DB as K extends `${C}.${string}` ? K : never]: DB[K] }
+type Writer<C extends string> = Pick<Transaction<Owned<C>>, 'insertInto' | 'updateTable' | 'deleteFrom'>
+
+/** A transaction that selects from every table and writes only those of schema `C`: one writer per table. */
+export type ContextTx<C extends string> = Reader & Writer<C>
+
+/** The table names that schema `C` owns. */
+export type TableOf<C extends string> = keyof Owned<C> & string
+
+type QueueHandle = Pick<PGlite, 'query' | 'exec' | 'listen'>
+
+const TRANSACTION_MAX_ATTEMPTS = 4
+const POOL_MAX_CONNECTIONS = 10
+const CONNECT_TIMEOUT_MS = 10_000
+/** Deadlock detected; could not serialize. */
+const TRY_AGAIN = new Set(['40P01', '40001'])
+
+export type OpenOptions = {
+  /** Sees every statement as it is sent. */
+  on_query?: (text: string) => void
+  /** A migrated database to start from, as PGlite dumps it (memory only). */
+  template?: Blob
+  /** An open PGlite to use instead of a new one (memory only). */
+  pglite?: PGlite
+}
+
+export async function openDatabase(config: Pick<Config, 'database'>, options: OpenOptions = {}): Promise<Database> {
+  switch (config.database.kind) {
+    case 'postgres':
+      return openPostgres(config.database.url, options)
+    case 'memory':
+      return openPGlite(
+        options.pglite ??
+          (await PGlite.create({
+            extensions: { btree_gist },
+            ...(options.template && { loadDataDir: options.template }),
+          })),
+        options,
+      )
+    case 'embedded': {
+      const lock = await lockDataDir(config.database.data_dir)
+      try {
+        const pglite = await PGlite.create({ dataDir: lock.database_dir, extensions: { btree_gist } })
+        return openPGlite(pglite, options, lock.release)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+    }
+  }
+}
+
+/** Narrows the edge's transaction to what one context may do with it. */
+export function within<C extends string>(tx: Reader): ContextTx<C> {
+  // The same object at run time; the type only takes away what the context must not touch.
+  return tx as unknown as ContextTx<C>
+}
+
+/** A value for a jsonb column or parameter. Big integers and times become strings. */
+export function jsonb(value: unknown): RawBuilder<never> {
+  return sql`${toJson(value)}::jsonb`
+}
+
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item))
+}
+
+/**
+ * Inserts any number of rows in one statement with one parameter. Rows are spelled as the columns are; a column that
+ * the first row does not name gets null. `on_conflict` is e.g. `do nothing`. Returns how many rows went in.
+ */
+export async function insertRows<C extends string>(
+  tx: ContextTx<C>,
+  table: TableOf<C>,
+  rows: readonly object[],
+  options: { on_conflict?: 'do nothing' } = {},
+): Promise<number> {
+  const first = rows[0]
+  if (first === undefined) return 0
+  const columns = sql.join(Object.keys(first).map((name) => sql.ref(name)))
+  const { numAffectedRows } = await sql`
+    insert into ${sql.table(table)} (${columns})
+    select ${columns} from ${rowset(table, rows)}
+    ${options.on_conflict === 'do nothing' ? sql`on conflict do nothing` : sql``}`.execute(tx)
+  return Number(numAffectedRows ?? 0n)
+}
+
+/** Rows as a typed row set, shaped like `table`: `from ${rowset('costs.cost_line', rows)} r`. */
+export function rowset(table: string, rows: readonly object[]): RawBuilder<never> {
+  return sql`jsonb_populate_recordset(null::${sql.table(table)}, ${toJson(rows)}::jsonb)`
+}
+
+function openPostgres(url: string, options: OpenOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: POOL_MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    types: { getTypeParser: (oid: number) => (PARSERS[oid] ?? pg.types.getTypeParser(oid)) as never },
+  })
+  // A connection that breaks while idle is replaced at the next query, which reports the trouble.
+  pool.on('error', () => {})
+  const kysely = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool: encodingPool(pool) }),
+    ...logging(options),
+  })
+  return {
+    kind: 'postgres',
+    read: kysely,
+    transaction: (work) => runTransaction(kysely, work),
+    script: async (text) => {
+      const client = await pool.connect()
+      try {
+        await client.query('begin')
+        await client.query(text)
+        await client.query('commit')
+      } catch (error) {
+        await client.query('rollback')
+        throw error
+      } finally {
+        client.release()
+      }
+    },
+    queue: { kind: 'postgres', url },
+    close: () => kysely.destroy(),
+  }
+}
+
+function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promise<void>): Database {
+  const kysely = new Kysely<DB>({
+    dialect: new PGliteDialect({ pglite: encodingPGlite(pglite) }),
+    ...logging(options),
+  })
+  return {
+    kind: 'pglite',
+    read: kysely,
+    transaction: (work) => runTransaction(kysely, work),
+    script: (text) =>
+      pglite.transaction(async (tx) => {
+        await tx.exec(text)
+      }),
+    queue: { kind: 'pglite', pglite },
+    close: async () => {
+      await kysely.destroy()
+      // Kysely closes only a database that it has used.
+      if (!pglite.closed) await pglite.close()
+      await released?.()
+    },
+  }
+}
+
+async function runTransaction<T>(kysely: Kysely<DB>, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await kysely.transaction().execute(work)
+    } catch (error) {
+      const failure = databaseFailureOf(error)
+      if (TRY_AGAIN.has(failure.code) && attempt < TRANSACTION_MAX_ATTEMPTS) continue
+      throw problemOfConstraint(failure.constraint)?.(failure.detail) ?? error
+    }
+  }
+}
+
+function databaseFailureOf(error: unknown): { code: string; constraint: string; detail: string } {
+  const fields = (error instanceof Error ? error : {}) as { code?: unknown; constraint?: unknown; message?: string }
+  return {
+    code: typeof fields.code === 'string' ? fields.code : '',
+    constraint: typeof fields.constraint === 'string' ? fields.constraint : '',
+    detail: fields.message ?? '',
+  }
+}
+
+function logging({ on_query }: OpenOptions): { log?: (event: LogEvent) => void } {
+  return on_query ? { log: (event) => on_query(event.query.sql) } : {}
+}
+
+/**
+ * The one parser table, by type oid: int8 → bigint, numeric → string (the driver's default), date → PlainDate,
+ * timestamptz → Instant. The job queue keeps the drivers' own parsers, which it is written for.
+ */
+const PARSERS: Record<number, (text: string) => unknown> = {
+  20: (text) => BigInt(text),
+  1082: (text) => Temporal.PlainDate.from(text),
+  1184: (text) => Temporal.Instant.from(text),
+}
+
+/** The other way: what the drivers do not know how to send. */
+function encode(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (value instanceof Temporal.Instant || value instanceof Temporal.PlainDate) return value.toString()
+  // Only the job queue sends these, when it writes inside one of our transactions.
+  if (value instanceof Date) return value.toISOString()
+  return value
+}
+
+function encodingPool(pool: pg.Pool): pg.Pool {
+  const connect = async (): Promise<pg.PoolClient> => {
+    const client = await pool.connect()
+    return new Proxy(client, {
+      get: (target, name) => {
+        if (name === 'query') {
+          return (text: string, values?: unknown[]) => target.query(text, values?.map(encode))
+        }
+        const member: unknown = Reflect.get(target, name, target)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+  }
+  return new Proxy(pool, {
+    get: (target, name) => {
+      if (name === 'connect') return connect
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+type PGliteQuery = Pick<PGliteTransaction, 'query'>
+
+function encodingPGlite(pglite: PGlite): PGlite {
+  const encodingQuery =
+    (target: PGliteQuery): PGliteQuery['query'] =>
+    (text, values, options) =>
+      target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
+  return new Proxy(pglite, {
+    get: (target, name) => {
+      if (name === 'query') return encodingQuery(target)
+      if (name === 'transaction') {
+        return (work: (tx: PGliteQuery) => Promise<unknown>) =>
+          target.transaction((tx) => work({ query: encodingQuery(tx) }))
+      }
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+/** Values already encoded as text go through as they are, also where PGlite would insist on a `Date` or a number. */
+const TEXT_SERIALIZERS: Record<number, (value: unknown) => string> = Object.fromEntries(
+  [pgliteTypes.INT8, pgliteTypes.NUMERIC, pgliteTypes.DATE, pgliteTypes.TIMESTAMPTZ].map((oid) => [oid, String]),
+)

@@ -1,0 +1,257 @@
+import fastifyMultipart from '@fastify/multipart'
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { Ajv } from 'ajv'
+import ajvFormats from 'ajv-formats'
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import type { Logger } from 'pino'
+import { type Fault, invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
+import { authenticate, type Caller, forbidden, type Role } from './auth.ts'
+import type { Clock } from './clock.ts'
+import type { Database } from './db.ts'
+import { createIdempotency } from './idempotency.ts'
+import type { Ids } from './ids.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What contexts register their routes on. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route. A route without it is refused at start; `[]` needs no token. */
+    access?: readonly Role[]
+  }
+  interface FastifyRequest {
+    caller: Caller | null
+  }
+}
+
+const malformed = problem({ code: 'request/malformed', status: 400, title: 'The request cannot be read' })
+const tooLarge = problem({ code: 'request/too-large', status: 413, title: 'The request is too large' })
+const unsupportedMediaType = problem({
+  code: 'request/unsupported-media-type',
+  status: 415,
+  title: 'This kind of body is not understood here',
+})
+const internal = problem({ code: 'internal', status: 500, title: 'Something went wrong on our side' })
+
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024
+const REQUEST_TIMEOUT_MS = 120_000
+const API_VERSION = '1'
+
+export type HttpOptions = {
+  db: Database
+  clock: Clock
+  ids: Ids
+  log: Logger
+  metrics: Metrics
+  jwt_secret: string
+  metrics_open: boolean
+  /** Throws a Problem that says why the program cannot do its work. */
+  ready: () => Promise<void>
+  routes: readonly ((app: App) => void)[]
+}
+
+export async function createHttp(options: HttpOptions): Promise<App> {
+  const app = fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    // A caller's own id is kept, so that both sides find the same call in their logs.
+    genReqId: (request) => {
+      const given = request.headers['x-request-id']
+      return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : options.ids.uuid()
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>() as App
+
+  app.decorateRequest('caller', null)
+  await app.register(fastifyMultipart, { limits: { files: 1 } })
+  await app.register(fastifySwagger, { openapi: OPENAPI })
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs', indexPrefix: '' })
+  validateStrictly(app)
+  writePlainly(app)
+  answerProblems(app)
+  guard(app, options)
+  observe(app, options)
+  serveOperations(app, options)
+  await app.register(
+    async (api) => {
+      for (const register of options.routes) register(api as App)
+    },
+    { prefix: '/api/v1' },
+  )
+  await app.ready()
+  return app
+}
+
+const OPENAPI = {
+  openapi: '3.1.0',
+  info: {
+    title: 'arcadia-cloud',
+    version: API_VERSION,
+    description: 'Provider bills, tenant invoices and the margin between them.',
+  },
+  components: {
+    securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'JWT' } },
+  },
+  security: [{ bearer: [] }],
+}
+
+/** Query strings arrive as text; only there is `"50"` read as 50. */
+function validateStrictly(app: App): void {
+  const strict = createValidator({ coerceTypes: false })
+  const lenient = createValidator({ coerceTypes: true })
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'querystring' ? lenient : strict).compile(schema as object),
+  )
+}
+
+function createValidator(options: { coerceTypes: boolean }): Ajv {
+  return ajvFormats.default(
+    new Ajv({ ...options, removeAdditional: false, useDefaults: true, allErrors: true, strict: false }),
+  )
+}
+
+function guard(app: App, { jwt_secret, clock, db }: HttpOptions): void {
+  const idempotency = createIdempotency(db, clock)
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/api/') && route.config?.access === undefined && route.method !== 'HEAD') {
+      throw new Error(`route ${String(route.method)} ${route.url} does not say who may call it`)
+    }
+  })
+  app.addHook('onRequest', async (request) => {
+    const access = request.routeOptions.config.access ?? []
+    if (access.length === 0) return
+    request.caller = await authenticate(request.headers.authorization, jwt_secret, clock)
+    if (!access.some((role) => request.caller?.roles.has(role))) {
+      throw forbidden(`This call needs one of the roles: ${access.join(', ')}.`)
+    }
+  })
+  app.addHook('preHandler', idempotency.begin)
+  app.addHook('onSend', idempotency.end)
+}
+
+/** Times leave as text. Big integers are written as JSON integers by the response schema. */
+function writePlainly(app: App): void {
+  app.addHook('preSerialization', async (_request, _reply, payload: unknown) => plainTimes(payload))
+}
+
+function plainTimes(value: unknown): unknown {
+  if (value instanceof Temporal.Instant || value instanceof Temporal.PlainDate) return value.toString()
+  if (Array.isArray(value)) return value.map(plainTimes)
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plainTimes(item)]))
+  }
+  return value
+}
+
+function answerProblems(app: App): void {
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(reply, notFound(`There is nothing at ${request.method} ${request.url.split('?')[0]}.`))
+  })
+  app.setErrorHandler((error: FastifyError | Problem, request, reply) => {
+    const refused = problemOf(error)
+    if (refused.status >= 500) request.log.error({ err: error, request_id: request.id }, 'request failed')
+    sendProblem(reply, refused)
+  })
+}
+
+function sendProblem(reply: FastifyReply, refused: Problem): void {
+  if (refused.status === 401) void reply.header('www-authenticate', 'Bearer')
+  void reply
+    .code(refused.status)
+    .type('application/problem+json')
+    .serializer((body) => JSON.stringify(body))
+    .send({ ...refused.toJSON() })
+}
+
+function problemOf(error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error
+  if (error.validation) {
+    // A path that cannot name anything names nothing.
+    if (error.validationContext === 'params') return notFound('No such object.')
+    return invalidInput(`The ${error.validationContext ?? 'request'} is not valid.`, error.validation.map(faultOf))
+  }
+  switch (error.statusCode) {
+    case 400:
+      return malformed(error.message)
+    case 413:
+      return tooLarge(error.message)
+    case 415:
+      return unsupportedMediaType(error.message)
+    default:
+      return internal('The error has been logged under this request id. Nothing was stored.')
+  }
+}
+
+function faultOf(fault: NonNullable<FastifyError['validation']>[number]): Fault {
+  const { missingProperty, additionalProperty, allowedValues } = fault.params as Record<string, unknown>
+  const at = fault.instancePath.replace(/^\//, '')
+  const name = missingProperty ?? additionalProperty
+  const path = [at, typeof name === 'string' ? name : ''].filter((part) => part !== '').join('/')
+  if (missingProperty !== undefined) return { path, message: 'is required' }
+  if (additionalProperty !== undefined) return { path, message: 'is not a known field' }
+  if (Array.isArray(allowedValues)) return { path, message: `must be one of: ${allowedValues.join(', ')}` }
+  return { path, message: fault.message ?? 'is not valid' }
+}
+
+function observe(app: App, { metrics }: HttpOptions): void {
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    metrics.requestFinished({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000)
+    request.log.info(
+      {
+        request_id: request.id,
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        sub: request.caller?.sub,
+        tenant_id: request.caller?.tenant_id,
+      },
+      'request',
+    )
+  })
+}
+
+/** What the machines around the program ask for; none of it needs a token. */
+function serveOperations(app: App, { ready, metrics, metrics_open }: HttpOptions): void {
+  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
+  app.get('/readyz', { schema: { hide: true } }, async () => {
+    await ready()
+    return { status: 'ready' }
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    if (!metrics_open && !isLoopback(request)) throw notFound('Metrics are served to this machine only.')
+    const { content_type, body } = await metrics.text()
+    return reply.type(content_type).send(body)
+  })
+}
+
+function isLoopback(request: FastifyRequest): boolean {
+  const address = request.ip.replace(/^::ffff:/, '')
+  return address === '::1' || address.startsWith('127.')
+}

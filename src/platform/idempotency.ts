@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { invalidInput, problem } from '../kernel/problem.ts'
+import type { Clock } from './clock.ts'
+import { type Database, toJson } from './db.ts'
+
+export const idempotencyConflict = problem({
+  code: 'request/idempotency-conflict',
+  status: 409,
+  title: 'The idempotency key was used for another request',
+})
+export const idempotencyInProgress = problem({
+  code: 'request/idempotency-in-progress',
+  status: 409,
+  title: 'The first request with this idempotency key is still running',
+})
+
+const KEY_MAX_CHARS = 255
+/** A claim without an answer that is older than this belongs to a process that died. */
+const CLAIM_TIMEOUT = Temporal.Duration.from({ minutes: 5 })
+const RETENTION = Temporal.Duration.from({ hours: 24 * 7 })
+
+type Claim = { subject: string; key: string }
+type Answer = { status_code: number; response: string; content_type: string | null }
+
+/**
+ * `Idempotency-Key` for every POST: the stored answer is replayed for the same request, another request with the same
+ * key is refused, and a call that fails frees the key.
+ */
+export function createIdempotency(db: Database, clock: Clock) {
+  const claims = new WeakMap<FastifyRequest, Claim>()
+
+  return {
+    /** Before the handler: claims the key, or answers with what is stored. */
+    begin: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const key = request.headers['idempotency-key']
+      if (request.method !== 'POST' || key === undefined) return
+      if (typeof key !== 'string' || key.length === 0 || key.length > KEY_MAX_CHARS) {
+        throw invalidInput('The Idempotency-Key header is not valid.', [
+          { path: 'headers/idempotency-key', message: `one text of 1 to ${KEY_MAX_CHARS} characters` },
+        ])
+      }
+      const claim = { subject: `${request.caller?.sub ?? ''}@${request.caller?.tenant_id ?? ''}`, key }
+      const stored = await claimKey(db, claim, hashOf(request), clock.now())
+      if (stored === 'claimed') {
+        claims.set(request, claim)
+        return
+      }
+      void reply.header('idempotency-replayed', 'true')
+      await reply
+        .code(stored.status_code)
+        .type(stored.content_type ?? 'application/json')
+        .send(stored.response)
+    },
+    /** After the handler: keeps the answer of a success, frees the key of a failure. */
+    end: async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
+      const claim = claims.get(request)
+      if (claim === undefined) return
+      claims.delete(request)
+      const content_type = String(reply.getHeader('content-type') ?? 'application/json')
+      await (reply.statusCode < 400 && typeof payload === 'string'
+        ? keepAnswer(db, claim, { status_code: reply.statusCode, response: payload, content_type })
+        : freeKey(db, claim))
+    },
+  }
+}
+
+async function claimKey(
+  db: Database,
+  claim: Claim,
+  request_hash: string,
+  now: Temporal.Instant,
+): Promise<'claimed' | Answer> {
+  return db.transaction(async (tx) => {
+    await tx
+      .deleteFrom('platform.idempotency_key')
+      .where((row) =>
+        row.or([
+          row('created_at', '<', now.subtract(RETENTION)),
+          row.and([row('status_code', 'is', null), row('created_at', '<', now.subtract(CLAIM_TIMEOUT))]),
+        ]),
+      )
+      .execute()
+    const inserted = await tx
+      .insertInto('platform.idempotency_key')
+      .values({ ...claim, request_hash, created_at: now })
+      .onConflict((conflict) => conflict.columns(['subject', 'key']).doNothing())
+      .executeTakeFirst()
+    if (inserted.numInsertedOrUpdatedRows === 1n) return 'claimed'
+    const stored = await tx
+      .selectFrom('platform.idempotency_key')
+      .selectAll()
+      .where('subject', '=', claim.subject)
+      .where('key', '=', claim.key)
+      .executeTakeFirstOrThrow()
+    if (stored.request_hash !== request_hash) {
+      throw idempotencyConflict('Use a new Idempotency-Key for a new request.')
+    }
+    if (stored.status_code === null || stored.response === null) {
+      throw idempotencyInProgress('Wait for the first call, then repeat this one to read its answer.')
+    }
+    return { status_code: stored.status_code, response: stored.response, content_type: stored.content_type }
+  })
+}
+
+async function keepAnswer(db: Database, claim: Claim, answer: Answer): Promise<void> {
+  await db.transaction((tx) =>
+    tx
+      .updateTable('platform.idempotency_key')
+      .set(answer)
+      .where('subject', '=', claim.subject)
+      .where('key', '=', claim.key)
+      .execute(),
+  )
+}
+
+async function freeKey(db: Database, claim: Claim): Promise<void> {
+  await db.transaction((tx) =>
+    tx
+      .deleteFrom('platform.idempotency_key')
+      .where('subject', '=', claim.subject)
+      .where('key', '=', claim.key)
+      .execute(),
+  )
+}
+
+function hashOf(request: FastifyRequest): string {
+  const body =
+    Buffer.isBuffer(request.body) || typeof request.body === 'string' ? request.body : toJson(request.body ?? null)
+  return createHash('sha256').update(`${request.method} ${request.url}\n`).update(body).digest('hex')
+}

