@@ -136,6 +136,7 @@ create table costs.cost_line (
   unit text,
   project text,
   external_resource_id text,
+  external_resource_uuid text,
   resource_name text,
   resource_id uuid,
   tenant_id text,
@@ -156,6 +157,8 @@ create table costs.cost_line (
   constraint cost_line_unmatched_has_none CHECK (((match_status = ANY (ARRAY['matched'::text, 'allocated'::text])) OR (deployment_id IS NULL)))
 );
 CREATE INDEX cost_line_of_deployment ON costs.cost_line USING btree (tenant_id, deployment_id, charge_start);
+CREATE TRIGGER cost_line_issued_is_immutable BEFORE UPDATE ON costs.cost_line FOR EACH ROW WHEN (((((((((new.provider_invoice_id IS DISTINCT FROM old.provider_invoice_id) OR (new."position" IS DISTINCT FROM old."position")) OR (new.id IS DISTINCT FROM old.id)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.product IS DISTINCT FROM old.product)) OR (new.description IS DISTINCT FROM old.description)) OR (new.charge_category IS DISTINCT FROM old.charge_category)) OR (((((new.amount IS DISTINCT FROM old.amount) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.charge_start IS DISTINCT FROM old.charge_start)) OR (new.charge_end IS DISTINCT FROM old.charge_end)) OR (new.quantity IS DISTINCT FROM old.quantity)))) EXECUTE FUNCTION costs.refuse_change_of_issued_line();
+CREATE TRIGGER cost_line_issued_is_kept BEFORE DELETE ON costs.cost_line FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_issued_line();
 CREATE UNIQUE INDEX cost_line_id_once ON costs.cost_line USING btree (id);
 
 create table costs.line_share (
@@ -173,6 +176,7 @@ create table costs.provider_invoice (
   id uuid not null,
   provider text not null,
   external_id text not null,
+  provider_uuid text,
   invoice_number text,
   status text not null,
   period_start date not null,
@@ -197,6 +201,8 @@ create table costs.provider_invoice (
   constraint provider_invoice_read_from_check CHECK ((read_from = ANY (ARRAY['items'::text, 'csv'::text, 'upload'::text]))),
   constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
 );
+CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number) WHERE (status <> 'preview'::text);
 CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider) WHERE (status = 'preview'::text);
 
@@ -296,7 +302,6 @@ create table inventory.resource (
   constraint resource_assignment_whole CHECK (((assigned_deployment_id IS NULL) = (assigned_tenant_id IS NULL))),
   constraint resource_dies_after_birth CHECK (((gone_at IS NULL) OR (gone_at >= born_at)))
 );
-CREATE INDEX resource_by_name ON inventory.resource USING btree (provider, kind, lower(name));
 
 create table inventory.span (
   id uuid not null,
@@ -317,6 +322,7 @@ create table inventory.span (
   constraint span_ends_after_start CHECK (((ends_at IS NULL) OR (ends_at > starts_at))),
   constraint span_size_gb_check CHECK ((size_gb >= (0)::numeric))
 );
+CREATE INDEX span_by_name ON inventory.span USING btree (lower(name), starts_at);
 CREATE INDEX span_of_deployment ON inventory.span USING btree (tenant_id, deployment_id, starts_at);
 CREATE INDEX span_of_resource ON inventory.span USING btree (resource_id, starts_at);
 
@@ -355,8 +361,11 @@ create table invoicing.invoice (
   inputs_hash text not null,
   created_at timestamp with time zone not null,
   issued_at timestamp with time zone,
+  issued_by text,
   paid_at timestamp with time zone,
   voided_at timestamp with time zone,
+  voided_by text,
+  void_reason text,
   constraint invoice_pkey PRIMARY KEY (tenant_id, id),
   constraint invoice_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
   constraint invoice_adds_up CHECK (((subtotal_cents + tax_cents) = total_cents)),
@@ -585,6 +594,29 @@ create table tenants.tenant (
 );
 CREATE UNIQUE INDEX tenant_id_without_case ON tenants.tenant USING btree (lower(id));
 
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_issued_bill()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the bill % is issued and cannot be changed', old.invoice_number
+    using errcode = 'check_violation', constraint = 'provider_invoice_issued_is_immutable';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_issued_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from costs.provider_invoice i where i.id = old.provider_invoice_id and i.status = 'issued') then
+    raise exception 'the lines of an issued bill cannot be changed'
+      using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -595,10 +627,10 @@ begin
     tg_op = 'DELETE'
     or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('void', 'void'))
     or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
-        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at)
+        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
       is distinct from
        (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
-        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at)
+        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
   ) then
     raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
       using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';

@@ -97,6 +97,7 @@ export interface DB {
     unit: string | null
     project: string | null
     external_resource_id: string | null
+    external_resource_uuid: string | null
     resource_name: string | null
     resource_id: string | null
     tenant_id: string | null
@@ -115,6 +116,7 @@ export interface DB {
     id: string
     provider: string
     external_id: string
+    provider_uuid: string | null
     invoice_number: string | null
     status: 'announced' | 'preview' | 'issued'
     period_start: Temporal.PlainDate
@@ -239,8 +241,11 @@ export interface DB {
     inputs_hash: string
     created_at: Temporal.Instant
     issued_at: Temporal.Instant | null
+    issued_by: string | null
     paid_at: Temporal.Instant | null
     voided_at: Temporal.Instant | null
+    voided_by: string | null
+    void_reason: string | null
   }
   'invoicing.invoice_line': {
     tenant_id: string

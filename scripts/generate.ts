@@ -1,19 +1,29 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { openDatabase } from '../src/platform/db.ts'
 import { migrate, readMigrations } from '../src/platform/migrate.ts'
+import { openBooks } from '../test/scenarios/books.ts'
+import { describeQueries, walkThrough } from './queries.ts'
 import { describeSchema, describeTypes } from './schema.ts'
 
 /** Writes the generated files; with `--check` it only says which of them are out of date, and fails if any is. */
 const check = process.argv.includes('--check')
 const root = new URL('../', import.meta.url)
+const NOW = '2026-05-02T06:00:00Z'
 
-const db = await openDatabase({ database: { kind: 'memory' } })
-await migrate(db, await readMigrations(), Temporal.Instant.fromEpochMilliseconds(0))
+const statements = new Set<string>()
+const db = await openDatabase({ database: { kind: 'memory' } }, { on_query: (text) => statements.add(text) })
+await migrate(db, await readMigrations(), Temporal.Instant.from(NOW))
+const [types, schema] = [await describeTypes(db), await describeSchema(db)]
+statements.clear()
+const books = await openBooks(db, NOW)
+await walkThrough(books)
 const files: Record<string, string> = {
-  'db/types.ts': await describeTypes(db),
-  'db/schema.sql': await describeSchema(db),
+  'db/types.ts': types,
+  'db/schema.sql': schema,
+  'db/queries.snap.sql': describeQueries(statements),
+  'docs/openapi.json': `${JSON.stringify(books.app.http.swagger(), null, 2)}\n`,
 }
-await db.close()
+await books.close()
 
 const stale: string[] = []
 for (const [name, text] of Object.entries(files)) {

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
-import { costsInvariants, costsJobs, costsRoutes } from './contexts/costs/index.ts'
-import { deploymentsInvariants, deploymentsRoutes } from './contexts/deployments/index.ts'
-import { financeInvariants, financeJobs, financeRoutes, queueBill, queueInvoice } from './contexts/finance/index.ts'
-import { inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
-import { invoicingInvariants, invoicingJobs, invoicingRoutes } from './contexts/invoicing/index.ts'
+import { type CostsDeps, costsInvariants, costsJobs, costsRoutes, matchUnmatchedLines } from './contexts/costs/index.ts'
+import { deploymentsInvariants, deploymentsRoutes, type TransitionHook } from './contexts/deployments/index.ts'
+import { type FinanceDeps, financeInvariants, financeJobs, financeRoutes, queueBill, queueInvoice } from './contexts/finance/index.ts'
+import { type InventoryDeps, inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
+import { type InvoicingDeps, invoicingInvariants, invoicingJobs, invoicingRoutes } from './contexts/invoicing/index.ts'
 import { llmUsageInvariants, llmUsageRoutes } from './contexts/llm-usage/index.ts'
 import { marginRoutes } from './contexts/margin/index.ts'
 import { meteringInvariants, meteringRoutes } from './contexts/metering/index.ts'
@@ -14,7 +14,7 @@ import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
 import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
-import { type Database, openDatabase, type OpenOptions } from './platform/db.ts'
+import { type Database, openDatabase } from './platform/db.ts'
 import type { Edge } from './platform/edge.ts'
 import { type App, createHttp } from './platform/http.ts'
 import { randomIds } from './platform/ids.ts'
@@ -30,18 +30,23 @@ export type Application = {
   readonly edge: Edge
   readonly jobs: Jobs
   readonly http: App
-  readonly provider: DigitalOcean | null
+  /** What reading bills takes: the provider, and what happens when one is issued. */
+  readonly costs: CostsDeps
   readonly finance: FinanceClient | null
   readonly invariants: readonly Invariant[]
   readonly jwt_secret: string
   close(): Promise<void>
 }
 
-export async function openApp(config: Config, log: Logger, options: OpenOptions = {}): Promise<Application> {
-  const clock: Clock = config.now ? frozenClock(config.now) : systemClock
+export async function openApp(
+  config: Config,
+  log: Logger,
+  given: { db?: Database; clock?: Clock } = {},
+): Promise<Application> {
+  const clock = given.clock ?? (config.now ? frozenClock(config.now) : systemClock)
   const ids = randomIds
   const migrations = await readMigrations()
-  const db = await openDatabase(config, options)
+  const db = given.db ?? (await openDatabase(config))
   try {
     // Embedded, the program is the only one on its database and brings it up to date; a server's schema is moved on
     // purpose, by `arcadia migrate`.
@@ -53,7 +58,7 @@ export async function openApp(config: Config, log: Logger, options: OpenOptions 
     const metrics = createMetrics()
     const jobs = createJobs({ db, clock, ids, log, metrics })
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
-    const { routes, work, invariants } = wireContexts(edge, { config, provider, finance })
+    const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
     await jobs.open([...work, auditJob(edge, invariants)])
     const jwt_secret = await jwtSecret(config, ids)
     const http = await createHttp({
@@ -72,7 +77,7 @@ export async function openApp(config: Config, log: Logger, options: OpenOptions 
       edge,
       jobs,
       http,
-      provider,
+      costs,
       finance,
       invariants,
       jwt_secret,
@@ -89,36 +94,39 @@ export async function openApp(config: Config, log: Logger, options: OpenOptions 
 }
 
 /**
- * What each context brings, in order. A context calls those below it only through the hooks that it is handed here, in
- * its own transaction.
+ * What each context brings, in order. A context reaches those below it only through the hooks that it is handed here;
+ * they run in its own transaction.
  */
 function wireContexts(edge: Edge, { config, provider, finance }: Connections & { config: Config }) {
-  const { ids, clock } = edge
-  const onTransition: TransitionHook = (tx, change) => followDeployment(within(tx), change, { ids })
-  const onBillIssued: BillIssuedHook = (tx, bill) => queueBill(within(tx), bill, { now: clock.now(), id: ids.uuid() })
-  const onInvoiceIssued: InvoiceIssuedHook = (tx, invoice) =>
-    queueInvoice(within(tx), invoice, { now: clock.now(), id: ids.uuid() })
-  const bills = { provider, onBillIssued }
-  const invoices = { seller: config.seller, onInvoiceIssued }
+  const made = () => ({ now: edge.clock.now(), id: edge.ids.uuid() })
+  const onTransition: TransitionHook = (tx, change) => followDeployment(tx, change, edge)
+  const inventory: InventoryDeps = { provider, onInventoryChanged: matchUnmatchedLines }
+  const costs: CostsDeps = { provider, onBillIssued: (tx, bill) => queueBill(tx, bill, made()) }
+  const invoicing: InvoicingDeps = {
+    seller: config.seller,
+    onInvoiceIssued: (tx, invoice) => queueInvoice(tx, invoice, made()),
+  }
+  const books: FinanceDeps = { client: finance }
   return {
+    costs,
     routes: [
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition }),
-      inventoryRoutes(edge),
+      inventoryRoutes(edge, inventory),
       subscriptionsRoutes(edge),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
-      costsRoutes(edge, bills),
-      invoicingRoutes(edge, invoices),
-      financeRoutes(edge),
+      costsRoutes(edge, costs),
+      invoicingRoutes(edge, invoicing),
+      financeRoutes(edge, books),
       marginRoutes(edge),
     ],
     work: [
-      ...inventoryJobs(edge, { provider }),
-      ...costsJobs(edge, bills),
-      ...invoicingJobs(edge, invoices),
-      ...financeJobs(edge, { client: finance }),
+      ...inventoryJobs(edge, inventory),
+      ...costsJobs(edge, costs),
+      ...invoicingJobs(edge, invoicing),
+      ...financeJobs(edge, books),
     ],
     invariants: [
       ...tenantsInvariants,

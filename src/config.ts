@@ -41,7 +41,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     database,
     data_dir: text('ARCADIA_DATA_DIR') ?? './data',
     jwt_secret,
-    metrics_open: text('ARCADIA_METRICS_OPEN') === 'true',
+    metrics_open: flagOf('ARCADIA_METRICS_OPEN', text('ARCADIA_METRICS_OPEN') ?? 'false', refuse),
     digitalocean: {
       token: text('DIGITALOCEAN_TOKEN'),
       api_url: urlOf('DIGITALOCEAN_API_URL', text('DIGITALOCEAN_API_URL') ?? 'https://api.digitalocean.com', refuse),
@@ -58,7 +58,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     now: instantOf(text('ARCADIA_NOW'), refuse),
   }
   if (faults.length > 0) throw invalidInput('The environment is not valid.', faults)
+  for (const part of Object.values(config)) Object.freeze(part)
   return Object.freeze(config)
+}
+
+/** A copy of the process's environment, for callers that override parts of it before loading. */
+export function environment(): Record<string, string | undefined> {
+  return { ...process.env }
 }
 
 type Refuse = (path: string, message: string) => void
@@ -75,6 +81,11 @@ function portOf(text: string, refuse: Refuse): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
   if (!(port >= 0 && port <= 65_535)) refuse('PORT', 'a port number from 0 to 65535')
   return port
+}
+
+function flagOf(name: string, text: string, refuse: Refuse): boolean {
+  if (text !== 'true' && text !== 'false') refuse(name, 'true or false')
+  return text === 'true'
 }
 
 function urlOf(name: string, text: string, refuse: Refuse): string {

@@ -25,7 +25,6 @@ create table inventory.resource (
     references deployments.deployment (tenant_id, id)
 );
 
-create index resource_by_name on inventory.resource (provider, kind, lower(name));
 
 -- What a resource was, from when to when. Hours, expected cost and matching are read from here.
 create table inventory.span (
@@ -48,3 +47,4 @@ create table inventory.span (
 
 create index span_of_deployment on inventory.span (tenant_id, deployment_id, starts_at);
 create index span_of_resource on inventory.span (resource_id, starts_at);
+create index span_by_name on inventory.span (lower(name), starts_at);

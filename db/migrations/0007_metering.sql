@@ -6,7 +6,7 @@ create table metering.usage_event (
   event_id text not null,
   deployment_id uuid not null,
   meter text not null references catalog.meter (code),
-  quantity numeric not null,
+  quantity numeric not null check (quantity >= 0),
   occurred_at timestamptz not null,
   properties jsonb not null,
   content_hash text not null,
@@ -15,5 +15,5 @@ create table metering.usage_event (
   foreign key (tenant_id, deployment_id) references deployments.deployment (tenant_id, id)
 );
 
-create index usage_event_of_deployment on metering.usage_event (tenant_id, deployment_id, meter, occurred_at);
-create index usage_event_received_at on metering.usage_event (received_at);
+create index usage_event_of_deployment on metering.usage_event (tenant_id, deployment_id, occurred_at);
+create index usage_event_received_at on metering.usage_event (tenant_id, received_at);

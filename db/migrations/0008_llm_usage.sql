@@ -19,11 +19,12 @@ create table llm_usage.event (
   tags jsonb not null,
   content_hash text not null,
   received_at timestamptz not null,
+  constraint event_is_negative_only_as_adjustment check (charge >= 0 or adjusts is not null),
   primary key (gateway_id, gateway_request_id),
   foreign key (tenant_id, deployment_id) references deployments.deployment (tenant_id, id)
 );
 
 create unique index event_id_once on llm_usage.event (id);
 create index event_of_deployment on llm_usage.event (tenant_id, deployment_id, occurred_at);
-create index event_received_at on llm_usage.event (received_at);
+create index event_received_at on llm_usage.event (tenant_id, received_at);
 create index event_held on llm_usage.event (tenant_id, occurred_at) where charge is null;

@@ -17,6 +17,8 @@ create table costs.provider_invoice (
   provider text not null,
   -- The provider's uuid; for an uploaded file, which carries none, the printed number.
   external_id text not null,
+  -- Under which the provider can be asked for it; an uploaded bill gets it when the provider lists the invoice.
+  provider_uuid text,
   invoice_number text,
   status text not null check (status in ('announced', 'preview', 'issued')),
   period_start date not null,
@@ -66,7 +68,9 @@ create table costs.cost_line (
   quantity numeric,
   unit text,
   project text,
+  -- A line may carry a number, a uuid or both; an inventory knows a resource by one of them.
   external_resource_id text,
+  external_resource_uuid text,
   resource_name text,
   resource_id uuid references inventory.resource (id),
   tenant_id text,
@@ -125,3 +129,48 @@ create table costs.allocation_rule (
   created_by text not null,
   constraint allocation_rule_selects_something check (coalesce(product, project, description) is not null)
 );
+
+-- What the provider billed never changes; only whose cost it is does.
+create function costs.refuse_change_of_issued_bill() returns trigger language plpgsql as $$
+begin
+  raise exception 'the bill % is issued and cannot be changed', old.invoice_number
+    using errcode = 'check_violation', constraint = 'provider_invoice_issued_is_immutable';
+end $$;
+
+create trigger provider_invoice_issued_is_immutable before update on costs.provider_invoice for each row
+  when (
+    old.status = 'issued' and (
+      (new.status, new.provider, new.external_id, new.period_start, new.period_end, new.currency, new.amount)
+        is distinct from
+        (old.status, old.provider, old.external_id, old.period_start, old.period_end, old.currency, old.amount)
+      or (new.lines_amount, new.tax_amount, new.line_count, new.content_hash, new.ingested_at)
+        is distinct from (old.lines_amount, old.tax_amount, old.line_count, old.content_hash, old.ingested_at)
+    )
+  )
+  execute function costs.refuse_change_of_issued_bill();
+
+create trigger provider_invoice_issued_is_kept before delete on costs.provider_invoice for each row
+  when (old.status = 'issued')
+  execute function costs.refuse_change_of_issued_bill();
+
+create function costs.refuse_change_of_issued_line() returns trigger language plpgsql as $$
+begin
+  if exists (select from costs.provider_invoice i where i.id = old.provider_invoice_id and i.status = 'issued') then
+    raise exception 'the lines of an issued bill cannot be changed'
+      using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $$;
+
+create trigger cost_line_issued_is_immutable before update on costs.cost_line for each row
+  when (
+    (new.provider_invoice_id, new.position, new.id, new.kind, new.product, new.description, new.charge_category)
+      is distinct from
+      (old.provider_invoice_id, old.position, old.id, old.kind, old.product, old.description, old.charge_category)
+    or (new.amount, new.currency, new.charge_start, new.charge_end, new.quantity)
+      is distinct from (old.amount, old.currency, old.charge_start, old.charge_end, old.quantity)
+  )
+  execute function costs.refuse_change_of_issued_line();
+
+create trigger cost_line_issued_is_kept before delete on costs.cost_line for each row
+  execute function costs.refuse_change_of_issued_line();

@@ -19,8 +19,12 @@ create table invoicing.invoice (
   inputs_hash text not null,
   created_at timestamptz not null,
   issued_at timestamptz,
+  issued_by text,
+  -- When nothing was owed any more.
   paid_at timestamptz,
   voided_at timestamptz,
+  voided_by text,
+  void_reason text,
   primary key (tenant_id, id),
   constraint invoice_period check (period_end > period_start),
   constraint invoice_adds_up check (subtotal_cents + tax_cents = total_cents),
@@ -110,10 +114,10 @@ begin
     tg_op = 'DELETE'
     or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('void', 'void'))
     or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
-        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at)
+        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
       is distinct from
        (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
-        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at)
+        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
   ) then
     raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
       using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-import { decimal, type Decimal, plain, round, share, smaller, sum } from '../../src/kernel/decimal.ts'
+import { decimal, type Decimal, fixed, plain, round, share, smaller, sum } from '../../src/kernel/decimal.ts'
 import { present } from '../../src/kernel/invariant.ts'
 import {
   earlierInstant,
@@ -101,7 +101,7 @@ export function demoAccount(): Account {
 }
 
 export function totalOf(items: readonly { amount: string }[]): string {
-  return sum(items.map((item) => decimal(item.amount))).toFixed(2)
+  return fixed(sum(items.map((item) => decimal(item.amount))), 2)
 }
 
 function closedMonths(): Period[] {
@@ -196,7 +196,7 @@ function rentalItem(rental: Rental, window: Window): WireItem[] {
     {
       ...rental.item,
       ...rental.resource,
-      amount: share(rental.price, smaller(hours, decimal(CAP_HOURS)), decimal(CAP_HOURS)).toFixed(2),
+      amount: fixed(share(rental.price, smaller(hours, decimal(CAP_HOURS)), decimal(CAP_HOURS)), 2),
       duration: plain(hours),
       duration_unit: 'Hours',
       start_time: laterInstant(life.start, window.start).toString(),
@@ -226,7 +226,7 @@ function taxItem(net: readonly WireItem[], window: Window): WireItem {
     product: 'Taxes',
     group_description: '',
     description: 'GST Australia (10%)',
-    amount: decimal(totalOf(net)).times(TAX_RATE).toFixed(2),
+    amount: fixed(decimal(totalOf(net)).times(TAX_RATE), 2),
     duration: '',
     duration_unit: '',
     start_time: window.start.toString(),
@@ -285,7 +285,7 @@ function invoiceEntry(invoice: AccountInvoice): WireBillingEntry {
 }
 
 function paymentEntry(invoice: AccountInvoice): WireBillingEntry {
-  const amount = decimal(totalOf(invoice.items)).neg().toFixed(2)
+  const amount = fixed(decimal(totalOf(invoice.items)).neg(), 2)
   return { type: 'Payment', date: dayAfter(invoice, 3), amount, description: 'Payment (MC 2018)' }
 }
 

@@ -1,4 +1,4 @@
-import { decimal } from '../../src/kernel/decimal.ts'
+import { decimal, fixed } from '../../src/kernel/decimal.ts'
 import { type Account, type AccountInvoice, totalOf, type WireItem } from './account.ts'
 
 /** The documents that the provider makes of an account: each is derived from the same items, so they always agree. */
@@ -7,7 +7,7 @@ export function balanceOf(account: Account): Record<string, string> {
   const owed = totalOf(account.billing_history)
   const usage = totalOf(account.preview.items)
   return {
-    month_to_date_balance: decimal(owed).plus(decimal(usage)).toFixed(2),
+    month_to_date_balance: fixed(decimal(owed).plus(decimal(usage)), 2),
     account_balance: owed,
     month_to_date_usage: usage,
     generated_at: account.generated_at,

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { invariant } from '../../src/kernel/invariant.ts'
 import type { Account, AccountInvoice } from './account.ts'
 import { balanceOf, csvFilename, csvOf, headerOf, summaryOf } from './documents.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 
 const PAGE_SIZE_ITEMS = 20
 const MAX_PAGE_SIZE_ITEMS = 200
@@ -207,7 +208,7 @@ function rateLimitHeaders(state: State): Headers {
     remaining: Math.max(0, HOURLY_LIMIT - state.requests),
     reset_in_s: WINDOW_S,
   }
-  const reset = Temporal.Now.instant().add({ seconds: reset_in_s }).epochMilliseconds
+  const reset = systemClock.now().add({ seconds: reset_in_s }).epochMilliseconds
   return {
     'ratelimit-limit': String(HOURLY_LIMIT),
     'ratelimit-remaining': String(remaining),

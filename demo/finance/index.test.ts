@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { createFinanceClient } from '../../src/providers/finance/index.ts'
@@ -154,3 +157,18 @@ function mint(claims: Record<string, unknown>, secret = JWT_SECRET, alg = 'HS256
   const valid = { tenant_id: 'platform-admin', roles: ['admin'], exp: NOW_S + 300 }
   return new SignJWT({ ...valid, ...claims }).setProtectedHeader({ alg }).sign(key)
 }
+
+test('documents outlive the process when they are given a file', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'finance-'))
+  t.after(() => rm(dir, { recursive: true }))
+  const options = { jwt_secret: JWT_SECRET, now: () => NOW, ledger_file: join(dir, 'ledger.json') }
+  for (const _start of ['first', 'second']) {
+    await finance.close()
+    finance = await startFinanceStandIn(options)
+    assert.equal(await post(BILLS, BILL), 200)
+  }
+  assert.deepEqual(
+    finance.documents().map((document) => document.actions),
+    [{ created: 1, updated: 1 }],
+  )
+})

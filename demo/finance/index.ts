@@ -1,9 +1,11 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { compactVerify } from 'jose'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { Bill, TenantInvoice } from './contract.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 
 const BODY_LIMIT_BYTES = 5 * 1024 * 1024
 const MAX_TOKEN_LIFE_S = 300
@@ -14,6 +16,8 @@ export type FinanceStandInOptions = {
   port?: number
   /** For checking tokens; the real time when left out. */
   now?: () => Temporal.Instant
+  /** Where the documents outlive this process; in memory when left out. */
+  ledger_file?: string
 }
 
 export type StoredDocument = {
@@ -33,13 +37,17 @@ export type FinanceStandIn = {
 
 /**
  * A finance service on this machine that refuses what a real one might let pass: tokens that are not exactly as agreed
- * (401), unknown, missing or mistyped fields, empty periods and sums that do not add up (422). Its documents are kept
- * in memory.
+ * (401), unknown, missing or mistyped fields, empty periods and sums that do not add up (422).
  */
 export async function startFinanceStandIn(options: FinanceStandInOptions): Promise<FinanceStandIn> {
-  const { jwt_secret, port = 0, now = () => Temporal.Now.instant() } = options
-  const ledger = new Map<string, StoredDocument>()
+  const { jwt_secret, port = 0, now = systemClock.now, ledger_file } = options
+  const ledger = readLedger(ledger_file)
   const documents = () => [...ledger.values()]
+  const keep = (type: StoredDocument['type'], payload: Payload) => {
+    const answer = store(ledger, type, payload)
+    if (ledger_file !== undefined) writeFileSync(ledger_file, JSON.stringify([...ledger]))
+    return answer
+  }
 
   const app = createApp()
   const key = new TextEncoder().encode(jwt_secret)
@@ -49,14 +57,14 @@ export async function startFinanceStandIn(options: FinanceStandInOptions): Promi
   })
   app.post('/api/v1/integrations/cloud/import-invoice', { schema: { body: Bill } }, (request, reply) => {
     refuseContradictions(request.body)
-    return reply.send(store(ledger, 'bill', request.body))
+    return reply.send(keep('bill', request.body))
   })
   app.post(
     '/api/v1/integrations/cloud/import-tenant-invoice',
     { schema: { body: TenantInvoice } },
     (request, reply) => {
       refuseContradictions(request.body)
-      return reply.send(store(ledger, 'tenant_invoice', request.body))
+      return reply.send(keep('tenant_invoice', request.body))
     },
   )
   app.get('/api/v1/documents', () => ({ data: documents() }))
@@ -138,4 +146,9 @@ function store(ledger: Map<string, StoredDocument>, type: StoredDocument['type']
   known.payload = payload
   known.actions.updated += 1
   return { id: known.id, action: 'updated' }
+}
+
+function readLedger(file: string | undefined): Map<string, StoredDocument> {
+  if (file === undefined || !existsSync(file)) return new Map()
+  return new Map(JSON.parse(readFileSync(file, 'utf8')) as [string, StoredDocument][])
 }

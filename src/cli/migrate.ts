@@ -1,4 +1,4 @@
-import { loadConfig } from '../config.ts'
+import { type Config, loadConfig } from '../config.ts'
 import { systemClock } from '../platform/clock.ts'
 import { openDatabase } from '../platform/db.ts'
 import { migrateQueue } from '../platform/jobs.ts'
@@ -6,12 +6,18 @@ import { migrate, readMigrations } from '../platform/migrate.ts'
 import { print, printJson } from './output.ts'
 
 export async function runMigrate(options: { json?: true }): Promise<void> {
-  const db = await openDatabase(loadConfig())
+  const applied = await migrateBooks(loadConfig())
+  if (options.json) printJson({ applied })
+  else print(applied.length > 0 ? `Applied:\n  ${applied.join('\n  ')}` : 'The schema is up to date.')
+}
+
+/** Brings our schema and the job queue's up to date. Returns the names of the migrations applied. */
+export async function migrateBooks(config: Config): Promise<string[]> {
+  const db = await openDatabase(config)
   try {
     const applied = await migrate(db, await readMigrations(), systemClock.now())
     await migrateQueue(db)
-    if (options.json) printJson({ applied })
-    else print(applied.length > 0 ? `Applied:\n  ${applied.join('\n  ')}` : 'The schema is up to date.')
+    return applied
   } finally {
     await db.close()
   }

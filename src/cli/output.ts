@@ -2,6 +2,7 @@ import { Presets, SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import { styleText } from 'node:util'
 import { Problem } from '../kernel/problem.ts'
+import { stringifyJson } from '../platform/json.ts'
 
 /** What people read: tables that line up, colour only on a terminal, progress on standard error. */
 
@@ -54,13 +55,7 @@ export function print(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  print(
-    JSON.stringify(
-      value,
-      (_key, item: unknown) => (typeof item === 'bigint' ? JSON.rawJSON(item.toString()) : item),
-      2,
-    ),
-  )
+  print(stringifyJson(value, { indent: 2 }))
 }
 
 export type Progress = { update(done: number, total: number): void; done(): void }

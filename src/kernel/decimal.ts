@@ -70,6 +70,12 @@ export function roundUp(value: Decimal): Decimal {
   return value.round(0, Exact.roundUp)
 }
 
+/** Plain notation with exactly `places` digits after the point, rounded half up: `"24.00"`. */
+export function fixed(value: Decimal, places: number): string {
+  // Minus zero has a sign in fixed notation; `0` plus it has none.
+  return ZERO.plus(round(value, places)).toFixed(places)
+}
+
 /** Plain notation without an exponent and without trailing zeros: `"0.01"`, `"672"`, `"-3.5"`. */
 export function plain(value: Decimal): string {
   const text = value.toFixed()

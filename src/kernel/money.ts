@@ -49,6 +49,10 @@ export function formatMinor(cents: bigint, currency: Currency): string {
  */
 export function splitByLargestRemainder(total: bigint, weights: readonly Decimal[]): bigint[] {
   const whole = sum(weights)
+  invariant(
+    weights.every((weight) => weight.gte(ZERO)),
+    'no weight may be negative',
+  )
   invariant(whole.gt(ZERO), 'weights must add up to more than 0')
   const sign = total < 0n ? -1n : 1n
   const size = decimal(total * sign)

@@ -76,7 +76,9 @@ export function secondsWithin(
   return nanoseconds > 0n ? nanoseconds / 1_000_000_000n : 0n
 }
 
+/** A name of the IANA database. An offset such as `+10:00` is none: PostgreSQL reads its sign the other way round. */
 export function isTimeZone(name: string): boolean {
+  if (/^[+-]/.test(name)) return false
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name)
     return true

@@ -1,5 +1,5 @@
 import { jwtVerify, SignJWT } from 'jose'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { problem } from '../kernel/problem.ts'
@@ -62,10 +62,15 @@ export async function jwtSecret(config: Pick<Config, 'jwt_secret' | 'database'>,
   if (config.database.kind !== 'embedded') return ids.secret()
   const path = join(config.database.data_dir, SECRET_FILE)
   await mkdir(config.database.data_dir, { recursive: true, mode: 0o700 })
+  // Written beside and then linked, so that nobody reads half a secret and the first of two processes wins.
+  const draft = `${path}.${ids.uuid()}`
+  await writeFile(draft, ids.secret(), { flag: 'wx', mode: 0o600 })
   try {
-    await writeFile(path, ids.secret(), { flag: 'wx', mode: 0o600 })
+    await link(draft, path)
   } catch (error) {
     if ((error as { code?: string }).code !== 'EEXIST') throw error
+  } finally {
+    await unlink(draft)
   }
   return (await readFile(path, 'utf8')).trim()
 }

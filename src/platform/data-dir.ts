@@ -13,6 +13,7 @@ export const dataDirInUse = problem({
 
 const HOLDER_FILE = 'holder.json'
 const LOCK_FILE = 'lock'
+const SQLITE_BUSY = 5
 
 /**
  * Takes the embedded database's directory for this process. Two processes in one directory would corrupt it, so the
@@ -25,8 +26,9 @@ export async function lockDataDir(data_dir: string): Promise<{ database_dir: str
   const lock = new DatabaseSync(join(dir, LOCK_FILE))
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
-  } catch {
+  } catch (error) {
     lock.close()
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error
     throw dataDirInUse(
       `${dir} is held by ${await describeHolder(dir)}. Stop it first, or set ARCADIA_DATA_DIR to another directory.`,
     )

@@ -154,7 +154,7 @@ function openPostgres(url: string, options: OpenOptions): Database {
       }
     },
     queue: { kind: 'postgres', url },
-    close: () => kysely.destroy(),
+    close: once(() => kysely.destroy()),
   }
 }
 
@@ -172,13 +172,19 @@ function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promi
         await tx.exec(text)
       }),
     queue: { kind: 'pglite', pglite },
-    close: async () => {
+    close: once(async () => {
       await kysely.destroy()
       // Kysely closes only a database that it has used.
       if (!pglite.closed) await pglite.close()
       await released?.()
-    },
+    }),
   }
+}
+
+/** Closing twice is closing once. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => (done ??= work())
 }
 
 async function runTransaction<T>(kysely: Kysely<DB>, work: (tx: Tx) => Promise<T>): Promise<T> {

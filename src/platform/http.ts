@@ -11,6 +11,7 @@ import {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -72,10 +73,12 @@ export type HttpOptions = {
 export async function createHttp(options: HttpOptions): Promise<App> {
   const app = fastify({
     loggerInstance: options.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // What the router refuses before there is a route: a path that cannot be decoded, or is too long.
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
     // A caller's own id is kept, so that both sides find the same call in their logs.
     genReqId: (request) => {
       const given = request.headers['x-request-id']
@@ -84,14 +87,16 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>() as App
 
   app.decorateRequest('caller', null)
+  app.removeContentTypeParser('text/plain')
   await app.register(fastifyMultipart, { limits: { files: 1 } })
   await app.register(fastifySwagger, { openapi: OPENAPI })
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', indexPrefix: '' })
   validateStrictly(app)
   writePlainly(app)
   answerProblems(app)
-  guard(app, options)
+  // Before the guard, so that a refused call has a request id too.
   observe(app, options)
+  guard(app, options)
   serveOperations(app, options)
   await app.register(
     async (api) => {
@@ -150,18 +155,28 @@ function guard(app: App, { jwt_secret, clock, db }: HttpOptions): void {
   app.addHook('onSend', idempotency.end)
 }
 
-/** Times leave as text. Big integers are written as JSON integers by the response schema. */
+/** Times leave as text, big integers as JSON integers. */
 function writePlainly(app: App): void {
-  app.addHook('preSerialization', async (_request, _reply, payload: unknown) => plainTimes(payload))
+  app.addHook('preSerialization', async (_request, _reply, payload: unknown) => plainValue(payload))
 }
 
-function plainTimes(value: unknown): unknown {
+function plainValue(value: unknown): unknown {
   if (value instanceof Temporal.Instant || value instanceof Temporal.PlainDate) return value.toString()
-  if (Array.isArray(value)) return value.map(plainTimes)
+  if (typeof value === 'bigint') return plainInteger(value)
+  if (Array.isArray(value)) return value.map(plainValue)
   if (value !== null && typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plainTimes(item)]))
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plainValue(item)]))
   }
   return value
+}
+
+/**
+ * The serializer writes a bigint as an integer, but takes none where a schema has alternatives (a field that may be
+ * null). A safe integer is just as exact as a number, so only what is larger stays a bigint.
+ */
+function plainInteger(value: bigint): bigint | number {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
 }
 
 function answerProblems(app: App): void {
@@ -194,8 +209,13 @@ function problemOf(error: FastifyError | Problem): Problem {
   switch (error.statusCode) {
     case 400:
       return malformed(error.message)
+    case 414:
+      // No path of ours is that long.
+      return notFound('There is nothing at this path.')
     case 413:
       return tooLarge(error.message)
+    // What the multipart reader says of a body that is none.
+    case 406:
     case 415:
       return unsupportedMediaType(error.message)
     default:

@@ -20,6 +20,8 @@ const KEY_MAX_CHARS = 255
 const CLAIM_TIMEOUT = Temporal.Duration.from({ minutes: 5 })
 const RETENTION = Temporal.Duration.from({ hours: 24 * 7 })
 
+const REPEAT = 'Wait for the first call, then repeat this one to read its answer.'
+
 type Claim = { subject: string; key: string }
 type Answer = { status_code: number; response: string; content_type: string | null }
 
@@ -35,12 +37,14 @@ export function createIdempotency(db: Database, clock: Clock) {
     begin: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const key = request.headers['idempotency-key']
       if (request.method !== 'POST' || key === undefined) return
+      // A file is read by its route, too late to be compared here; what it brings is known by its content instead.
+      if (request.isMultipart()) return
       if (typeof key !== 'string' || key.length === 0 || key.length > KEY_MAX_CHARS) {
         throw invalidInput('The Idempotency-Key header is not valid.', [
           { path: 'headers/idempotency-key', message: `one text of 1 to ${KEY_MAX_CHARS} characters` },
         ])
       }
-      const claim = { subject: `${request.caller?.sub ?? ''}@${request.caller?.tenant_id ?? ''}`, key }
+      const claim = { subject: JSON.stringify([request.caller?.sub, request.caller?.tenant_id]), key }
       const stored = await claimKey(db, claim, hashOf(request), clock.now())
       if (stored === 'claimed') {
         claims.set(request, claim)
@@ -92,12 +96,14 @@ async function claimKey(
       .selectAll()
       .where('subject', '=', claim.subject)
       .where('key', '=', claim.key)
-      .executeTakeFirstOrThrow()
+      .executeTakeFirst()
+    // Freed between the two statements: the first call has just failed.
+    if (stored === undefined) throw idempotencyInProgress(REPEAT)
     if (stored.request_hash !== request_hash) {
       throw idempotencyConflict('Use a new Idempotency-Key for a new request.')
     }
     if (stored.status_code === null || stored.response === null) {
-      throw idempotencyInProgress('Wait for the first call, then repeat this one to read its answer.')
+      throw idempotencyInProgress(REPEAT)
     }
     return { status_code: stored.status_code, response: stored.response, content_type: stored.content_type }
   })

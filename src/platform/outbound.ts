@@ -2,6 +2,7 @@ import ky, { type KyInstance, isHTTPError, isNetworkError, isTimeoutError } from
 import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { present } from '../kernel/invariant.ts'
+import { stringifyJson } from './json.ts'
 
 const TIMEOUT_MS = 30_000
 const MAX_RETRIES = 4
@@ -139,7 +140,7 @@ function createClient(options: OutboundOptions): KyInstance {
     prefix: options.base_url,
     redirect: 'manual',
     timeout: options.timeout_ms ?? TIMEOUT_MS,
-    stringifyJson,
+    stringifyJson: (body) => stringifyJson(body),
     retry: {
       methods: ['get', 'post'],
       statusCodes: [TOO_MANY_REQUESTS, ...SERVER_ERRORS],
@@ -247,17 +248,4 @@ function failure<T>(
 function systemCode(error: Error): string {
   const reason = error.cause instanceof Error ? error.cause.cause : undefined
   return reason instanceof Error && 'code' in reason ? `, ${String(reason.code)}` : ''
-}
-
-// ECMAScript 2026, in the runtime but not yet in TypeScript's library.
-declare global {
-  interface JSON {
-    rawJSON(text: string): unknown
-  }
-}
-
-function stringifyJson(body: unknown): string {
-  return JSON.stringify(body, (_key, value: unknown) =>
-    typeof value === 'bigint' ? JSON.rawJSON(value.toString()) : value,
-  )
 }

@@ -14,7 +14,7 @@ const SAFE_INTEGER = Number.MAX_SAFE_INTEGER
 /** Minor units in a request. */
 export const Cents = (options: { minimum?: number } = {}) =>
   Type.Integer({ minimum: options.minimum ?? -SAFE_INTEGER, maximum: SAFE_INTEGER })
-/** Minor units in an answer: exact, whatever their size. */
+/** Minor units in an answer: exact, whatever their size; where they may be null, up to 2^53. */
 export const CentsOut = Type.Unsafe<bigint>({ type: 'integer' })
 export const DecimalText = Type.String({
   pattern: DECIMAL_PATTERN,

@@ -20,7 +20,7 @@ export type Call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, o
 /** The HTTP server with some routes on a migrated database in memory and a frozen clock. Paths are below /api/v1. */
 export async function testHttp(
   routes: (edge: Edge) => readonly ((app: App) => void)[],
-  options: { now?: string; db?: Database } = {},
+  options: { now?: string; db?: Database; metrics_open?: boolean; ready?: () => Promise<void> } = {},
 ) {
   const db = options.db ?? (await memoryDatabase())
   const clock = frozenClock(options.now ?? NOW)
@@ -40,8 +40,8 @@ export async function testHttp(
     log,
     metrics: createMetrics(),
     jwt_secret: SECRET,
-    metrics_open: false,
-    ready: async () => {},
+    metrics_open: options.metrics_open ?? false,
+    ready: options.ready ?? (async () => {}),
     routes: routes(edge),
   })
   return {
@@ -49,6 +49,7 @@ export async function testHttp(
     edge,
     db,
     clock,
+    jwt_secret: SECRET,
     /** What went to the job queue. */
     enqueued,
     call: callerOn(app, clock),

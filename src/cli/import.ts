@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { importCsv } from '../contexts/costs/index.ts'
+import { invalidInput } from '../kernel/problem.ts'
+import { print, printJson } from './output.ts'
+import { withApp } from './session.ts'
+
+type Options = { provider: string; period?: string; invoiceNumber?: string; json?: true }
+
+export async function runImport(file: string, options: Options): Promise<void> {
+  const csv = await readCsv(file)
+  const upload = {
+    csv,
+    provider: options.provider,
+    period: options.period,
+    invoice_number: options.invoiceNumber,
+    filename: file === '-' ? undefined : basename(file),
+  }
+  const stored = await withApp(({ edge, costs }) =>
+    edge.db.transaction((tx) =>
+      importCsv(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued: costs.onBillIssued }),
+    ),
+  )
+  if (options.json) printJson(stored)
+  else print(stored.outcome === 'created' ? `Stored as ${stored.provider_invoice_id}.` : `Unchanged: stored already as ${stored.provider_invoice_id}.`)
+}
+
+async function readCsv(file: string): Promise<string> {
+  if (file === '-') return text(process.stdin)
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw invalidInput(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

@@ -1,0 +1,162 @@
+import { sql } from 'kysely'
+import type { Fault } from '../../kernel/problem.ts'
+import type { Reader } from '../../platform/db.ts'
+import { found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import type { Charge, PlanTerms, Tier } from '../pricing/index.ts'
+import type { Meter } from './meter.ts'
+import { type Addon, chargeOf, type ChargeRow, type Plan, type PlanVersion } from './plan.ts'
+import { planNotPublished, unknownAddon, unknownPlan } from './problems.ts'
+
+type Listed<T> = { data: T[]; next_cursor: string | null }
+
+/** The terms of plan versions, by version id, in two statements. Ids that do not exist are not in the map. */
+export async function readPlanTerms(
+  reader: Reader,
+  plan_version_ids: readonly string[],
+): Promise<Map<string, PlanTerms>> {
+  const versions = await reader
+    .selectFrom('catalog.plan_version as v')
+    .innerJoin('catalog.plan as p', 'p.code', 'v.plan_code')
+    .select(['v.id', 'v.plan_code as code', 'v.version', 'p.name', 'v.currency', 'v.base_price_cents', 'v.proration'])
+    .where('v.id', '=', anyOf(plan_version_ids))
+    .execute()
+  const charges = await readCharges(reader, plan_version_ids)
+  return new Map(
+    versions.map(({ id, ...terms }) => [id, { ...terms, interval: 'month' as const, charges: charges.get(id) ?? [] }]),
+  )
+}
+
+export type SoldVersion = { id: string; code: string; version: number; currency: string }
+
+/**
+ * The version that is sold under a plan code: the given one, or else the latest published. Throws
+ * `catalog/unknown-plan` or, for a draft or retired version, `catalog/plan-not-published`.
+ */
+export async function findPublishedVersion(
+  reader: Reader,
+  { code, version }: { code: string; version?: number | undefined },
+): Promise<SoldVersion> {
+  const versions = await reader
+    .selectFrom('catalog.plan as p')
+    .leftJoin('catalog.plan_version as v', 'v.plan_code', 'p.code')
+    .select(['p.code', 'v.id', 'v.version', 'v.currency', 'v.status'])
+    .where('p.code', '=', code)
+    .orderBy('v.version', 'desc')
+    .execute()
+  if (versions.length === 0) throw unknownPlan(`There is no plan ${code}. GET /plans lists them.`)
+  const named = versions.filter((row) => version === undefined || row.version === version)
+  if (named.length === 0) throw unknownPlan(`Plan ${code} has no version ${version}. GET /plans/${code} lists them.`)
+  const sold = named.find((row) => row.status === 'published')
+  if (!sold || sold.id === null || sold.version === null || sold.currency === null) {
+    throw planNotPublished(
+      `Publish ${version === undefined ? 'a version' : `version ${version}`} of plan ${code} first.`,
+    )
+  }
+  return { id: sold.id, code: sold.code, version: sold.version, currency: sold.currency }
+}
+
+/** Add-ons as they are sold today, in the order of `codes`. Throws `catalog/unknown-addon`, naming each. */
+export async function readAddons(reader: Reader, codes: readonly string[]): Promise<Addon[]> {
+  const rows = await reader.selectFrom('catalog.addon').selectAll().where('code', '=', anyOf(codes)).execute()
+  const byCode = new Map(rows.map((row) => [row.code, row]))
+  const faults = codes.flatMap((code): Fault[] =>
+    byCode.has(code) ? [] : [{ path: 'addons', message: `there is no add-on ${code}` }],
+  )
+  if (faults.length > 0) throw unknownAddon('GET /addons lists the add-ons.', faults)
+  return codes.flatMap((code) => byCode.get(code) ?? [])
+}
+
+/** The meters among `codes` that exist. */
+export async function readMeters(reader: Reader, codes: readonly string[]): Promise<Meter[]> {
+  return reader.selectFrom('catalog.meter').selectAll().where('code', '=', anyOf(codes)).execute()
+}
+
+export async function listMeters(reader: Reader, page: Page): Promise<Listed<Meter>> {
+  const [after = ''] = readCursor(page.cursor, 1) ?? []
+  const rows = await reader
+    .selectFrom('catalog.meter')
+    .selectAll()
+    .where('code', '>', after)
+    .orderBy('code')
+    .limit(page.limit + 1)
+    .execute()
+  return pageOf(rows, page.limit, (row) => [row.code])
+}
+
+export async function listAddons(reader: Reader, page: Page): Promise<Listed<Addon>> {
+  const [after = ''] = readCursor(page.cursor, 1) ?? []
+  const rows = await reader
+    .selectFrom('catalog.addon')
+    .selectAll()
+    .where('code', '>', after)
+    .orderBy('code')
+    .limit(page.limit + 1)
+    .execute()
+  return pageOf(rows, page.limit, (row) => [row.code])
+}
+
+/** Plans by code, each with its latest published version. Without `drafts`, only plans that have one. */
+export async function listPlans(
+  reader: Reader,
+  { limit, cursor, drafts }: Page & { drafts: boolean },
+): Promise<Listed<Plan & { latest_version: number | null }>> {
+  const [after = ''] = readCursor(cursor, 1) ?? []
+  const rows = await reader
+    .selectFrom('catalog.plan as p')
+    .leftJoin('catalog.plan_version as v', (join) =>
+      join.onRef('v.plan_code', '=', 'p.code').on('v.status', '=', 'published'),
+    )
+    .selectAll('p')
+    .select(({ fn }) => fn.max<number | null>('v.version').as('latest_version'))
+    .where('p.code', '>', after)
+    .$if(!drafts, (query) => query.where('v.id', 'is not', null))
+    .groupBy('p.code')
+    .orderBy('p.code')
+    .limit(limit + 1)
+    .execute()
+  return pageOf(rows, limit, (row) => [row.code])
+}
+
+/** A plan with its versions, the latest first. Without `drafts`, it is unknown until a version is published. */
+export async function readPlan(
+  reader: Reader,
+  code: string,
+  { drafts }: { drafts: boolean },
+): Promise<Plan & { versions: PlanVersion[] }> {
+  const plan = await reader.selectFrom('catalog.plan').selectAll().where('code', '=', code).executeTakeFirst()
+  const versions = await reader
+    .selectFrom('catalog.plan_version')
+    .selectAll()
+    .where('plan_code', '=', code)
+    .$if(!drafts, (query) => query.where('status', '<>', 'draft'))
+    .orderBy('version', 'desc')
+    .execute()
+  const charges = await readCharges(
+    reader,
+    versions.map((row) => row.id),
+  )
+  const visible = plan !== undefined && (drafts || versions.length > 0) ? plan : undefined
+  return {
+    ...found(visible, 'plan'),
+    versions: versions.map((row) => ({ ...row, charges: charges.get(row.id) ?? [] })),
+  }
+}
+
+export async function readCharges(reader: Reader, plan_version_ids: readonly string[]): Promise<Map<string, Charge[]>> {
+  const rows = await reader
+    .selectFrom('catalog.charge')
+    .selectAll()
+    // Written by chargeRow only, from charges that the schema or the check has passed.
+    .$narrowType<{ tiers: Tier[] | null }>()
+    .where('plan_version_id', '=', anyOf(plan_version_ids))
+    .orderBy('plan_version_id')
+    .orderBy('position')
+    .execute()
+  const byVersion = Map.groupBy<string, ChargeRow>(rows, (row) => row.plan_version_id)
+  return new Map([...byVersion].map(([id, charges]) => [id, charges.map(chargeOf)]))
+}
+
+/** One parameter for any number of values, also for none. */
+function anyOf(values: readonly string[]) {
+  return sql<string>`any(${values})`
+}

@@ -1,0 +1,7 @@
+export { importCsv, type ImportedBill, type Upload } from './import-csv.ts'
+export { costsInvariants } from './invariants.ts'
+export { type CostsDeps, costsJobs } from './jobs.ts'
+export { matchLines, type MatchScope, matchUnmatchedLines } from './match-lines.ts'
+export { costsRoutes } from './routes.ts'
+export { type BillIssued, readPreview } from './sync.ts'
+export { syncNow, type SyncProgress, type SyncSummary } from './sync-now.ts'

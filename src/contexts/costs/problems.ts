@@ -1,0 +1,41 @@
+import { problem } from '../../kernel/problem.ts'
+
+export const noBalance = problem({ code: 'costs/no-balance', status: 404, title: 'No balance has been read yet' })
+export const balanceDiffers = problem({
+  code: 'costs/balance-differs',
+  status: 502,
+  title: 'The balance of the provider does not add up',
+  constraints: ['balance_adds_up'],
+})
+export const invoiceUnreadable = problem({
+  code: 'costs/invoice-unreadable',
+  status: 422,
+  title: 'The bill cannot be read; nothing of it is stored',
+})
+export const totalsDiffer = problem({
+  code: 'costs/totals-differ',
+  status: 422,
+  title: 'The lines do not add up to the amount that the provider announced',
+})
+export const invoiceDiffers = problem({
+  code: 'costs/invoice-differs',
+  status: 409,
+  title: 'The bill is issued with other content',
+  constraints: [
+    'provider_invoice_once',
+    'provider_invoice_number_once',
+    'provider_invoice_issued_is_immutable',
+    'provider_invoice_issued_is_kept',
+    'cost_line_issued_is_immutable',
+  ],
+})
+export const lineNotAssignable = problem({
+  code: 'costs/line-not-assignable',
+  status: 422,
+  title: 'This line cannot be assigned',
+})
+export const unknownDeployment = problem({
+  code: 'costs/unknown-deployment',
+  status: 422,
+  title: 'There is no such deployment',
+})

@@ -1,0 +1,145 @@
+import { type Period, parseMonth, previousMonth } from '../../kernel/period.ts'
+import { present } from '../../kernel/invariant.ts'
+import { decimal } from '../../kernel/decimal.ts'
+import type { Tx } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import { OutboundError } from '../../platform/outbound.ts'
+import { type DigitalOcean, parseInvoiceCsv, PREVIEW } from '../../providers/digitalocean/index.ts'
+import { askProvider } from '../inventory/index.ts'
+import { type Announcement, announceInvoices } from './announce.ts'
+import type { Bill } from './bill.ts'
+import { recordBalance, recordIngestFailure } from './commands.ts'
+import { invoiceUnreadable } from './problems.ts'
+import { findInvoiceToIngest } from './queries.ts'
+import { replacePreview, storeBill, type StoredBill } from './store-bill.ts'
+
+export const PROVIDER = 'digitalocean'
+
+const NOT_FOUND = 404
+
+export type BillIssued = (tx: Tx, bill: { provider_invoice_id: string }) => Promise<void>
+
+/** Each verb below calls the network first and then records in one transaction, which `transact` opens. */
+export type Sync = {
+  readonly edge: Edge
+  readonly provider: DigitalOcean
+  readonly transact: <T>(effect: (tx: Tx) => Promise<T>) => Promise<T>
+}
+
+export async function takeBalance({ edge, provider, transact }: Sync): Promise<void> {
+  const balance = await askProvider(() => provider.balance())
+  await transact((tx) => recordBalance(tx, { provider: PROVIDER, balance }, { now: edge.clock.now() }))
+}
+
+export type History = { new_count: number; unchanged_count: number; due: string[] }
+
+/** Announces the provider's invoices; `onDue` gets those whose lines are to be read, in the same transaction. */
+export async function readBillingHistory(
+  { edge, provider, transact }: Sync,
+  onDue: (tx: Tx, due: readonly string[]) => Promise<void>,
+): Promise<History> {
+  const announcements = await askProvider(() => fetchAnnouncements(provider))
+  return transact(async (tx) => {
+    const history = { provider: PROVIDER, announcements }
+    const announced = await announceInvoices(tx, history, { now: edge.clock.now(), ids: edge.ids })
+    await onDue(tx, announced.due)
+    return announced
+  })
+}
+
+/** Returns the lines of the running month's bill; null while the provider has none. */
+export async function readPreview({ edge, provider, transact }: Sync): Promise<number | null> {
+  const read = await askProvider(async () => {
+    const { preview } = await provider.invoices()
+    return preview && { header: preview, bill: await fetchBill(provider, PREVIEW) }
+  })
+  if (read === null) return null
+  const { header, bill } = read
+  const preview = {
+    provider: PROVIDER,
+    invoice_number: header.invoice_id,
+    period: monthNamed(header.invoice_period),
+    // Remade while it is read, the preview is described best by what was read last.
+    amount: bill.summary?.amount ?? header.amount,
+  }
+  return transact((tx) => replacePreview(tx, { preview, bill }, { now: edge.clock.now(), ids: edge.ids }))
+}
+
+/**
+ * Reads the lines of one invoice and stores them. A failure is kept on the invoice and thrown. Null: there is nothing
+ * to read, because the invoice is known only from an upload.
+ */
+export async function ingestInvoice(
+  { edge, provider, transact }: Sync,
+  { provider_invoice_id, onBillIssued }: { provider_invoice_id: string; onBillIssued: BillIssued },
+): Promise<StoredBill | null> {
+  const invoice = await findInvoiceToIngest(edge.db.read, provider_invoice_id)
+  if (invoice === undefined) return null
+  try {
+    const bill = await askProvider(() => fetchBill(provider, invoice.provider_uuid))
+    if (isNotReady(bill, invoice.amount)) {
+      throw invoiceUnreadable(`The invoice is over ${invoice.amount} and has no lines yet. The next run tries again.`)
+    }
+    return await transact((tx) =>
+      storeBill(
+        tx,
+        { provider_invoice_id, bill },
+        { now: edge.clock.now(), ids: edge.ids, onBillIssued: (issued) => onBillIssued(tx, issued) },
+      ),
+    )
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    await edge.db.transaction((tx) => recordIngestFailure(tx, { provider_invoice_id, detail }))
+    throw error
+  }
+}
+
+/** The invoices that are listed, and those that only the billing history names. */
+async function fetchAnnouncements(provider: DigitalOcean): Promise<Announcement[]> {
+  const { invoices } = await provider.invoices()
+  const history = await provider.billingHistory()
+  const listed = invoices.map(({ invoice_uuid, invoice_id, invoice_period, amount }) => ({
+    invoice_uuid,
+    invoice_number: invoice_id,
+    period: monthNamed(invoice_period),
+    amount,
+  }))
+  const known = new Set(listed.map(({ invoice_uuid }) => invoice_uuid))
+  const others = history.flatMap(({ invoice_uuid, invoice_id, date, amount }) =>
+    invoice_uuid === null || invoice_id === null || known.has(invoice_uuid)
+      ? []
+      : // An invoice is dated in the month after the one that it bills.
+        { invoice_uuid, invoice_number: invoice_id, period: previousMonth(date, 'UTC'), amount },
+  )
+  return [...listed, ...others]
+}
+
+/** The items, because only they name resources by id; the CSV where the items cannot be read. */
+async function fetchBill(provider: DigitalOcean, invoice_uuid: string): Promise<Bill> {
+  const items = await ifReadable(provider.invoiceItems(invoice_uuid))
+  const summary = await ifReadable(provider.invoiceSummary(invoice_uuid))
+  if (items !== null) return { items, summary, read_from: 'items' }
+  const csv = parseInvoiceCsv(await provider.invoiceCsv(invoice_uuid))
+  if (csv.faults.length > 0) throw invoiceUnreadable(`The provider's CSV of ${invoice_uuid} has faults.`, csv.faults)
+  return { items: csv.items, summary, read_from: 'csv' }
+}
+
+async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call
+  } catch (error) {
+    const isUnreadable =
+      error instanceof OutboundError && (error.reason === 'invalid_response' || error.status === NOT_FOUND)
+    if (isUnreadable) return null
+    throw error
+  }
+}
+
+/** An issued bill never changes, so one that is still being made must not become one. */
+function isNotReady(bill: Bill, amount: string): boolean {
+  return bill.items.length === 0 && !decimal(amount).eq(decimal('0'))
+}
+
+function monthNamed(label: string): Period {
+  return present(parseMonth(label), 'the client lets only months through')
+}

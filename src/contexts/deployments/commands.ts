@@ -1,0 +1,127 @@
+import { type ContextTx, insertRows } from '../../platform/db.ts'
+import type { Ids } from '../../platform/ids.ts'
+import { found } from '../../platform/wire.ts'
+import {
+  checkTransition,
+  type Deployment,
+  type DeploymentChanges,
+  type DeploymentEvent,
+  type DeploymentStatus,
+  newsIn,
+} from './deployment.ts'
+import { slugTaken, unknownTenant } from './problems.ts'
+
+type Tx = ContextTx<'deployments'>
+/** `actor` is the token's subject, or `system:…` for what the program does by itself. */
+export type By = { now: Temporal.Instant; actor: string; ids: Ids }
+
+export type NewDeployment = Pick<Deployment, 'tenant_id' | 'slug'> &
+  Partial<Pick<Deployment, 'display_name' | 'template' | 'llm_mode'>> & { status?: 'trial' | 'active' }
+
+/** Throws `deployments/unknown-tenant` and `deployments/slug-taken`. */
+export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Promise<Deployment> {
+  const { tenant_id, slug } = given
+  await requireFreeSlug(tx, { tenant_id, slug })
+  const deployment = await tx
+    .insertInto('deployments.deployment')
+    .values({
+      display_name: slug,
+      template: null,
+      llm_mode: 'metered',
+      status: 'active',
+      ...given,
+      id: by.ids.uuid(),
+      billing_action_suspended: false,
+      created_at: by.now,
+      updated_at: by.now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await record(tx, deployment, { kind: 'created', to_status: deployment.status }, by)
+  return deployment
+}
+
+/** Sets what is given and records what is news. */
+export async function updateDeployment(
+  tx: Tx,
+  { id, changes }: { id: string; changes: DeploymentChanges },
+  by: By,
+): Promise<Deployment> {
+  const deployment = await lockDeployment(tx, id)
+  const news = newsIn(deployment, changes)
+  if (Object.keys(news).length === 0) return deployment
+  await record(tx, deployment, { kind: 'updated', details: news }, by)
+  return store(tx, deployment, { ...news, updated_at: by.now })
+}
+
+export type Transition = { id: string; to: DeploymentStatus; reason: string | null }
+
+/** What others follow a transition by. */
+export type DeploymentTransition = {
+  tenant_id: string
+  deployment_id: string
+  from: DeploymentStatus
+  to: DeploymentStatus
+  at: Temporal.Instant
+}
+
+/**
+ * Moves a deployment on, if its lifecycle lets it. The caller passes `change` on to whoever follows, in the same
+ * transaction. Throws 404, `deployments/invalid-transition` and `deployments/billing-action-suspended`.
+ */
+export async function transition(
+  tx: Tx,
+  { id, to, reason }: Transition,
+  by: By,
+): Promise<{ deployment: Deployment; change: DeploymentTransition }> {
+  const deployment = await lockDeployment(tx, id)
+  const { tenant_id, status: from } = deployment
+  checkTransition(deployment, { to, actor: by.actor })
+  await record(tx, deployment, { kind: 'transition', from_status: from, to_status: to, reason }, by)
+  return {
+    deployment: await store(tx, deployment, { status: to, updated_at: by.now }),
+    change: { tenant_id, deployment_id: id, from, to, at: by.now },
+  }
+}
+
+async function requireFreeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id' | 'slug'>): Promise<void> {
+  const tenant = await tx
+    .selectFrom('tenants.tenant as t')
+    .leftJoin('deployments.deployment as d', (join) => join.onRef('d.tenant_id', '=', 't.id').on('d.slug', '=', slug))
+    .select('d.id as taken_by')
+    .where('t.id', '=', tenant_id)
+    .executeTakeFirst()
+  if (!tenant) {
+    throw unknownTenant('Add the tenant first.', [{ path: 'tenant_id', message: `there is no tenant ${tenant_id}` }])
+  }
+  if (tenant.taken_by !== null) throw slugTaken(`Tenant ${tenant_id} has a deployment ${slug}. Choose another slug.`)
+}
+
+async function lockDeployment(tx: Tx, id: string): Promise<Deployment> {
+  const query = tx.selectFrom('deployments.deployment').selectAll().where('id', '=', id).forUpdate()
+  return found(await query.executeTakeFirst(), 'deployment')
+}
+
+async function store(tx: Tx, { tenant_id, id }: Deployment, changes: Partial<Deployment>): Promise<Deployment> {
+  return tx
+    .updateTable('deployments.deployment')
+    .set(changes)
+    .where('tenant_id', '=', tenant_id)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+type Happening = Pick<DeploymentEvent, 'kind'> &
+  Partial<Pick<DeploymentEvent, 'from_status' | 'to_status' | 'reason'>> & { details?: object }
+
+async function record(
+  tx: Tx,
+  { tenant_id, id }: Deployment,
+  { details = {}, ...what }: Happening,
+  by: By,
+): Promise<void> {
+  await insertRows(tx, 'deployments.event', [
+    { ...what, tenant_id, id: by.ids.uuid(), deployment_id: id, details, actor: by.actor, occurred_at: by.now },
+  ])
+}

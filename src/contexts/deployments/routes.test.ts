@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { testHttp } from '../../../test/support/http.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { tenantsRoutes } from '../tenants/index.ts'
+import { type DeploymentTransition, transition } from './commands.ts'
+import { DEPLOYMENT_STATUSES, type DeploymentStatus, TRANSITIONS } from './deployment.ts'
+import { deploymentsInvariants } from './invariants.ts'
+import { deploymentsRoutes } from './routes.ts'
+
+const UNKNOWN = '00000000-0000-4000-8000-000000000000'
+
+let harness: Awaited<ReturnType<typeof testHttp>>
+let followed: DeploymentTransition[] = []
+const onTransition = async (_tx: unknown, change: DeploymentTransition) => void followed.push(change)
+before(async () => {
+  harness = await testHttp((edge) => [tenantsRoutes(edge), deploymentsRoutes(edge, { onTransition })])
+  for (const id of ['acme', 'globex']) {
+    await harness.call('POST', '/tenants', { body: { id, legal_name: id, country: 'AU', currency: 'AUD' } })
+  }
+})
+after(() => harness.close())
+
+async function deploy(slug: string, body: object = {}): Promise<string> {
+  const made = await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug, ...body } })
+  assert.equal(made.status, 201, made.text)
+  return made.body.data.id
+}
+
+/** Puts a deployment into a status without asking the lifecycle. */
+async function force(id: string, status: DeploymentStatus): Promise<void> {
+  await harness.db.transaction((tx) =>
+    tx.updateTable('deployments.deployment').set({ status }).where('id', '=', id).execute(),
+  )
+}
+
+test('a deployment is active and metered, and named by its slug, unless it says otherwise', async () => {
+  const plain = await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug: 'shop' } })
+  assert.equal(plain.status, 201)
+  const { id, ...answered } = plain.body.data
+  const at = '2026-05-02T06:00:00Z'
+  assert.deepEqual(answered, {
+    tenant_id: 'acme',
+    slug: 'shop',
+    display_name: 'shop',
+    template: null,
+    llm_mode: 'metered',
+    status: 'active',
+    billing_action_suspended: false,
+    created_at: at,
+    updated_at: at,
+  })
+  const { body } = await harness.call('GET', `/deployments/${id}`)
+  assert.equal(body.data.subscription, null)
+  const [{ id: _id, ...event }] = body.data.events
+  assert.deepEqual(event, {
+    kind: 'created',
+    from_status: null,
+    to_status: 'active',
+    actor: 'test-platform_admin',
+    reason: null,
+    details: {},
+    occurred_at: at,
+  })
+})
+
+test('a deployment may start on trial', async () => {
+  const id = await deploy('trying', { status: 'trial', llm_mode: 'off', display_name: 'Trying', template: 'wordpress' })
+  const { body } = await harness.call('GET', `/deployments/${id}`)
+  assert.equal(body.data.status, 'trial')
+  assert.equal(body.data.llm_mode, 'off')
+  assert.equal(body.data.template, 'wordpress')
+})
+
+test('a slug is taken once within a tenant', async () => {
+  await deploy('taken')
+  const again = await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug: 'taken' } })
+  assert.equal(again.status, 409)
+  assert.equal(again.body.code, 'deployments/slug-taken')
+  await deploy('taken', { tenant_id: 'globex' })
+})
+
+test('what a deployment cannot be is refused', async () => {
+  const cases: [object, string][] = [
+    [{ tenant_id: 'nobody' }, 'deployments/unknown-tenant'],
+    [{ slug: 'Has Space' }, 'request/invalid'],
+    [{ status: 'paused' }, 'request/invalid'],
+    [{ llm_mode: 'free' }, 'request/invalid'],
+    [{ display_name: 5 }, 'request/invalid'],
+    [{ surprise: true }, 'request/invalid'],
+  ]
+  for (const [wrong, code] of cases) {
+    const body = { tenant_id: 'acme', slug: 'wrong', ...wrong }
+    const refused = await harness.call('POST', '/deployments', { body })
+    assert.equal(refused.status, 422, JSON.stringify(wrong))
+    assert.equal(refused.body.code, code)
+  }
+})
+
+test('every pair of statuses is allowed or refused as the lifecycle says', async () => {
+  const id = await deploy('moving')
+  for (const from of DEPLOYMENT_STATUSES) {
+    for (const to of DEPLOYMENT_STATUSES) {
+      await force(id, from)
+      const { status, body } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to } })
+      const allowed = TRANSITIONS[from].includes(to)
+      assert.equal(status, allowed ? 200 : 422, `${from} to ${to}`)
+      if (allowed) assert.equal(body.data.status, to)
+      else assert.equal(body.code, 'deployments/invalid-transition')
+    }
+  }
+})
+
+test('a refused transition names what is possible', async () => {
+  const id = await deploy('naming', { status: 'trial' })
+  const { body } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'paused', reason: 'x' } })
+  assert.match(body.detail, /active, suspended, cancelled/)
+  assert.equal(body.errors[0].path, 'to')
+})
+
+test('a transition is recorded with actor, reason and time, and followed once', async () => {
+  const id = await deploy('recorded')
+  followed = []
+  await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'paused', reason: 'Holidays' } })
+  await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'paused', reason: 'Again' } })
+  const { body } = await harness.call('GET', `/deployments/${id}`)
+  const moves = body.data.events.filter((event: { kind: string }) => event.kind === 'transition')
+  assert.equal(moves.length, 1)
+  assert.deepEqual(
+    [moves[0].from_status, moves[0].to_status, moves[0].actor, moves[0].reason],
+    ['active', 'paused', 'test-platform_admin', 'Holidays'],
+  )
+  assert.deepEqual(followed, [
+    { tenant_id: 'acme', deployment_id: id, from: 'active', to: 'paused', at: harness.clock.now() },
+  ])
+})
+
+test('the override stops automatic billing actions, and only those', async () => {
+  const id = await deploy('protected')
+  await harness.call('PATCH', `/deployments/${id}`, { body: { billing_action_suspended: true } })
+  const automatic = { now: harness.clock.now(), actor: 'system:dunning', ids: harness.edge.ids }
+  const move = (to: DeploymentStatus) =>
+    harness.db.transaction((tx) => transition(tx, { id, to, reason: null }, automatic))
+  await assert.rejects(move('past_due'), { code: 'deployments/billing-action-suspended', status: 409 })
+  await assert.rejects(move('suspended'), { code: 'deployments/billing-action-suspended' })
+  assert.equal((await move('paused')).deployment.status, 'paused')
+  await force(id, 'active')
+  const by_hand = await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'suspended' } })
+  assert.equal(by_hand.status, 200)
+})
+
+test('a change is recorded with what is new in it, and not at all when nothing is', async () => {
+  const id = await deploy('changing')
+  const body = { display_name: 'Changed', llm_mode: 'metered' }
+  for (const status of [200, 200]) {
+    assert.equal((await harness.call('PATCH', `/deployments/${id}`, { body })).status, status)
+  }
+  const { body: answer } = await harness.call('GET', `/deployments/${id}`)
+  assert.equal(answer.data.display_name, 'Changed')
+  const updates = answer.data.events.filter((event: { kind: string }) => event.kind === 'updated')
+  assert.deepEqual(
+    updates.map((event: { details: object }) => event.details),
+    [{ display_name: 'Changed' }],
+  )
+})
+
+test('status, slug and tenant cannot be changed by a patch', async () => {
+  const id = await deploy('steady')
+  for (const body of [{ status: 'paused' }, { slug: 'other' }, { tenant_id: 'globex' }, { llm_mode: 1 }]) {
+    assert.equal((await harness.call('PATCH', `/deployments/${id}`, { body })).status, 422)
+  }
+})
+
+test('a tenant sees its own deployments and nothing of others', async () => {
+  const own = await deploy('mine')
+  const other = await deploy('theirs', { tenant_id: 'globex' })
+  const as = { tenant: 'acme' }
+  assert.equal((await harness.call('GET', `/deployments/${own}`, { as })).status, 200)
+  assert.equal((await harness.call('GET', `/deployments/${other}`, { as })).status, 404)
+  for (const query of ['', '&tenant_id=globex']) {
+    const { body } = await harness.call('GET', `/deployments?limit=200${query}`, { as })
+    assert.ok(body.data.every((row: { tenant_id: string }) => row.tenant_id === 'acme'))
+  }
+  assert.equal((await harness.call('POST', '/deployments', { as, body: {} })).status, 403)
+  assert.equal((await harness.call('PATCH', `/deployments/${own}`, { as, body: {} })).status, 403)
+  assert.equal((await harness.call('POST', `/deployments/${own}/transition`, { as, body: {} })).status, 403)
+})
+
+test('lists are filtered, and their pages follow one another without gaps', async () => {
+  await deploy('dormant', { tenant_id: 'globex', status: 'trial' })
+  const trials = await harness.call('GET', '/deployments?tenant_id=globex&status=trial')
+  assert.deepEqual(
+    trials.body.data.map((row: { slug: string }) => row.slug),
+    ['dormant'],
+  )
+  const whole = await harness.call('GET', '/deployments?limit=200')
+  const first = await harness.call('GET', '/deployments?limit=3')
+  const rest = await harness.call('GET', `/deployments?limit=200&cursor=${first.body.next_cursor}`)
+  assert.deepEqual([...first.body.data, ...rest.body.data], whole.body.data)
+  assert.equal((await harness.call('GET', '/deployments?status=asleep')).status, 422)
+})
+
+test('what does not exist is not found', async () => {
+  for (const id of [UNKNOWN, 'not-an-id']) {
+    assert.equal((await harness.call('GET', `/deployments/${id}`)).status, 404)
+    assert.equal((await harness.call('PATCH', `/deployments/${id}`, { body: {} })).status, 404)
+    assert.equal((await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'active' } })).status, 404)
+  }
+})
+
+test('the audit finds a status and a transition that the lifecycle does not know', async () => {
+  const forced = await deploy('forced')
+  await force(forced, 'archived')
+  await harness.db.script(`
+    update deployments.event set kind = 'transition', from_status = 'archived' where deployment_id = '${forced}'`)
+  const findings = await runAudit(harness.db.read, deploymentsInvariants)
+  for (const { name, violations } of findings) {
+    assert.ok(
+      violations.some((violation) => violation.subject === forced),
+      name,
+    )
+  }
+  assert.equal(findings.length, 2)
+})

@@ -1,0 +1,191 @@
+import { Type } from 'typebox'
+import { scopeOf } from '../../platform/auth.ts'
+import type { Tx } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import {
+  AnyObject,
+  Body,
+  callerOf,
+  CentsOut,
+  Data,
+  DateOut,
+  IdParams,
+  InstantOut,
+  List,
+  ListQuery,
+  Nullable,
+} from '../../platform/wire.ts'
+import { TenantId } from '../tenants/index.ts'
+import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
+import { DEPLOYMENT_STATUSES, type DeploymentStatus } from './deployment.ts'
+import { listDeployments, readDeployment } from './queries.ts'
+
+/** Follows a transition in its transaction. */
+export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<void>
+
+const Status = Type.Unsafe<DeploymentStatus>({ type: 'string', enum: DEPLOYMENT_STATUSES })
+const LlmMode = Type.Union([Type.Literal('off'), Type.Literal('metered')])
+const DisplayName = Type.String({ minLength: 1, maxLength: 200 })
+const Template = Nullable(Type.String({ minLength: 1, maxLength: 200 }))
+const Reason = Nullable(Type.String({ maxLength: 500 }))
+
+const DeploymentBody = Body({
+  tenant_id: TenantId,
+  slug: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Unique within the tenant' }),
+  display_name: Type.Optional(DisplayName),
+  template: Type.Optional(Template),
+  llm_mode: Type.Optional(LlmMode),
+  status: Type.Optional(Type.Union([Type.Literal('trial'), Type.Literal('active')])),
+})
+const DeploymentChanges = Body({
+  display_name: Type.Optional(DisplayName),
+  template: Type.Optional(Template),
+  llm_mode: Type.Optional(LlmMode),
+  billing_action_suspended: Type.Optional(Type.Boolean()),
+})
+const DeploymentQuery = Type.Object({
+  ...ListQuery,
+  tenant_id: Type.Optional(Type.String()),
+  status: Type.Optional(Status),
+})
+const fields = {
+  id: Type.String(),
+  tenant_id: Type.String(),
+  slug: Type.String(),
+  display_name: Type.String(),
+  template: Nullable(Type.String()),
+  llm_mode: LlmMode,
+  status: Status,
+  billing_action_suspended: Type.Boolean(),
+  created_at: InstantOut,
+  updated_at: InstantOut,
+}
+const DeploymentOut = Type.Object(fields)
+const SubscriptionOut = Type.Object({
+  id: Type.String(),
+  starts_on: DateOut,
+  ends_on: Nullable(DateOut),
+  plan_code: Type.String(),
+  plan_version: Type.Integer(),
+  mode: Type.String(),
+  addons: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      code: Type.String(),
+      name: Type.String(),
+      price_cents: CentsOut,
+      currency: Type.String(),
+      quantity: Type.String(),
+      unit: Nullable(Type.String()),
+    }),
+  ),
+})
+const EventOut = Type.Object({
+  id: Type.String(),
+  kind: Type.String(),
+  from_status: Nullable(Type.String()),
+  to_status: Nullable(Type.String()),
+  actor: Type.String(),
+  reason: Nullable(Type.String()),
+  details: AnyObject,
+  occurred_at: InstantOut,
+})
+const DeploymentWhole = Type.Object({
+  ...fields,
+  subscription: Nullable(SubscriptionOut),
+  events: Type.Array(EventOut),
+})
+const tags = ['deployments']
+
+export const deploymentsRoutes =
+  (edge: Edge, { onTransition }: { onTransition: TransitionHook }) =>
+  (app: App): void => {
+    app.get(
+      '/deployments',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: {
+          tags,
+          summary: 'Deployments by tenant and slug',
+          querystring: DeploymentQuery,
+          response: { 200: List(DeploymentOut) },
+        },
+      },
+      async (request) => listDeployments(edge.db.read, { ...request.query, scope: scopeOf(callerOf(request)) }),
+    )
+
+    app.post(
+      '/deployments',
+      {
+        config: { access: ['platform_admin'] },
+        schema: { tags, summary: 'Add a deployment', body: DeploymentBody, response: { 201: Data(DeploymentOut) } },
+      },
+      async (request, reply) => {
+        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        const deployment = await edge.db.transaction((tx) => createDeployment(tx, request.body, by))
+        void reply.code(201)
+        return { data: deployment }
+      },
+    )
+
+    app.get(
+      '/deployments/:id',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: {
+          tags,
+          summary: 'A deployment with its subscription and events',
+          params: IdParams,
+          response: { 200: Data(DeploymentWhole) },
+        },
+      },
+      async (request) => {
+        const options = { scope: scopeOf(callerOf(request)), now: edge.clock.now() }
+        return { data: await readDeployment(edge.db.read, request.params.id, options) }
+      },
+    )
+
+    app.patch(
+      '/deployments/:id',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags,
+          summary: 'Change a deployment',
+          params: IdParams,
+          body: DeploymentChanges,
+          response: { 200: Data(DeploymentOut) },
+        },
+      },
+      async (request) => {
+        const update = { id: request.params.id, changes: request.body }
+        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        return { data: await edge.db.transaction((tx) => updateDeployment(tx, update, by)) }
+      },
+    )
+
+    app.post(
+      '/deployments/:id/transition',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags,
+          summary: 'Move a deployment on in its lifecycle',
+          params: IdParams,
+          body: Body({ to: Status, reason: Type.Optional(Reason) }),
+          response: { 200: Data(DeploymentOut) },
+        },
+      },
+      async (request) => {
+        const { to, reason = null } = request.body
+        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        const data = await edge.db.transaction(async (tx) => {
+          const { deployment, change } = await transition(tx, { id: request.params.id, to, reason }, by)
+          await onTransition(tx, change)
+          return deployment
+        })
+        return { data }
+      },
+    )
+  }

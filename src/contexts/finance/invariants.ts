@@ -1,0 +1,47 @@
+import { sql } from 'kysely'
+import type { Invariant } from '../../platform/audit.ts'
+
+export const invariants: Invariant[] = [
+  {
+    name: 'finance.issued-documents-are-in-the-outbox',
+    promise: 'Every issued bill and every issued invoice is in the outbox.',
+    violations: sql`
+      select d.external_id as subject, 'issued, but not in the outbox of ' || d.source as detail
+      from (
+        select provider as source, external_id from costs.provider_invoice where status = 'issued'
+        union all
+        select 'arcadia-cloud', id::text from invoicing.invoice where status in ('issued', 'paid')
+      ) d
+      where not exists (select from finance.push p where p.source = d.source and p.external_id = d.external_id)`,
+  },
+  {
+    name: 'finance.only-issued-documents-are-in-the-outbox',
+    promise: 'No preview bill and no draft invoice is in the outbox.',
+    violations: sql`
+      select p.external_id as subject, 'not issued' as detail
+      from finance.push p
+      where exists (
+        select from costs.provider_invoice i
+        where p.document = 'provider_invoice' and i.provider = p.source and i.external_id = p.external_id and i.status <> 'issued'
+      ) or exists (
+        select from invoicing.invoice i where p.document = 'invoice' and i.id::text = p.external_id and i.status = 'draft'
+      )`,
+  },
+  {
+    name: 'finance.documents-add-up',
+    promise: 'Net and tax are gross, the lines add up to gross and the tax lines to tax.',
+    violations: sql`
+      select p.external_id as subject, 'gross ' || a.gross || ', net ' || a.net || ', tax ' || a.tax || ', lines ' || l.gross as detail
+      from finance.push p
+      cross join lateral (
+        select (p.payload ->> 'amount_gross_minor')::numeric as gross, (p.payload ->> 'amount_net_minor')::numeric as net,
+          (p.payload ->> 'amount_tax_minor')::numeric as tax
+      ) a
+      cross join lateral (
+        select coalesce(sum((line ->> 'amount_minor')::numeric), 0) as gross,
+          coalesce(sum((line ->> 'amount_minor')::numeric) filter (where (line ->> 'tax')::boolean), 0) as tax
+        from jsonb_array_elements(p.payload -> 'lines') line
+      ) l
+      where a.net + a.tax <> a.gross or l.gross <> a.gross or l.tax <> a.tax`,
+  },
+]

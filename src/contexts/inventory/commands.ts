@@ -1,0 +1,164 @@
+import { sql } from 'kysely'
+import { problem } from '../../kernel/problem.ts'
+import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
+import type { Ids } from '../../platform/ids.ts'
+import { found } from '../../platform/wire.ts'
+import { findOwner, lastSeenAt, loadKnownResources, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
+import { type Changes, type NewSpan, reconcile, type ResourceState } from './reconcile.ts'
+import {
+  assignmentStart,
+  deploymentTags,
+  type Inventory,
+  type Owner,
+  ownerByTags,
+  reassign,
+  type Reassignment,
+} from './resource.ts'
+
+type InventoryTx = ContextTx<'inventory'>
+
+const unknownDeployment = problem({
+  code: 'inventory/unknown-deployment',
+  status: 422,
+  title: 'There is no such deployment',
+  constraints: ['resource_assignment_exists', 'span_deployment_exists'],
+})
+const assignmentOutsideLife = problem({
+  code: 'inventory/assignment-outside-life',
+  status: 422,
+  title: 'The assignment would begin when the resource does not exist',
+})
+
+/** Any constant: changes of spans wait for each other on it, so that each decides on what the one before has written. */
+const INVENTORY_LOCK = 7_274_205
+
+export type InventoryCounts = { listed: number; born: number; gone: number; changed: number }
+
+/**
+ * Brings resources and spans to what was listed. A listing older than one already recorded is left out: it would end
+ * spans that a newer one has seen alive.
+ */
+export async function recordInventory(
+  tx: InventoryTx,
+  inventory: Inventory,
+  { now, ids }: { now: Temporal.Instant; ids: Ids },
+): Promise<InventoryCounts> {
+  await lockInventory(tx)
+  const listed = inventory.kinds.flatMap(({ resources }) => resources)
+  const latest = await lastSeenAt(tx, inventory)
+  if (latest !== null && Temporal.Instant.compare(latest, inventory.seen_at) > 0) {
+    return { listed: listed.length, born: 0, gone: 0, changed: 0 }
+  }
+  const known = await loadKnownResources(tx, inventory)
+  const owners = await loadOwnersByTag(
+    tx,
+    listed.flatMap(({ tags }) => deploymentTags(tags)),
+  )
+  const changes = reconcile(inventory, { known, owners }, ids.uuid)
+  await applyChanges(tx, inventory, changes, now)
+  const { born, gone, opened } = changes
+  return { listed: listed.length, born: born.length, gone: gone.length, changed: opened.length - born.length }
+}
+
+/**
+ * Assigns by hand from `from` on; without it, the whole life of a resource that never had a deployment, or from now
+ * on. A null deployment takes the assignment by hand away, and the tags decide again.
+ */
+export async function assignResource(
+  tx: InventoryTx,
+  {
+    resource_id,
+    deployment_id,
+    from,
+  }: { resource_id: string; deployment_id: string | null; from: Temporal.Instant | null },
+  { now, ids }: { now: Temporal.Instant; ids: Ids },
+): Promise<void> {
+  await lockInventory(tx)
+  const resource = found(await loadResourceWithSpans(tx, resource_id), 'resource')
+  const assigned = deployment_id === null ? null : await requireOwner(tx, deployment_id)
+  const owner = assigned ?? ownerByTags(resource.tags, await loadOwnersByTag(tx, deploymentTags(resource.tags)))
+  const start = assignmentStart(resource, { from, now })
+  if (Temporal.Instant.compare(start, now) > 0) {
+    throw assignmentOutsideLife('The time lies in the future. Leave `from` out, or give a time that has passed.')
+  }
+  if (resource.gone_at !== null && Temporal.Instant.compare(start, resource.gone_at) >= 0) {
+    throw assignmentOutsideLife(`The resource is gone since ${resource.gone_at}. Give a time before that in \`from\`.`)
+  }
+  await tx
+    .updateTable('inventory.resource')
+    .set({ assigned_tenant_id: assigned?.tenant_id ?? null, assigned_deployment_id: assigned?.deployment_id ?? null })
+    .where('id', '=', resource_id)
+    .execute()
+  await applyReassignment(tx, { resource_id, owner, change: reassign(resource.spans, owner, start) }, { now, ids })
+}
+
+async function lockInventory(tx: InventoryTx): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${INVENTORY_LOCK})`.execute(tx)
+}
+
+async function requireOwner(tx: InventoryTx, deployment_id: string): Promise<Owner> {
+  const owner = await findOwner(tx, deployment_id)
+  if (owner === undefined)
+    throw unknownDeployment(`No deployment has the id ${deployment_id}. GET /deployments lists them.`)
+  return owner
+}
+
+async function applyChanges(
+  tx: InventoryTx,
+  inventory: Inventory,
+  changes: Changes,
+  now: Temporal.Instant,
+): Promise<void> {
+  const { provider, seen_at } = inventory
+  const { born, seen, gone, adopted, dropped, closed, opened } = changes
+  const firstSeen = (resource: ResourceState) => ({
+    ...resource,
+    provider,
+    first_seen_at: seen_at,
+    last_seen_at: seen_at,
+  })
+  const changedNow = (span: NewSpan) => ({ ...span, changed_at: now })
+  await insertRows(tx, 'inventory.resource', born.map(firstSeen))
+  await sql`
+    update inventory.resource r
+    set name = n.name, region = n.region, project = n.project, tags = n.tags, last_seen_at = ${seen_at}, gone_at = null
+    from ${rowset('inventory.resource', seen)} n where r.id = n.id`.execute(tx)
+  await sql`
+    update inventory.resource r set gone_at = n.gone_at
+    from ${rowset('inventory.resource', gone)} n where r.id = n.id`.execute(tx)
+  await sql`
+    update inventory.span s set tenant_id = n.tenant_id, deployment_id = n.deployment_id, changed_at = ${now}
+    from ${rowset('inventory.span', adopted)} n where s.resource_id = n.resource_id`.execute(tx)
+  if (dropped.length > 0) await tx.deleteFrom('inventory.span').where('id', 'in', dropped).execute()
+  await sql`
+    update inventory.span s set ends_at = n.ends_at, changed_at = ${now}
+    from ${rowset('inventory.span', closed)} n where s.id = n.id`.execute(tx)
+  await insertRows(tx, 'inventory.span', opened.map(changedNow))
+}
+
+async function applyReassignment(
+  tx: InventoryTx,
+  { resource_id, owner, change }: { resource_id: string; owner: Owner | null; change: Reassignment },
+  { now, ids }: { now: Temporal.Instant; ids: Ids },
+): Promise<void> {
+  const { cut, moved } = change
+  const { tenant_id, deployment_id } = owner ?? { tenant_id: null, deployment_id: null }
+  if (cut !== null) {
+    await tx
+      .updateTable('inventory.span')
+      .set({ ends_at: cut.ends_at, changed_at: now })
+      .where('id', '=', cut.id)
+      .execute()
+    await tx
+      .insertInto('inventory.span')
+      .values({ id: ids.uuid(), resource_id, ...cut.rest, changed_at: now })
+      .execute()
+  }
+  if (moved.length > 0) {
+    await tx
+      .updateTable('inventory.span')
+      .set({ tenant_id, deployment_id, changed_at: now })
+      .where('id', 'in', moved)
+      .execute()
+  }
+}

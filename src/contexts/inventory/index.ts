@@ -1,0 +1,7 @@
+export { type InventoryCounts, recordInventory } from './commands.ts'
+export { inventoryInvariants } from './invariants.ts'
+export { type InventoryDeps, inventoryJobs } from './jobs.ts'
+export { askProvider } from './provider-failure.ts'
+export type { Inventory, ListedResource, ResourceKind } from './resource.ts'
+export { inventoryRoutes } from './routes.ts'
+export { type InventoryProvider, syncInventory } from './sync.ts'

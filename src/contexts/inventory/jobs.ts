@@ -1,0 +1,26 @@
+import { Type } from 'typebox'
+import type { Edge } from '../../platform/edge.ts'
+import type { Job } from '../../platform/jobs.ts'
+import type { InventoryHooks } from './routes.ts'
+import { type InventoryProvider, syncInventory } from './sync.ts'
+
+export type InventoryDeps = InventoryHooks & {
+  /** Null when no token is configured. */
+  readonly provider: InventoryProvider | null
+}
+
+export const inventoryJobs = (edge: Edge, deps: InventoryDeps): Job[] => [
+  {
+    name: 'inventory.sync',
+    schedule: '37 * * * *',
+    payload: Type.Object({}),
+    handle: async (_payload, run) => {
+      const { provider, onInventoryChanged } = deps
+      if (provider === null) return { outcome: 'skipped', detail: 'DIGITALOCEAN_TOKEN is not set' }
+      const { clock, ids } = edge
+      const counts = await syncInventory({ provider, clock, ids, transact: run.finish, onInventoryChanged })
+      const { listed, born, gone, changed } = counts
+      return { outcome: 'done', detail: `${listed} resources listed: ${born} new, ${changed} changed, ${gone} gone` }
+    },
+  },
+]

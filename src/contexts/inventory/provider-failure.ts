@@ -1,0 +1,38 @@
+import { problem } from '../../kernel/problem.ts'
+import { OutboundError } from '../../platform/outbound.ts'
+
+const refusedToken = problem({
+  code: 'provider/refused-token',
+  status: 502,
+  title: 'The provider refused the token',
+})
+const unavailable = problem({ code: 'provider/unavailable', status: 503, title: 'The provider did not answer' })
+const unreadable = problem({
+  code: 'provider/unreadable-answer',
+  status: 502,
+  title: 'The provider answered something else',
+})
+
+const UNAUTHORIZED = 401
+const FORBIDDEN = 403
+
+/** Runs calls to a provider; a failure comes out as a Problem that says what to do. Bugs stay what they are. */
+export async function askProvider<T>(calls: () => Promise<T>): Promise<T> {
+  try {
+    return await calls()
+  } catch (error) {
+    throw error instanceof OutboundError ? explain(error) : error
+  }
+}
+
+function explain(error: OutboundError): Error {
+  if (error.status === UNAUTHORIZED || error.status === FORBIDDEN) {
+    return refusedToken(
+      `${error.message}. Set DIGITALOCEAN_TOKEN to a valid token with the scopes billing:read, droplet:read, block_storage:read and tag:read.`,
+    )
+  }
+  const tried = 'Nothing was stored; the next run tries again.'
+  return error.reason === 'invalid_response'
+    ? unreadable(`${error.message}. ${tried}`)
+    : unavailable(`${error.message}. ${tried}`)
+}

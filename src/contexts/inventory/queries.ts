@@ -1,0 +1,162 @@
+import { type RawBuilder, sql } from 'kysely'
+import { type Reader, toJson } from '../../platform/db.ts'
+import type { Page } from '../../platform/wire.ts'
+import type { KnownResource } from './reconcile.ts'
+import type { Inventory, Owner, Span } from './resource.ts'
+
+export type ResourceFilter = { kind?: string; deployment_id?: string; assigned?: boolean; alive?: boolean }
+
+export type ResourceRow = {
+  id: string
+  provider: string
+  kind: string
+  external_id: string
+  name: string
+  size: string | null
+  size_gb: string | null
+  region: string | null
+  project: string | null
+  tags: string[]
+  born_at: Temporal.Instant
+  gone_at: Temporal.Instant | null
+  last_seen_at: Temporal.Instant
+  tenant_id: string | null
+  deployment_id: string | null
+  assigned_by: 'hand' | 'tag' | null
+}
+
+/** By name, `limit` + 1 rows strictly after `after` (name, id). Size and owner are those of the last span. */
+export async function listResources(
+  reader: Reader,
+  filter: ResourceFilter,
+  { limit, after }: Page & { after: readonly string[] | undefined },
+): Promise<ResourceRow[]> {
+  const { kind, deployment_id, assigned, alive } = filter
+  const conditions: RawBuilder<unknown>[] = [sql`true`]
+  if (kind !== undefined) conditions.push(sql`r.kind = ${kind}`)
+  if (deployment_id !== undefined) conditions.push(sql`s.deployment_id = ${deployment_id}`)
+  if (assigned !== undefined) conditions.push(sql`(s.deployment_id is not null) = ${assigned}::boolean`)
+  if (alive !== undefined) conditions.push(sql`(r.gone_at is null) = ${alive}::boolean`)
+  if (after !== undefined) conditions.push(sql`(r.name, r.id::text) > (${after[0]}, ${after[1]})`)
+  const { rows } = await sql<ResourceRow>`
+    ${SELECT_RESOURCE} where ${sql.join(conditions, sql` and `)} order by r.name, r.id::text limit ${limit + 1}`.execute(
+    reader,
+  )
+  return rows
+}
+
+export async function findResource(reader: Reader, id: string): Promise<ResourceRow | undefined> {
+  const { rows } = await sql<ResourceRow>`${SELECT_RESOURCE} where r.id = ${id}`.execute(reader)
+  return rows[0]
+}
+
+const SELECT_RESOURCE = sql`
+  select r.id, r.provider, r.kind, r.external_id, r.name, s.size, trim_scale(s.size_gb) as size_gb, r.region, r.project,
+    r.tags, r.born_at, r.gone_at, r.last_seen_at, s.tenant_id, s.deployment_id,
+    case when r.assigned_deployment_id is not null then 'hand' when s.deployment_id is not null then 'tag' end as assigned_by
+  from inventory.resource r
+  left join lateral (
+    select * from inventory.span where span.resource_id = r.id order by span.starts_at desc limit 1
+  ) s on true`
+
+/** The last listing that was recorded of any of the inventory's kinds. */
+export async function lastSeenAt(reader: Reader, { provider, kinds }: Inventory): Promise<Temporal.Instant | null> {
+  const row = await reader
+    .selectFrom('inventory.resource')
+    .select((select) => select.fn.max('last_seen_at').as('last_seen_at'))
+    .where('provider', '=', provider)
+    .where(
+      'kind',
+      'in',
+      kinds.map(({ kind }) => kind),
+    )
+    .executeTakeFirst()
+  return row?.last_seen_at ?? null
+}
+
+/** Those that are alive and those that are listed. */
+export async function loadKnownResources(reader: Reader, { provider, kinds }: Inventory): Promise<KnownResource[]> {
+  const listed = kinds.flatMap(({ kind, resources }) => resources.map(({ external_id }) => ({ kind, external_id })))
+  const { rows } = await sql<KnownRow>`
+    select r.id, r.kind, r.external_id, r.born_at, r.assigned_tenant_id, r.assigned_deployment_id,
+      o.id as span_id, o.starts_at, o.name, o.size, trim_scale(o.size_gb) as size_gb, o.tenant_id, o.deployment_id,
+      exists (
+        select from inventory.span s where s.resource_id = r.id and s.deployment_id is not null
+      ) as was_ever_assigned
+    from inventory.resource r
+    left join inventory.span o on o.resource_id = r.id and o.ends_at is null
+    where r.provider = ${provider} and r.kind in (${sql.join(kinds.map(({ kind }) => kind))})
+      and (r.gone_at is null or (r.kind, r.external_id) in (
+        select l.kind, l.external_id from jsonb_to_recordset(${toJson(listed)}::jsonb) l (kind text, external_id text)
+      ))`.execute(reader)
+  return rows.map(knownResource)
+}
+
+type KnownRow = {
+  id: string
+  kind: string
+  external_id: string
+  born_at: Temporal.Instant
+  assigned_tenant_id: string | null
+  assigned_deployment_id: string | null
+  span_id: string | null
+  was_ever_assigned: boolean
+} & Omit<Span, 'id' | 'ends_at'>
+
+function knownResource(row: KnownRow): KnownResource {
+  const { id, kind, external_id, born_at, was_ever_assigned, assigned_tenant_id, assigned_deployment_id, span_id } = row
+  const { starts_at, name, size, size_gb, tenant_id, deployment_id } = row
+  return {
+    id,
+    kind,
+    external_id,
+    born_at,
+    was_ever_assigned,
+    assigned:
+      assigned_tenant_id !== null && assigned_deployment_id !== null
+        ? { tenant_id: assigned_tenant_id, deployment_id: assigned_deployment_id }
+        : null,
+    open_span:
+      span_id === null
+        ? null
+        : { id: span_id, starts_at, ends_at: null, name, size, size_gb, tenant_id, deployment_id },
+  }
+}
+
+/** The deployments that any of the tags (in lower case) names. */
+export async function loadOwnersByTag(reader: Reader, tags: readonly string[]): Promise<Map<string, Owner>> {
+  const { rows } = await sql<Owner & { tag: string }>`
+    select d.tag, d.tenant_id, d.deployment_id
+    from (
+      select lower('arcadia:' || tenant_id || ':' || slug) as tag, tenant_id, id as deployment_id from deployments.deployment
+    ) d
+    where d.tag in (select jsonb_array_elements_text(${toJson(tags)}::jsonb))`.execute(reader)
+  return new Map(rows.map(({ tag, tenant_id, deployment_id }) => [tag, { tenant_id, deployment_id }]))
+}
+
+export async function findOwner(reader: Reader, deployment_id: string): Promise<Owner | undefined> {
+  return reader
+    .selectFrom('deployments.deployment')
+    .select(['tenant_id', 'id as deployment_id'])
+    .where('id', '=', deployment_id)
+    .executeTakeFirst()
+}
+
+export async function loadResourceWithSpans(
+  reader: Reader,
+  id: string,
+): Promise<{ tags: string[]; born_at: Temporal.Instant; gone_at: Temporal.Instant | null; spans: Span[] } | undefined> {
+  const resource = await reader
+    .selectFrom('inventory.resource')
+    .select(['tags', 'born_at', 'gone_at'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (resource === undefined) return undefined
+  const spans = await reader
+    .selectFrom('inventory.span')
+    .select(['id', 'starts_at', 'ends_at', 'name', 'size', 'size_gb', 'tenant_id', 'deployment_id'])
+    .where('resource_id', '=', id)
+    .orderBy('starts_at')
+    .execute()
+  return { ...resource, spans }
+}

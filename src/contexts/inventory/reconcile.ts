@@ -1,0 +1,133 @@
+import { laterInstant } from '../../kernel/period.ts'
+import {
+  type Inventory,
+  isOwnedBy,
+  type ListedResource,
+  type Owner,
+  ownerByTags,
+  type ResourceKind,
+  type Span,
+} from './resource.ts'
+
+/** A resource as it is stored: those that are alive, and those that are listed again. */
+export type KnownResource = {
+  readonly id: string
+  readonly kind: string
+  readonly external_id: string
+  readonly born_at: Temporal.Instant
+  /** By hand; beats tags. */
+  readonly assigned: Owner | null
+  readonly was_ever_assigned: boolean
+  readonly open_span: Span | null
+}
+
+export type ResourceState = Omit<ListedResource, 'size' | 'size_gb'> & {
+  readonly id: string
+  readonly kind: ResourceKind
+}
+export type NewSpan = Omit<Span, 'ends_at'> & { readonly resource_id: string }
+
+/** What a listing changes. Applied in the order of the fields. */
+export type Changes = {
+  readonly born: ResourceState[]
+  readonly seen: ResourceState[]
+  readonly gone: { id: string; gone_at: Temporal.Instant }[]
+  /** Resources whose first owner is known now: it owns their whole life. */
+  readonly adopted: ({ resource_id: string } & Owner)[]
+  /** Spans that would end as they start. */
+  readonly dropped: string[]
+  readonly closed: { id: string; ends_at: Temporal.Instant }[]
+  readonly opened: NewSpan[]
+}
+
+/**
+ * Compares a listing with what is stored. A change of name, size or owner ends the open span at `seen_at` and opens
+ * the next one there.
+ */
+export function reconcile(
+  inventory: Inventory,
+  stored: { readonly known: readonly KnownResource[]; readonly owners: ReadonlyMap<string, Owner> },
+  newId: () => string,
+): Changes {
+  const changes: Changes = { born: [], seen: [], gone: [], adopted: [], dropped: [], closed: [], opened: [] }
+  const unseen = new Map(stored.known.map((known) => [keyOf(known.kind, known.external_id), known]))
+  for (const { kind, resources } of inventory.kinds) {
+    for (const listed of resources) {
+      const key = keyOf(kind, listed.external_id)
+      const known = unseen.get(key)
+      unseen.delete(key)
+      const byTag = ownerByTags(listed.tags, stored.owners)
+      if (known === undefined) addResource(changes, { kind, listed, owner: byTag, newId })
+      else
+        updateResource(changes, {
+          kind,
+          listed,
+          known,
+          owner: known.assigned ?? byTag,
+          seen_at: inventory.seen_at,
+          newId,
+        })
+    }
+  }
+  for (const known of unseen.values()) endResource(changes, known, inventory.seen_at)
+  return changes
+}
+
+type Listed = { kind: ResourceKind; listed: ListedResource; owner: Owner | null; newId: () => string }
+
+function addResource(changes: Changes, { kind, listed, owner, newId }: Listed): void {
+  const resource = stateOf(newId(), kind, listed)
+  changes.born.push(resource)
+  changes.opened.push(newSpan({ id: newId(), resource_id: resource.id, starts_at: resource.born_at, listed, owner }))
+}
+
+function updateResource(
+  changes: Changes,
+  { kind, listed, known, owner, seen_at, newId }: Listed & { known: KnownResource; seen_at: Temporal.Instant },
+): void {
+  changes.seen.push(stateOf(known.id, kind, listed))
+  const adopted = owner !== null && !known.was_ever_assigned
+  if (adopted) changes.adopted.push({ resource_id: known.id, ...owner })
+  const open = known.open_span && (adopted ? { ...known.open_span, ...owner } : known.open_span)
+  if (open !== null && isAsListed(open, listed) && isOwnedBy(open, owner)) return
+  if (open !== null) endSpan(changes, open, seen_at)
+  const starts_at = laterInstant(seen_at, open?.starts_at ?? known.born_at)
+  changes.opened.push(newSpan({ id: newId(), resource_id: known.id, starts_at, listed, owner }))
+}
+
+function endResource(changes: Changes, known: KnownResource, seen_at: Temporal.Instant): void {
+  const gone_at = laterInstant(seen_at, known.born_at)
+  changes.gone.push({ id: known.id, gone_at })
+  if (known.open_span !== null) endSpan(changes, known.open_span, gone_at)
+}
+
+function endSpan(changes: Changes, span: Span, at: Temporal.Instant): void {
+  if (Temporal.Instant.compare(span.starts_at, at) >= 0) changes.dropped.push(span.id)
+  else changes.closed.push({ id: span.id, ends_at: at })
+}
+
+function stateOf(id: string, kind: ResourceKind, listed: ListedResource): ResourceState {
+  const { external_id, name, region, project, tags, born_at } = listed
+  return { id, kind, external_id, name, region, project, tags, born_at }
+}
+
+function newSpan(of: {
+  id: string
+  resource_id: string
+  starts_at: Temporal.Instant
+  listed: ListedResource
+  owner: Owner | null
+}): NewSpan {
+  const { id, resource_id, starts_at, listed, owner } = of
+  const { name, size, size_gb } = listed
+  const { tenant_id, deployment_id } = owner ?? { tenant_id: null, deployment_id: null }
+  return { id, resource_id, starts_at, name, size, size_gb, tenant_id, deployment_id }
+}
+
+function isAsListed(span: Span, listed: ListedResource): boolean {
+  return span.name === listed.name && span.size === listed.size && span.size_gb === listed.size_gb
+}
+
+function keyOf(kind: string, external_id: string): string {
+  return `${kind} ${external_id}`
+}

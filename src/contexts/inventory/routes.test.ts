@@ -1,0 +1,398 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { testHttp } from '../../../test/support/http.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { within } from '../../platform/db.ts'
+import type { Job, JobOutcome } from '../../platform/jobs.ts'
+import type { Droplet, Volume } from '../../providers/digitalocean/index.ts'
+import { createDeployment } from '../deployments/index.ts'
+import { createTenant } from '../tenants/index.ts'
+import { inventoryInvariants, inventoryJobs, type InventoryProvider, inventoryRoutes } from './index.ts'
+
+const BORN = '2026-04-03T10:00:00Z'
+const NOW = '2026-05-02T06:00:00Z'
+const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000'
+
+const account: { droplets: Droplet[]; volumes: Volume[]; failure: Error | null } = {
+  droplets: [],
+  volumes: [],
+  failure: null,
+}
+const provider: InventoryProvider = {
+  droplets: async () => account.droplets,
+  volumes: async () => {
+    if (account.failure) throw account.failure
+    return account.volumes
+  },
+}
+let notified = 0
+const onInventoryChanged = async (): Promise<void> => void (notified += 1)
+
+const harness = await testHttp((edge) => [inventoryRoutes(edge, { onInventoryChanged })])
+const { call, clock, db, edge } = harness
+after(() => harness.close())
+
+beforeEach(async () => {
+  clock.set(NOW)
+  notified = 0
+  Object.assign(account, { droplets: [], volumes: [], failure: null })
+  await db.transaction(async (tx) => {
+    await tx.deleteFrom('inventory.span').execute()
+    await tx.deleteFrom('inventory.resource').execute()
+    await tx.deleteFrom('deployments.event').execute()
+    await tx.deleteFrom('deployments.deployment').execute()
+    await tx.deleteFrom('tenants.tenant').execute()
+    await createTenant(
+      within(tx),
+      { id: 'Boab', legal_name: 'Boab', country: 'AU', currency: 'USD' },
+      { now: clock.now() },
+    )
+  })
+})
+
+async function sync(): Promise<JobOutcome> {
+  return runJob(inventoryJobs(edge, { provider, onInventoryChanged })[0])
+}
+
+function runJob(job: Job | undefined): Promise<JobOutcome> {
+  assert.ok(job)
+  return job.handle({}, { finish: (effect) => db.transaction(effect) })
+}
+
+function deploy(slug: string) {
+  return db.transaction((tx) =>
+    createDeployment(within(tx), { tenant_id: 'Boab', slug }, { now: clock.now(), actor: 'test', ids: edge.ids }),
+  )
+}
+
+function droplet(id: string, changes: Partial<Droplet> = {}): Droplet {
+  const base = {
+    name: `web-${id}`,
+    status: 'active',
+    size: 's-1vcpu-1gb',
+    region: 'syd1',
+    tags: [],
+    price_monthly: '6',
+  }
+  return { id, ...base, created_at: Temporal.Instant.from(BORN), ...changes }
+}
+
+function volume(id: string, changes: Partial<Volume> = {}): Volume {
+  const base = { name: `data-${id}`, size_gigabytes: 100, region: 'syd1', tags: [] }
+  return { id, ...base, created_at: Temporal.Instant.from(BORN), ...changes }
+}
+
+async function spans() {
+  const rows = await db.read
+    .selectFrom('inventory.span')
+    .select(['starts_at', 'ends_at', 'name', 'size', 'size_gb', 'deployment_id'])
+    .orderBy('starts_at')
+    .execute()
+  return rows.map((row) => ({ ...row, starts_at: row.starts_at.toString(), ends_at: row.ends_at?.toString() ?? null }))
+}
+
+async function onlyResource() {
+  const { body } = await call('GET', '/resources')
+  assert.equal(body.data.length, 1)
+  return body.data[0]
+}
+
+async function assertSound(): Promise<void> {
+  const findings = await runAudit(db.read, inventoryInvariants)
+  assert.deepEqual(
+    findings.filter(({ ok }) => !ok),
+    [],
+  )
+}
+
+test('what is listed is stored with a span from its birth, in whole seconds', async () => {
+  const studio = await deploy('studio')
+  account.droplets = [
+    droplet('7', { created_at: Temporal.Instant.from('2026-04-03T10:00:00.75Z'), tags: ['ARCADIA:boab:Studio'] }),
+  ]
+  account.volumes = [volume('v-1')]
+  assert.equal((await sync()).detail, '2 resources listed: 2 new, 0 changed, 0 gone')
+  const { status, body } = await call('GET', '/resources')
+  assert.equal(status, 200)
+  const [data, web] = body.data
+  assert.deepEqual([data.kind, data.size, data.size_gb, data.deployment_id], ['volume', '100GiB', '100', null])
+  assert.deepEqual(web, {
+    id: web.id,
+    provider: 'digitalocean',
+    kind: 'droplet',
+    external_id: '7',
+    name: 'web-7',
+    size: 's-1vcpu-1gb',
+    size_gb: '0',
+    region: 'syd1',
+    project: null,
+    tags: ['ARCADIA:boab:Studio'],
+    born_at: BORN,
+    gone_at: null,
+    last_seen_at: NOW,
+    tenant_id: 'Boab',
+    deployment_id: studio.id,
+    assigned_by: 'tag',
+  })
+  assert.equal(notified, 1)
+  await assertSound()
+})
+
+test('a change of name or size ends a span and opens the next', async () => {
+  account.volumes = [volume('v-1')]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.volumes = [volume('v-1', { size_gigabytes: 200 })]
+  await sync()
+  clock.set('2026-05-02T08:37:00Z')
+  account.volumes = [volume('v-1', { size_gigabytes: 200, name: 'archive' })]
+  await sync()
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, ends_at, size_gb, name }) => [starts_at, ends_at, size_gb, name]),
+    [
+      [BORN, '2026-05-02T07:37:00Z', '100', 'data-v-1'],
+      ['2026-05-02T07:37:00Z', '2026-05-02T08:37:00Z', '200', 'data-v-1'],
+      ['2026-05-02T08:37:00Z', null, '200', 'archive'],
+    ],
+  )
+  await assertSound()
+})
+
+test('what is listed no longer is gone, and stays; listed again it lives on', async () => {
+  account.droplets = [droplet('7')]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = []
+  await sync()
+  assert.equal((await onlyResource()).gone_at, '2026-05-02T07:37:00Z')
+  await assertSound()
+  clock.set('2026-05-02T08:37:00Z')
+  account.droplets = [droplet('7')]
+  await sync()
+  assert.equal((await onlyResource()).gone_at, null)
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, ends_at }) => [starts_at, ends_at]),
+    [
+      [BORN, '2026-05-02T07:37:00Z'],
+      ['2026-05-02T08:37:00Z', null],
+    ],
+  )
+  await assertSound()
+})
+
+test('a list that fails half-way records nothing', async () => {
+  account.droplets = [droplet('7')]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  Object.assign(account, { droplets: [], failure: new Error('connection lost') })
+  await assert.rejects(sync(), /connection lost/)
+  const { gone_at, last_seen_at } = await onlyResource()
+  assert.deepEqual([gone_at, last_seen_at], [null, NOW])
+})
+
+test('a listing that is older than the last recorded one is left out', async () => {
+  account.droplets = [droplet('7')]
+  await sync()
+  clock.set('2026-05-02T05:00:00Z')
+  account.droplets = []
+  await sync()
+  assert.equal((await onlyResource()).gone_at, null)
+})
+
+test('the same listing again changes nothing', async () => {
+  account.droplets = [droplet('7')]
+  await sync()
+  const before = await spans()
+  assert.equal((await sync()).detail, '1 resources listed: 0 new, 0 changed, 0 gone')
+  assert.deepEqual(await spans(), before)
+})
+
+test('without a token the sync is skipped and says so', async () => {
+  const outcome = await runJob(inventoryJobs(edge, { provider: null, onInventoryChanged })[0])
+  assert.deepEqual(outcome, { outcome: 'skipped', detail: 'DIGITALOCEAN_TOKEN is not set' })
+})
+
+test('a deployment that is created after the resource gets its whole life', async () => {
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  const { body } = await call('GET', '/resources?assigned=false')
+  assert.deepEqual(body.data[0].tags, ['arcadia:boab:studio'])
+  const { id } = await deploy('studio')
+  clock.set('2026-05-02T07:37:00Z')
+  await sync()
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, ends_at, deployment_id }) => [starts_at, ends_at, deployment_id]),
+    [[BORN, null, id]],
+  )
+})
+
+test('a tag that changes to another deployment counts from then on', async () => {
+  const [studio, shop] = [await deploy('studio'), await deploy('shop')]
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:shop'] })]
+  await sync()
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id]),
+    [
+      [BORN, studio.id],
+      ['2026-05-02T07:37:00Z', shop.id],
+    ],
+  )
+})
+
+test('the first assignment by hand covers the whole life, and the next sync keeps it', async () => {
+  const { id: deployment_id } = await deploy('studio')
+  account.droplets = [droplet('7')]
+  await sync()
+  notified = 0
+  const { id } = await onlyResource()
+  const answer = await call('POST', `/resources/${id}/assignment`, { body: { deployment_id } })
+  assert.equal(answer.status, 200)
+  assert.deepEqual([answer.body.data.deployment_id, answer.body.data.assigned_by], [deployment_id, 'hand'])
+  assert.equal(notified, 1)
+  clock.set('2026-05-02T07:37:00Z')
+  await sync()
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, ends_at, deployment_id: owner }) => [starts_at, ends_at, owner]),
+    [[BORN, null, deployment_id]],
+  )
+  await assertSound()
+})
+
+test('a later assignment by hand beats the tag from now on, or from the time that is given', async () => {
+  const [studio, shop] = [await deploy('studio'), await deploy('shop')]
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  const { id } = await onlyResource()
+  clock.set('2026-05-02T06:30:00.9Z')
+  await call('POST', `/resources/${id}/assignment`, { body: { deployment_id: shop.id } })
+  const owners = async () => (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id])
+  assert.deepEqual(await owners(), [
+    [BORN, studio.id],
+    ['2026-05-02T06:30:00Z', shop.id],
+  ])
+  const body = { deployment_id: shop.id, from: '2026-04-20T00:00:00Z' }
+  assert.equal((await call('POST', `/resources/${id}/assignment`, { body })).status, 200)
+  assert.deepEqual(await owners(), [
+    [BORN, studio.id],
+    ['2026-04-20T00:00:00Z', shop.id],
+    ['2026-05-02T06:30:00Z', shop.id],
+  ])
+  await assertSound()
+})
+
+test('null takes the assignment by hand away: the tag decides again', async () => {
+  const [studio, shop] = [await deploy('studio'), await deploy('shop')]
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  const { id } = await onlyResource()
+  await call('POST', `/resources/${id}/assignment`, { body: { deployment_id: shop.id } })
+  const { body } = await call('POST', `/resources/${id}/assignment`, { body: { deployment_id: null } })
+  assert.deepEqual([body.data.deployment_id, body.data.assigned_by], [studio.id, 'tag'])
+})
+
+test('an assignment that begins outside the life is refused', async () => {
+  const [studio, shop] = [await deploy('studio'), await deploy('shop')]
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  const { id } = await onlyResource()
+  const future = { deployment_id: shop.id, from: '2027-01-01T00:00:00Z' }
+  assert.equal(
+    (await call('POST', `/resources/${id}/assignment`, { body: future })).body.code,
+    'inventory/assignment-outside-life',
+  )
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = []
+  await sync()
+  const answer = await call('POST', `/resources/${id}/assignment`, { body: { deployment_id: shop.id } })
+  assert.deepEqual([answer.status, answer.body.code], [422, 'inventory/assignment-outside-life'])
+  assert.deepEqual(
+    (await spans()).map(({ deployment_id }) => deployment_id),
+    [studio.id],
+  )
+})
+
+test('resources are filtered, and paged by name', async () => {
+  const { id } = await deploy('studio')
+  account.droplets = [droplet('1', { tags: ['arcadia:boab:studio'] }), droplet('2'), droplet('3')]
+  account.volumes = [volume('v-1')]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = account.droplets.slice(0, 2)
+  await sync()
+  const names = async (query: string) => {
+    const { status, body } = await call('GET', `/resources?${query}`)
+    assert.equal(status, 200)
+    return body.data.map(({ name }: { name: string }) => name)
+  }
+  assert.deepEqual(await names('kind=volume'), ['data-v-1'])
+  assert.deepEqual(await names(`deployment_id=${id}`), ['web-1'])
+  assert.deepEqual(await names('assigned=true'), ['web-1'])
+  assert.deepEqual(await names('assigned=false'), ['data-v-1', 'web-2', 'web-3'])
+  assert.deepEqual(await names('alive=false'), ['web-3'])
+  const first = await call('GET', '/resources?limit=3')
+  assert.equal(first.body.data.length, 3)
+  assert.deepEqual(await names(`limit=3&cursor=${first.body.next_cursor}`), ['web-3'])
+})
+
+test('each refusal has its status', async () => {
+  account.droplets = [droplet('7')]
+  await sync()
+  const { id } = await onlyResource()
+  const path = `/resources/${id}/assignment`
+  const status = async (...[method, to, options]: Parameters<typeof call>) => (await call(method, to, options)).status
+  assert.equal(await status('GET', '/resources', { as: 'nobody' }), 401)
+  assert.equal(await status('GET', '/resources', { as: { tenant: 'Boab' } }), 403)
+  assert.equal(await status('POST', path, { as: { tenant: 'Boab' }, body: { deployment_id: null } }), 403)
+  assert.equal(await status('GET', '/resources?colour=blue'), 422)
+  assert.equal(await status('GET', '/resources?kind=castle'), 422)
+  assert.equal(await status('GET', '/resources?cursor=nonsense'), 422)
+  assert.equal(await status('POST', path, { body: {} }), 422)
+  assert.equal(await status('POST', path, { body: { deployment_id: 7 } }), 422)
+  assert.equal(await status('POST', path, { body: { deployment_id: null, colour: 'blue' } }), 422)
+  assert.equal(await status('POST', `/resources/${UNKNOWN_ID}/assignment`, { body: { deployment_id: null } }), 404)
+  const unknown = await call('POST', path, { body: { deployment_id: UNKNOWN_ID } })
+  assert.deepEqual([unknown.status, unknown.body.code], [422, 'inventory/unknown-deployment'])
+})
+
+for (const [name, damage] of Object.entries({
+  'inventory.spans-within-life': (id: string) =>
+    db.transaction((tx) =>
+      tx
+        .updateTable('inventory.resource')
+        .set({ born_at: Temporal.Instant.from(NOW) })
+        .where('id', '=', id)
+        .execute(),
+    ),
+  'inventory.living-have-one-open-span': (id: string) =>
+    db.transaction((tx) =>
+      tx
+        .updateTable('inventory.span')
+        .set({ ends_at: Temporal.Instant.from(NOW) })
+        .where('resource_id', '=', id)
+        .execute(),
+    ),
+  'inventory.assignment-by-hand-holds': async (id: string) => {
+    const { id: assigned_deployment_id } = await deploy('studio')
+    await db.transaction((tx) =>
+      tx
+        .updateTable('inventory.resource')
+        .set({ assigned_tenant_id: 'Boab', assigned_deployment_id })
+        .where('id', '=', id)
+        .execute(),
+    )
+  },
+})) {
+  test(`the audit finds what breaks ${name}`, async () => {
+    account.droplets = [droplet('7')]
+    await sync()
+    await damage((await onlyResource()).id)
+    const findings = await runAudit(db.read, inventoryInvariants)
+    assert.deepEqual(
+      findings.filter(({ ok }) => !ok).map((finding) => finding.name),
+      [name],
+    )
+  })
+}

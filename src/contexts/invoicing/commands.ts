@@ -1,0 +1,189 @@
+import { sql } from 'kysely'
+import { formatMinor } from '../../kernel/money.ts'
+import { dateIn } from '../../kernel/period.ts'
+import type { ContextTx } from '../../platform/db.ts'
+import { found } from '../../platform/wire.ts'
+import { type CreditNote, creditTaxCents, type Invoice, owedCents, type Payment, type Settlement } from './invoice.ts'
+import {
+  alreadyIssued,
+  creditTooLarge,
+  isVoid,
+  notCreditable,
+  notPayable,
+  notVoidable,
+  overpayment,
+  paymentConflict,
+} from './problems.ts'
+import { readInvoice, readSettlement } from './queries.ts'
+
+type InvoicingTx = ContextTx<'invoicing'>
+type By = { now: Temporal.Instant; actor: string }
+
+/** Numbers the draft and closes it to changes. Numbers have no gaps: one that is rolled back is given again. */
+export async function issueInvoice(tx: InvoicingTx, id: string, { now, actor }: By): Promise<Invoice> {
+  const invoice = await lockInvoice(tx, id)
+  if (invoice.status === 'void') throw isVoid('A void invoice cannot be issued; roll the period up again.')
+  if (invoice.status !== 'draft') throw alreadyIssued(`It was issued as ${invoice.number}.`)
+  const number = await nextNumber(tx, invoice, { prefix: 'INV', now })
+  await tx
+    .updateTable('invoicing.invoice')
+    .set({ status: 'issued', number, issued_at: now, issued_by: actor })
+    .where('tenant_id', '=', invoice.tenant_id)
+    .where('id', '=', id)
+    .execute()
+  return { ...invoice, status: 'issued', number, issued_at: now, issued_by: actor }
+}
+
+/** Frees the tenant's slot for the period. What was paid or credited cannot be made void. */
+export async function voidInvoice(
+  tx: InvoicingTx,
+  id: string,
+  { reason, now, actor }: By & { reason: string | null },
+): Promise<Invoice> {
+  const invoice = await lockInvoice(tx, id)
+  if (invoice.status === 'void') throw isVoid('The invoice is void already.')
+  const { paid_cents, credited_cents } = await readSettlement(tx, invoice)
+  if (invoice.status === 'paid' || paid_cents > 0n || credited_cents > 0n) {
+    throw notVoidable('Payments or credit notes refer to this invoice; credit what is left of it instead.')
+  }
+  await tx
+    .updateTable('invoicing.invoice')
+    .set({ status: 'void', voided_at: now, voided_by: actor, void_reason: reason })
+    .where('tenant_id', '=', invoice.tenant_id)
+    .where('id', '=', id)
+    .execute()
+  return { ...invoice, status: 'void', voided_at: now, voided_by: actor, void_reason: reason }
+}
+
+export type NewPayment = { id: string; amount_cents: bigint; paid_at: Temporal.Instant; reference: string }
+
+/** Records a payment. The same reference again is the same payment; an invoice of which nothing is owed is paid. */
+export async function recordPayment(
+  tx: InvoicingTx,
+  invoice_id: string,
+  { payment, now, actor }: By & { payment: NewPayment },
+): Promise<{ payment: Payment; invoice: Invoice; duplicate: boolean }> {
+  const invoice = await lockInvoice(tx, invoice_id)
+  const before = await readPayment(tx, invoice, payment.reference)
+  if (before !== undefined) return { payment: requireSame(before, payment), invoice, duplicate: true }
+  const settled = await readSettlement(tx, invoice)
+  requirePayable(invoice, settled, payment.amount_cents)
+  const recorded = { tenant_id: invoice.tenant_id, invoice_id, ...payment, recorded_by: actor, recorded_at: now }
+  await tx.insertInto('invoicing.payment').values(recorded).execute()
+  const paid_cents = settled.paid_cents + payment.amount_cents
+  return {
+    payment: recorded,
+    invoice: await closeIfSettled(tx, invoice, { ...settled, paid_cents, now }),
+    duplicate: false,
+  }
+}
+
+async function readPayment(tx: InvoicingTx, invoice: Invoice, reference: string): Promise<Payment | undefined> {
+  return tx
+    .selectFrom('invoicing.payment')
+    .selectAll()
+    .where('tenant_id', '=', invoice.tenant_id)
+    .where('invoice_id', '=', invoice.id)
+    .where('reference', '=', reference)
+    .executeTakeFirst()
+}
+
+function requireSame(before: Payment, payment: NewPayment): Payment {
+  if (before.amount_cents === payment.amount_cents && before.paid_at.equals(payment.paid_at)) return before
+  throw paymentConflict(
+    `Reference ${payment.reference} is recorded with another amount or time; use another reference.`,
+  )
+}
+
+function requirePayable(invoice: Invoice, settled: Settlement, amount_cents: bigint): void {
+  if (invoice.status !== 'issued') {
+    throw notPayable(`The invoice is ${invoice.status}; only an issued invoice that is not paid yet takes payments.`)
+  }
+  const owed_cents = owedCents(invoice, settled)
+  if (amount_cents > owed_cents) {
+    throw overpayment(`Only ${formatMinor(owed_cents, invoice.currency)} ${invoice.currency} is owed.`)
+  }
+}
+
+export type NewCreditNote = { id: string; amount_cents: bigint; reason: string }
+
+/** Gives back part of an issued invoice, or all of it. `amount_cents` is gross. */
+export async function issueCreditNote(
+  tx: InvoicingTx,
+  invoice_id: string,
+  { credit, now, actor }: By & { credit: NewCreditNote },
+): Promise<{ credit_note: CreditNote; invoice: Invoice }> {
+  const invoice = await lockInvoice(tx, invoice_id)
+  const settled = await readSettlement(tx, invoice)
+  requireCreditable(invoice, settled, credit.amount_cents)
+  const { amount_cents } = credit
+  const credit_note: CreditNote = {
+    tenant_id: invoice.tenant_id,
+    invoice_id,
+    number: await nextNumber(tx, invoice, { prefix: 'CN', now }),
+    tax_cents: creditTaxCents(invoice, { credited_cents: settled.credited_cents, amount_cents }),
+    ...credit,
+    created_by: actor,
+    created_at: now,
+  }
+  await tx.insertInto('invoicing.credit_note').values(credit_note).execute()
+  const credited_cents = settled.credited_cents + amount_cents
+  return { credit_note, invoice: await closeIfSettled(tx, invoice, { ...settled, credited_cents, now }) }
+}
+
+function requireCreditable(invoice: Invoice, settled: Settlement, amount_cents: bigint): void {
+  if (invoice.status !== 'issued' && invoice.status !== 'paid') {
+    throw notCreditable(`The invoice is ${invoice.status}; only an issued invoice can be credited.`)
+  }
+  const left_cents = invoice.total_cents - settled.credited_cents
+  if (amount_cents > left_cents) {
+    throw creditTooLarge(`At most ${formatMinor(left_cents, invoice.currency)} ${invoice.currency} can be credited.`)
+  }
+}
+
+/** An invoice of which nothing is owed any more is paid, whether by payments or by credit. */
+async function closeIfSettled(
+  tx: InvoicingTx,
+  invoice: Invoice,
+  { now, ...settled }: Settlement & { now: Temporal.Instant },
+): Promise<Invoice> {
+  if (invoice.status !== 'issued' || owedCents(invoice, settled) > 0n) return invoice
+  await tx
+    .updateTable('invoicing.invoice')
+    .set({ status: 'paid', paid_at: now })
+    .where('tenant_id', '=', invoice.tenant_id)
+    .where('id', '=', invoice.id)
+    .execute()
+  return { ...invoice, status: 'paid', paid_at: now }
+}
+
+/** Whoever changes an invoice holds its row, so that two changes come one after the other. */
+async function lockInvoice(tx: InvoicingTx, id: string): Promise<Invoice> {
+  await sql`select from invoicing.invoice where id = ${id} for update`.execute(tx)
+  return found(await readInvoice(tx, null, id), 'invoice')
+}
+
+/** `INV-2026-000001`. The year is that of the day on which the buyer's zone sees the document made. */
+async function nextNumber(
+  tx: InvoicingTx,
+  invoice: Invoice,
+  { prefix, now }: { prefix: 'INV' | 'CN'; now: Temporal.Instant },
+): Promise<string> {
+  const { timezone } = await tx
+    .selectFrom('tenants.tenant')
+    .select('timezone')
+    .where('id', '=', invoice.tenant_id)
+    .executeTakeFirstOrThrow()
+  const series = `${prefix}-${dateIn(now, timezone).year}`
+  const { last_number } = await tx
+    .insertInto('invoicing.number_series')
+    .values({ series, last_number: 1n })
+    .onConflict((conflict) =>
+      conflict.column('series').doUpdateSet({ last_number: sql`invoicing.number_series.last_number + 1` }),
+    )
+    .returning('last_number')
+    .executeTakeFirstOrThrow()
+  return `${series}-${last_number.toString().padStart(NUMBER_DIGITS, '0')}`
+}
+
+const NUMBER_DIGITS = 6

@@ -1,0 +1,86 @@
+import { sql } from 'kysely'
+import type { Invariant } from '../../platform/audit.ts'
+
+export const invoicingInvariants: Invariant[] = [
+  {
+    name: 'invoicing.lines-add-up',
+    promise: 'The lines of an invoice add up to its subtotal and its tax',
+    violations: sql`
+      select i.id::text as subject,
+        format('subtotal %s of lines worth %s, tax %s of lines worth %s', i.subtotal_cents, sum_net, i.tax_cents, sum_tax) as detail
+      from invoicing.invoice i
+      cross join lateral (
+        select coalesce(sum(l.amount_cents) filter (where l.kind <> 'tax'), 0) as sum_net,
+          coalesce(sum(l.amount_cents) filter (where l.kind = 'tax'), 0) as sum_tax
+        from invoicing.invoice_line l
+        where l.tenant_id = i.tenant_id and l.invoice_id = i.id
+      ) line
+      where (i.subtotal_cents, i.tax_cents) <> (sum_net, sum_tax)`,
+  },
+  {
+    name: 'invoicing.tax-is-rounded-once',
+    promise: 'The tax is the rate times the sum of the taxable lines, rounded once',
+    violations: sql`
+      select i.id::text as subject, format('tax %s, expected %s', i.tax_cents, expected) as detail
+      from invoicing.invoice i
+      cross join lateral (
+        select round(coalesce(sum(l.amount_cents) filter (where l.taxable), 0)
+          * case i.tax ->> 'treatment' when 'taxable' then (i.tax ->> 'rate')::numeric else 0 end) as expected
+        from invoicing.invoice_line l
+        where l.tenant_id = i.tenant_id and l.invoice_id = i.id
+      ) line
+      where i.tax_cents <> expected`,
+  },
+  {
+    name: 'invoicing.lines-are-rounded-half-up',
+    promise: 'A posted amount is the precise one, rounded half up to the minor unit',
+    // How many digits a currency has is not known here: one of the usual ones must fit, the same for all lines.
+    violations: sql`
+      select i.id::text as subject, format('no minor unit of %s explains its lines', i.currency) as detail
+      from invoicing.invoice i
+      where not exists (
+        select from (values (1), (100), (1000), (10000)) unit (parts)
+        where not exists (
+          select from invoicing.invoice_line l
+          where l.tenant_id = i.tenant_id and l.invoice_id = i.id
+            and l.amount_cents <> round(l.amount_precise * unit.parts)
+        )
+      )`,
+  },
+  {
+    name: 'invoicing.one-live-invoice',
+    promise: 'A tenant has at most one live invoice for a period',
+    violations: sql`
+      select tenant_id as subject, format('%s invoices from %s on', count(*), period_start) as detail
+      from invoicing.invoice where status <> 'void'
+      group by tenant_id, period_start having count(*) > 1`,
+  },
+  {
+    name: 'invoicing.numbers-have-no-gaps',
+    promise: 'The numbers of each series run from 1 to the last one given, without gaps',
+    violations: sql`
+      select series.series as subject, format('%s documents, last number %s', documents, series.last_number) as detail
+      from invoicing.number_series series
+      cross join lateral (
+        select count(*) as documents from (
+          select number from invoicing.invoice union all select number from invoicing.credit_note
+        ) document where starts_with(document.number, series.series || '-')
+      ) given
+      where documents <> series.last_number`,
+  },
+  {
+    name: 'invoicing.paid-is-settled',
+    promise: 'An issued invoice is paid exactly when payments and credits leave nothing owed',
+    violations: sql`
+      select i.id::text as subject, format('%s, %s of %s settled', i.status, settled, i.total_cents) as detail
+      from invoicing.invoice i
+      cross join lateral (
+        select (select coalesce(sum(p.amount_cents), 0) from invoicing.payment p
+            where p.tenant_id = i.tenant_id and p.invoice_id = i.id)
+          + (select coalesce(sum(c.amount_cents), 0) from invoicing.credit_note c
+            where c.tenant_id = i.tenant_id and c.invoice_id = i.id) as settled
+      ) document
+      where (i.status = 'paid' and settled < i.total_cents)
+        or (i.status = 'issued' and settled > 0 and settled >= i.total_cents)`,
+  },
+]

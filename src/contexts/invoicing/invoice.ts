@@ -1,0 +1,100 @@
+import type { Selectable } from 'kysely'
+import type { DB } from '../../../db/types.ts'
+import type { Config } from '../../config.ts'
+import { decimal } from '../../kernel/decimal.ts'
+import { fromMinor, toMinor } from '../../kernel/money.ts'
+import type { Period } from '../../kernel/period.ts'
+import type { Quote, QuoteFacts, QuoteLine, TaxTerms } from '../pricing/index.ts'
+import type { Tenant } from '../tenants/index.ts'
+import { inputsHash } from './inputs-hash.ts'
+
+/** Who sells and who buys, as they were when the invoice was made. */
+export type Seller = Config['seller']
+export type Buyer = Pick<Tenant, 'legal_name' | 'email' | 'address' | 'country' | 'tax_id'> & { tenant_id: string }
+
+type InvoiceRow = Selectable<DB['invoicing.invoice']>
+export type InvoiceStatus = InvoiceRow['status']
+export type Invoice = Omit<InvoiceRow, 'seller' | 'buyer' | 'tax'> & { seller: Seller; buyer: Buyer; tax: TaxTerms }
+export type InvoiceLine = Omit<Selectable<DB['invoicing.invoice_line']>, 'details'> & { details: QuoteLine['details'] }
+export type Payment = Selectable<DB['invoicing.payment']>
+export type CreditNote = Selectable<DB['invoicing.credit_note']>
+
+/** A new draft as its rows: a quote of actual facts for one tenant and month. */
+export type Draft = { invoice: Invoice; lines: InvoiceLine[] }
+
+export function draftOf(
+  billed: { tenant: Tenant; facts: QuoteFacts; quote: Quote },
+  { seller, now, newId }: { seller: Seller; now: Temporal.Instant; newId: () => string },
+): Draft {
+  const { tenant, facts, quote } = billed
+  const owner = { tenant_id: tenant.id, invoice_id: newId() }
+  return {
+    invoice: {
+      tenant_id: tenant.id,
+      id: owner.invoice_id,
+      number: null,
+      ...periodColumns(facts.period),
+      status: 'draft',
+      currency: quote.currency,
+      subtotal_cents: quote.subtotal_cents,
+      tax_cents: quote.tax_cents,
+      total_cents: quote.total_cents,
+      seller,
+      buyer: buyerOf(tenant),
+      tax: facts.tax,
+      engine_version: quote.engine_version,
+      inputs_hash: inputsHash(facts),
+      created_at: now,
+      issued_at: null,
+      issued_by: null,
+      paid_at: null,
+      voided_at: null,
+      voided_by: null,
+      void_reason: null,
+    },
+    lines: quote.lines.map((line, position) => lineOf(line, { ...owner, position, id: newId() })),
+  }
+}
+
+function periodColumns({ start, end }: Period): Pick<Invoice, 'period_start' | 'period_end'> {
+  return { period_start: start, period_end: end }
+}
+
+function lineOf(
+  { service_period, ...line }: QuoteLine,
+  place: Pick<InvoiceLine, 'tenant_id' | 'invoice_id' | 'position' | 'id'>,
+): InvoiceLine {
+  return { ...place, ...line, service_start: service_period.start, service_end: service_period.end }
+}
+
+function buyerOf({ id, legal_name, email, address, country, tax_id }: Tenant): Buyer {
+  return { tenant_id: id, legal_name, email, address, country, tax_id }
+}
+
+/** What an invoice has seen since it was issued, in minor units. */
+export type Settlement = { paid_cents: bigint; credited_cents: bigint }
+
+/** In minor units. */
+export function totalCents(documents: readonly { amount_cents: bigint }[]): bigint {
+  return documents.reduce((total, document) => total + document.amount_cents, 0n)
+}
+
+/** What is still owed. Negative when more was paid and credited than invoiced: a refund is due. */
+export function owedCents(invoice: Pick<Invoice, 'total_cents'>, settled: Settlement): bigint {
+  return invoice.total_cents - settled.paid_cents - settled.credited_cents
+}
+
+/**
+ * The tax within a credit of `amount_cents` (gross), by the invoice's own ratio of tax to total, rounded half up. It
+ * is the difference of two running sums, so that credits up to the total carry exactly the invoice's tax.
+ */
+export function creditTaxCents(
+  invoice: Pick<Invoice, 'tax_cents' | 'total_cents' | 'currency'>,
+  { credited_cents, amount_cents }: { credited_cents: bigint; amount_cents: bigint },
+): bigint {
+  const taxWithin = (gross_cents: bigint): bigint => {
+    const tax = fromMinor(gross_cents, invoice.currency).times(decimal(invoice.tax_cents))
+    return toMinor(tax.div(decimal(invoice.total_cents)), invoice.currency)
+  }
+  return taxWithin(credited_cents + amount_cents) - taxWithin(credited_cents)
+}

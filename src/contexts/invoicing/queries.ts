@@ -1,0 +1,166 @@
+import { sql } from 'kysely'
+import type { Period } from '../../kernel/period.ts'
+import type { Reader } from '../../platform/db.ts'
+import { type Page, readCursor } from '../../platform/wire.ts'
+import type { TaxTerms } from '../pricing/index.ts'
+import type { Tenant } from '../tenants/index.ts'
+import type { Buyer, CreditNote, Invoice, InvoiceLine, InvoiceStatus, Payment, Seller, Settlement } from './invoice.ts'
+
+/** The tenant whose issued invoices may be seen; null: every invoice of every tenant. */
+export type Scope = string | null
+
+export type InvoiceFilter = {
+  period?: Period | undefined
+  status?: InvoiceStatus | undefined
+  tenant_id?: string | undefined
+}
+
+export type WholeInvoice = { invoice: Invoice; lines: InvoiceLine[]; payments: Payment[]; credit_notes: CreditNote[] }
+
+/** The latest periods first. One row more than the page holds. */
+export async function listInvoices(
+  reader: Reader,
+  scope: Scope,
+  { period, status, tenant_id, limit, cursor }: InvoiceFilter & Page,
+): Promise<Invoice[]> {
+  const after = readCursor(cursor, INVOICE_KEY_PARTS)
+  return visible(reader, scope)
+    .$if(period !== undefined, (query) => query.where('period_start', '=', period?.start ?? null))
+    .$if(status !== undefined, (query) => query.where('status', '=', status ?? null))
+    .$if(tenant_id !== undefined, (query) => query.where('tenant_id', '=', tenant_id ?? null))
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(period_start, id) < (${after?.[0]}::date, ${after?.[1]}::uuid)`),
+    )
+    .orderBy('period_start', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit + 1)
+    .execute()
+}
+
+const INVOICE_KEY_PARTS = 2
+
+export function invoiceKey(invoice: Invoice): string[] {
+  return [invoice.period_start.toString(), invoice.id]
+}
+
+export async function readInvoice(reader: Reader, scope: Scope, id: string): Promise<Invoice | undefined> {
+  return visible(reader, scope).where('id', '=', id).executeTakeFirst()
+}
+
+export async function readWholeInvoice(reader: Reader, scope: Scope, id: string): Promise<WholeInvoice | undefined> {
+  const invoice = await readInvoice(reader, scope, id)
+  if (invoice === undefined) return undefined
+  const { tenant_id } = invoice
+  return {
+    invoice,
+    lines: await linesOf(reader, { tenant_id, invoice_id: id }).execute(),
+    payments: await reader
+      .selectFrom('invoicing.payment')
+      .selectAll()
+      .where('tenant_id', '=', tenant_id)
+      .where('invoice_id', '=', id)
+      .orderBy('recorded_at')
+      .orderBy('id')
+      .execute(),
+    credit_notes: await reader
+      .selectFrom('invoicing.credit_note')
+      .selectAll()
+      .where('tenant_id', '=', tenant_id)
+      .where('invoice_id', '=', id)
+      .orderBy('number')
+      .execute(),
+  }
+}
+
+export async function readInvoiceLine(
+  reader: Reader,
+  invoice: Pick<Invoice, 'tenant_id' | 'id'>,
+  line_id: string,
+): Promise<InvoiceLine | undefined> {
+  return linesOf(reader, { tenant_id: invoice.tenant_id, invoice_id: invoice.id })
+    .where('id', '=', line_id)
+    .executeTakeFirst()
+}
+
+export async function readSettlement(
+  reader: Reader,
+  { tenant_id, id }: Pick<Invoice, 'tenant_id' | 'id'>,
+): Promise<Settlement> {
+  return reader
+    .selectNoFrom([
+      sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment
+        where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('paid_cents'),
+      sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note
+        where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('credited_cents'),
+    ])
+    .executeTakeFirstOrThrow()
+}
+
+/** All tenants in order of id, or those named that exist. */
+export async function readTenants(reader: Reader, tenant_ids?: readonly string[]): Promise<Tenant[]> {
+  return reader
+    .selectFrom('tenants.tenant')
+    .selectAll()
+    .$if(tenant_ids !== undefined, (query) => query.where('id', 'in', tenant_ids ?? []))
+    .orderBy('id')
+    .execute()
+}
+
+/** The tenant that owns the deployment, if the caller may see it. */
+export async function readDeploymentTenant(reader: Reader, scope: Scope, id: string): Promise<Tenant | undefined> {
+  return reader
+    .selectFrom('tenants.tenant as tenant')
+    .innerJoin('deployments.deployment as deployment', 'deployment.tenant_id', 'tenant.id')
+    .selectAll('tenant')
+    .where('deployment.id', '=', id)
+    .$if(scope !== null, (query) => query.where('tenant.id', '=', scope))
+    .executeTakeFirst()
+}
+
+export async function readDeploymentIds(
+  reader: Reader,
+  { tenant_ids, deployment_id }: { tenant_ids: readonly string[]; deployment_id?: string },
+): Promise<Map<string, string[]>> {
+  const rows = await reader
+    .selectFrom('deployments.deployment')
+    .select(['tenant_id', 'id'])
+    .where('tenant_id', '=', sql<string>`any(${tenant_ids})`)
+    .$if(deployment_id !== undefined, (query) => query.where('id', '=', deployment_id ?? null))
+    .orderBy('tenant_id')
+    .orderBy('slug')
+    .execute()
+  return new Map(
+    [...Map.groupBy(rows, (row) => row.tenant_id)].map(([tenant_id, of]) => [tenant_id, of.map((row) => row.id)]),
+  )
+}
+
+/** The months with parked tenants, the earliest first. */
+export async function readParked(
+  reader: Reader,
+): Promise<{ period_start: Temporal.PlainDate; tenant_ids: string[] }[]> {
+  return reader
+    .selectFrom('invoicing.parked')
+    .select(['period_start', sql<string[]>`array_agg(tenant_id order by tenant_id)`.as('tenant_ids')])
+    .groupBy('period_start')
+    .orderBy('period_start')
+    .execute()
+}
+
+/** Tenants see an invoice from its issue on. */
+function visible(reader: Reader, scope: Scope) {
+  return reader
+    .selectFrom('invoicing.invoice')
+    .selectAll()
+    .$if(scope !== null, (query) => query.where('tenant_id', '=', scope).where('issued_at', 'is not', null))
+    .$narrowType<{ seller: Seller; buyer: Buyer; tax: TaxTerms }>()
+}
+
+function linesOf(reader: Reader, { tenant_id, invoice_id }: { tenant_id: string; invoice_id: string }) {
+  return reader
+    .selectFrom('invoicing.invoice_line')
+    .selectAll()
+    .where('tenant_id', '=', tenant_id)
+    .where('invoice_id', '=', invoice_id)
+    .orderBy('position')
+    .$narrowType<{ details: Record<string, string> }>()
+}

@@ -1,0 +1,193 @@
+import { sql } from 'kysely'
+import { present } from '../../kernel/invariant.ts'
+import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
+import { type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import { found } from '../../platform/wire.ts'
+import { type AdjustmentFacts, quote, type QuoteFacts } from '../pricing/index.ts'
+import type { Tenant } from '../tenants/index.ts'
+import { readAdjustments } from './adjustments.ts'
+import { type Attempt, attempt, type Failure, failureOf, valueOf } from './attempt.ts'
+import { readBillableFacts } from './facts.ts'
+import { type Draft, draftOf, type Seller } from './invoice.ts'
+import { periodNotOver } from './problems.ts'
+import { readTenants } from './queries.ts'
+
+export type RollupDeps = Pick<Edge, 'db' | 'clock' | 'ids'> & { seller: Seller }
+
+export type RollupOptions = {
+  /** A calendar month. */
+  period: Period
+  /** Only these; default: every tenant. */
+  tenant_ids?: readonly string[] | undefined
+  /** Makes drafts anew. Issued and paid invoices stay what they are. */
+  force?: boolean | undefined
+  on_progress?: ((progress: { done: number; total: number }) => void) | undefined
+}
+
+/** How many invoices were made, made anew, or there already; and which tenants could not be invoiced. */
+export type RollupResult = { created: number; rebuilt: number; skipped: number; parked: Parked[] }
+export type Parked = { tenant_id: string } & Failure
+
+const TENANTS_PER_TRANSACTION_MAX = 500
+
+/**
+ * Makes the draft invoices of a month. Running it again creates nothing: the database holds one live invoice per
+ * tenant and month. A tenant that fails is parked with its error and tried again later; the others are invoiced.
+ * Refused (`invoicing/period-not-over`) while the month goes on for all of the tenants.
+ */
+export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<RollupResult> {
+  const now = deps.clock.now()
+  const tenants = await readTenants(deps.db.read, options.tenant_ids)
+  for (const id of options.tenant_ids ?? [])
+    found(
+      tenants.find((tenant) => tenant.id === id),
+      'tenant',
+    )
+  requireOver(options.period, tenants, now)
+  const result: RollupResult = { created: 0, rebuilt: 0, skipped: 0, parked: [] }
+  for (let done = 0; done < tenants.length; done += TENANTS_PER_TRANSACTION_MAX) {
+    const batch = tenants.slice(done, done + TENANTS_PER_TRANSACTION_MAX)
+    const part = await deps.db.transaction((tx) => rollupBatch(within(tx), batch, { ...options, deps, now }))
+    result.created += part.created
+    result.rebuilt += part.rebuilt
+    result.skipped += part.skipped
+    result.parked.push(...part.parked)
+    options.on_progress?.({ done: done + batch.length, total: tenants.length })
+  }
+  return result
+}
+
+function requireOver(period: Period, tenants: readonly Tenant[], now: Temporal.Instant): void {
+  const zones = tenants.length === 0 ? ['UTC'] : tenants.map((tenant) => tenant.timezone)
+  if (zones.some((zone) => isOver(period, zone, now))) return
+  throw periodNotOver(
+    `${monthLabel(period)} has not ended in ${zones[0]}; roll it up after ${period.end} has begun there.`,
+  )
+}
+
+function isOver(period: Period, zone: string, now: Temporal.Instant): boolean {
+  return Temporal.Instant.compare(instantsOf(period, zone).end, now) <= 0
+}
+
+type BatchOptions = RollupOptions & { deps: RollupDeps; now: Temporal.Instant }
+
+async function rollupBatch(
+  tx: ContextTx<'invoicing'>,
+  tenants: readonly Tenant[],
+  { period, force = false, deps, now }: BatchOptions,
+): Promise<RollupResult> {
+  const live = await readLive(tx, tenants, period)
+  const due = tenants.filter((tenant) => isDue(live.get(tenant.id), force))
+  const attempts = await draftAll(tx, due, { period, deps, now })
+  const drafts = attempts.flatMap(({ draft }) => (draft.ok ? [draft.value] : []))
+  const parked = attempts.flatMap(({ tenant, draft }) =>
+    draft.ok ? [] : [{ tenant_id: tenant.id, ...failureOf(draft.error) }],
+  )
+  const drafted = attempts.flatMap(({ tenant, draft }) => (draft.ok ? [tenant.id] : []))
+  const rebuilt = await deleteDrafts(tx, drafted, period)
+  const written = await insertDrafts(
+    tx,
+    drafts.filter((draft) => draft.lines.length > 0),
+  )
+  await recordParked(tx, { parked, succeeded: drafted, period, now })
+  const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
+  return { created, rebuilt: rebuilt.size, skipped: tenants.length - due.length, parked }
+}
+
+type Live = { id: string; status: 'draft' | 'issued' | 'paid' | 'void' }
+
+async function readLive(
+  tx: ContextTx<'invoicing'>,
+  tenants: readonly Tenant[],
+  period: Period,
+): Promise<Map<string, Live>> {
+  const rows = await tx
+    .selectFrom('invoicing.invoice')
+    .select(['tenant_id', 'id', 'status'])
+    .where('tenant_id', '=', sql<string>`any(${tenants.map((tenant) => tenant.id)})`)
+    .where('period_start', '=', period.start)
+    .where('status', '<>', 'void')
+    .execute()
+  return new Map(rows.map((row) => [row.tenant_id, row]))
+}
+
+function isDue(live: Live | undefined, force: boolean): boolean {
+  return live === undefined || (force && live.status === 'draft')
+}
+
+/** A draft per tenant, without a write. One without lines has nothing to bill. */
+async function draftAll(
+  tx: ContextTx<'invoicing'>,
+  tenants: readonly Tenant[],
+  { period, deps, now }: { period: Period; deps: RollupDeps; now: Temporal.Instant },
+): Promise<{ tenant: Tenant; draft: Attempt<Draft> }[]> {
+  const scope = { period, tenants: tenants.filter((tenant) => isOver(period, tenant.timezone, now)), as_of: now }
+  const facts = await readBillableFacts(tx, scope)
+  const adjustments = await readAdjustments(tx, scope)
+  const drafting = { seller: deps.seller, now, newId: deps.ids.uuid }
+  return tenants.map((tenant) => ({
+    tenant,
+    draft: attempt(() => {
+      requireOver(period, [tenant], now)
+      const whole = wholeFacts(present(facts.get(tenant.id), 'every tenant has facts'), adjustments.get(tenant.id))
+      return draftOf({ tenant, facts: whole, quote: quote(whole) }, drafting)
+    }),
+  }))
+}
+
+function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<AdjustmentFacts[]> | undefined): QuoteFacts {
+  return { ...valueOf(facts), adjustments: adjustments === undefined ? [] : valueOf(adjustments) }
+}
+
+/** Which tenants had a draft. One that was issued meanwhile is none any more, and stays. */
+async function deleteDrafts(
+  tx: ContextTx<'invoicing'>,
+  tenant_ids: readonly string[],
+  period: Period,
+): Promise<Set<string>> {
+  const rows = await tx
+    .deleteFrom('invoicing.invoice')
+    .where('tenant_id', '=', sql<string>`any(${tenant_ids})`)
+    .where('period_start', '=', period.start)
+    .where('status', '=', 'draft')
+    .returning('tenant_id')
+    .execute()
+  return new Set(rows.map((row) => row.tenant_id))
+}
+
+/** Which tenants got their invoice from here: where another rollup was first, its invoice stands. */
+async function insertDrafts(tx: ContextTx<'invoicing'>, drafts: readonly Draft[]): Promise<string[]> {
+  const invoices = drafts.map((draft) => draft.invoice)
+  await insertRows(tx, 'invoicing.invoice', invoices, { on_conflict: 'do nothing' })
+  const written = await tx
+    .selectFrom('invoicing.invoice')
+    .select(['tenant_id', 'id'])
+    .where('id', '=', sql<string>`any(${invoices.map((invoice) => invoice.id)}::uuid[])`)
+    .execute()
+  const ids = new Set(written.map((row) => row.id))
+  await insertRows(
+    tx,
+    'invoicing.invoice_line',
+    drafts.flatMap((draft) => (ids.has(draft.invoice.id) ? draft.lines : [])),
+  )
+  return written.map((row) => row.tenant_id)
+}
+
+async function recordParked(
+  tx: ContextTx<'invoicing'>,
+  outcome: { parked: readonly Parked[]; succeeded: readonly string[]; period: Period; now: Temporal.Instant },
+): Promise<void> {
+  const { parked, succeeded, period, now } = outcome
+  await tx
+    .deleteFrom('invoicing.parked')
+    .where('tenant_id', '=', sql<string>`any(${succeeded})`)
+    .where('period_start', '=', period.start)
+    .execute()
+  await sql`
+    insert into invoicing.parked (tenant_id, period_start, code, detail, parked_at)
+    select tenant_id, ${period.start}::date, code, detail, ${now}::timestamptz
+    from ${rowset('invoicing.parked', parked)}
+    on conflict (tenant_id, period_start) do update
+      set code = excluded.code, detail = excluded.detail, parked_at = excluded.parked_at`.execute(tx)
+}

@@ -1,0 +1,449 @@
+import { type Static, Type } from 'typebox'
+import type { Period } from '../../kernel/period.ts'
+import { invalidInput } from '../../kernel/problem.ts'
+import { scopeOf } from '../../platform/auth.ts'
+import type { Tx } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import {
+  AnyObject,
+  Body,
+  callerOf,
+  Cents,
+  CentsOut,
+  Data,
+  found,
+  Id,
+  IdParams,
+  InstantOut,
+  InstantText,
+  List,
+  ListQuery,
+  Nullable,
+  pageOf,
+  PeriodBody,
+  PeriodOut,
+  PeriodText,
+  readPeriodBody,
+  readPeriodText,
+} from '../../platform/wire.ts'
+import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
+import { explain } from '../pricing/index.ts'
+import { issueCreditNote, issueInvoice, recordPayment, voidInvoice } from './commands.ts'
+import { renderInvoice } from './document.ts'
+import { type Invoice, type InvoiceLine, owedCents, type Seller, totalCents } from './invoice.ts'
+import { readProjection } from './projection.ts'
+import {
+  invoiceKey,
+  listInvoices,
+  readInvoice,
+  readInvoiceLine,
+  readWholeInvoice,
+  type WholeInvoice,
+} from './queries.ts'
+import { rollup } from './rollup.ts'
+
+/** Runs in the transaction that issues the invoice. */
+export type InvoiceIssuedHook = (tx: Tx, document: { tenant_id: string; invoice_id: string }) => Promise<void>
+
+export type InvoicingDeps = { readonly seller: Seller; readonly onInvoiceIssued: InvoiceIssuedHook }
+
+export const invoicingRoutes =
+  (edge: Edge, deps: InvoicingDeps) =>
+  (app: App): void => {
+    rollupRoutes(app, edge, deps)
+    readingRoutes(app, edge)
+    lifecycleRoutes(app, edge, deps)
+  }
+
+const tags = ['invoices']
+
+const RollupBody = Body({
+  period: Type.Union([PeriodText, PeriodBody]),
+  tenant_id: Type.Optional(Type.String()),
+  force: Type.Optional(Type.Boolean({ description: 'Makes drafts anew' })),
+})
+
+const RollupOut = Type.Object({
+  created: Type.Integer(),
+  rebuilt: Type.Integer(),
+  skipped: Type.Integer(),
+  parked: Type.Array(Type.Object({ tenant_id: Type.String(), code: Type.String(), detail: Type.String() })),
+})
+
+const ProjectionOut = Type.Object({
+  deployment_id: Id,
+  period: PeriodOut,
+  as_of: InstantOut,
+  so_far: QuoteOut,
+  to_end_of_period: QuoteOut,
+})
+
+const Status = Type.Union([Type.Literal('draft'), Type.Literal('issued'), Type.Literal('paid'), Type.Literal('void')])
+
+const InvoiceFields = {
+  id: Id,
+  tenant_id: Type.String(),
+  number: Nullable(Type.String()),
+  period: PeriodOut,
+  status: Status,
+  currency: Type.String(),
+  subtotal_cents: CentsOut,
+  tax_cents: CentsOut,
+  total_cents: CentsOut,
+  seller: AnyObject,
+  buyer: AnyObject,
+  tax: AnyObject,
+  engine_version: Type.String(),
+  inputs_hash: Type.String(),
+  created_at: InstantOut,
+  issued_at: Nullable(InstantOut),
+  issued_by: Nullable(Type.String()),
+  paid_at: Nullable(InstantOut),
+  voided_at: Nullable(InstantOut),
+  voided_by: Nullable(Type.String()),
+  void_reason: Nullable(Type.String()),
+}
+const InvoiceOut = Type.Object(InvoiceFields)
+
+const PaymentOut = Type.Object({
+  id: Id,
+  invoice_id: Id,
+  amount_cents: CentsOut,
+  currency: Type.String(),
+  paid_at: InstantOut,
+  reference: Type.String(),
+  recorded_by: Type.String(),
+  recorded_at: InstantOut,
+})
+
+const CreditNoteOut = Type.Object({
+  id: Id,
+  invoice_id: Id,
+  number: Type.String(),
+  amount_cents: CentsOut,
+  tax_cents: CentsOut,
+  currency: Type.String(),
+  reason: Type.String(),
+  created_by: Type.String(),
+  created_at: InstantOut,
+})
+
+const WholeInvoiceOut = Type.Object({
+  ...InvoiceFields,
+  paid_cents: CentsOut,
+  credited_cents: CentsOut,
+  owed_cents: CentsOut,
+  lines: Type.Array(
+    Type.Object({
+      id: Id,
+      position: Type.Integer(),
+      deployment_id: Nullable(Id),
+      subscription_id: Nullable(Id),
+      ...quoteLineFields,
+    }),
+  ),
+  payments: Type.Array(PaymentOut),
+  credit_notes: Type.Array(CreditNoteOut),
+})
+
+const ExplanationOut = Type.Object({
+  invoice_id: Id,
+  line_id: Id,
+  kind: Type.String(),
+  description: Type.String(),
+  amount_cents: CentsOut,
+  currency: Type.String(),
+  formula: Type.String(),
+  facts: AnyObject,
+  engine_version: Type.String(),
+  inputs_hash: Type.String(),
+})
+
+const VoidBody = Body({ reason: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 500 }))) })
+const PaymentBody = Body({
+  amount_cents: Cents({ minimum: 1 }),
+  paid_at: InstantText,
+  reference: Type.String({ minLength: 1, maxLength: 200 }),
+})
+const CreditNoteBody = Body({
+  amount_cents: Cents({ minimum: 1 }),
+  reason: Type.String({ minLength: 1, maxLength: 500 }),
+})
+
+function rollupRoutes(app: App, edge: Edge, { seller }: InvoicingDeps): void {
+  app.post(
+    '/invoices/rollup',
+    {
+      config: { access: ['platform_admin'] },
+      schema: {
+        tags,
+        summary: 'Make the draft invoices of a month',
+        body: RollupBody,
+        response: { 200: Data(RollupOut) },
+      },
+    },
+    async ({ body: { period, tenant_id, force } }) => ({
+      data: await rollup(
+        { ...edge, seller },
+        { period: readMonth(period), force, ...(tenant_id !== undefined && { tenant_ids: [tenant_id] }) },
+      ),
+    }),
+  )
+
+  app.get(
+    '/deployments/:id/projection',
+    {
+      config: { access: ['platform_admin', 'tenant'] },
+      schema: {
+        tags,
+        summary: 'What the running month comes to so far, and to its end with the usage so far',
+        params: IdParams,
+        response: { 200: Data(ProjectionOut) },
+      },
+    },
+    async (request) => {
+      const about = { deployment_id: request.params.id, now: edge.clock.now() }
+      return { data: await readProjection(edge.db.read, scopeOf(callerOf(request)), about) }
+    },
+  )
+}
+
+function readingRoutes(app: App, edge: Edge): void {
+  const access = ['platform_admin', 'tenant'] as const
+
+  app.get(
+    '/invoices',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Invoices, the latest periods first; tenants see their own from the issue on',
+        querystring: Type.Object(
+          {
+            ...ListQuery,
+            period: Type.Optional(PeriodText),
+            status: Type.Optional(Status),
+            tenant_id: Type.Optional(Type.String()),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: List(InvoiceOut) },
+      },
+    },
+    async (request) => {
+      const { period, ...filter } = request.query
+      const rows = await listInvoices(edge.db.read, scopeOf(callerOf(request)), {
+        ...filter,
+        ...(period !== undefined && { period: readPeriodText(period) }),
+      })
+      const page = pageOf(rows, filter.limit, invoiceKey)
+      return { ...page, data: page.data.map(invoiceOut) }
+    },
+  )
+
+  app.get(
+    '/invoices/:id',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'An invoice with its lines, payments and credit notes',
+        params: IdParams,
+        response: { 200: Data(WholeInvoiceOut) },
+      },
+    },
+    async (request) => {
+      const whole = await readWholeInvoice(edge.db.read, scopeOf(callerOf(request)), request.params.id)
+      return { data: wholeInvoiceOut(found(whole, 'invoice')) }
+    },
+  )
+
+  app.get(
+    '/invoices/:id.pdf',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'The invoice as a document',
+        params: IdParams,
+        response: {
+          200: {
+            content: { 'application/pdf': { schema: Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }) } },
+          },
+        },
+      },
+    },
+    async (request, reply) => {
+      const whole = found(
+        await readWholeInvoice(edge.db.read, scopeOf(callerOf(request)), request.params.id),
+        'invoice',
+      )
+      const name = whole.invoice.number ?? `draft-${whole.invoice.id}`
+      return reply
+        .type('application/pdf')
+        .header('content-disposition', `inline; filename="${name}.pdf"`)
+        .send(await renderInvoice(whole))
+    },
+  )
+
+  app.get(
+    '/invoices/:id/lines/:line_id/explanation',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'The facts and the formula behind the amount of a line',
+        params: Type.Object({ id: Id, line_id: Id }),
+        response: { 200: Data(ExplanationOut) },
+      },
+    },
+    async (request) => {
+      const { id, line_id } = request.params
+      const invoice = found(await readInvoice(edge.db.read, scopeOf(callerOf(request)), id), 'invoice')
+      const line = found(await readInvoiceLine(edge.db.read, invoice, line_id), 'invoice line')
+      return { data: explanationOut(invoice, line) }
+    },
+  )
+}
+
+function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDeps): void {
+  const access = ['platform_admin'] as const
+
+  app.post(
+    '/invoices/:id/issue',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Number a draft and send it to the books',
+        params: IdParams,
+        response: { 200: Data(InvoiceOut) },
+      },
+    },
+    async (request) => {
+      const by = { now: edge.clock.now(), actor: callerOf(request).sub }
+      const invoice = await edge.db.transaction(async (tx) => {
+        const issued = await issueInvoice(tx, request.params.id, by)
+        await onInvoiceIssued(tx, { tenant_id: issued.tenant_id, invoice_id: issued.id })
+        return issued
+      })
+      return { data: invoiceOut(invoice) }
+    },
+  )
+
+  app.post(
+    '/invoices/:id/void',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Make a draft or an unpaid invoice void, so that its period can be invoiced again',
+        params: IdParams,
+        body: Nullable(VoidBody),
+        response: { 200: Data(InvoiceOut) },
+      },
+    },
+    async (request) => {
+      const by = { now: edge.clock.now(), actor: callerOf(request).sub, reason: request.body?.reason ?? null }
+      return { data: invoiceOut(await edge.db.transaction((tx) => voidInvoice(tx, request.params.id, by))) }
+    },
+  )
+
+  app.post(
+    '/invoices/:id/payments',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Record a payment; the same reference again is the same payment',
+        params: IdParams,
+        body: PaymentBody,
+        response: { 200: Data(PaymentOut), 201: Data(PaymentOut) },
+      },
+    },
+    async (request, reply) => {
+      const { amount_cents, paid_at, reference } = request.body
+      const payment = {
+        id: edge.ids.uuid(),
+        amount_cents: BigInt(amount_cents),
+        paid_at: Temporal.Instant.from(paid_at),
+        reference,
+      }
+      const by = { now: edge.clock.now(), actor: callerOf(request).sub }
+      const recorded = await edge.db.transaction((tx) => recordPayment(tx, request.params.id, { payment, ...by }))
+      return reply
+        .code(recorded.duplicate ? 200 : 201)
+        .send({ data: { ...recorded.payment, currency: recorded.invoice.currency } })
+    },
+  )
+
+  app.post(
+    '/invoices/:id/credit-notes',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Credit part of an issued invoice; the amount includes its tax',
+        params: IdParams,
+        body: CreditNoteBody,
+        response: { 201: Data(CreditNoteOut) },
+      },
+    },
+    async (request, reply) => {
+      const { amount_cents, reason } = request.body
+      const credit = { id: edge.ids.uuid(), amount_cents: BigInt(amount_cents), reason }
+      const by = { now: edge.clock.now(), actor: callerOf(request).sub }
+      const { credit_note, invoice } = await edge.db.transaction((tx) =>
+        issueCreditNote(tx, request.params.id, { credit, ...by }),
+      )
+      void reply.code(201)
+      return { data: { ...credit_note, currency: invoice.currency } }
+    },
+  )
+}
+
+function readMonth(given: Static<typeof RollupBody>['period']): Period {
+  if (typeof given === 'string') return readPeriodText(given)
+  const period = readPeriodBody(given, 'period')
+  const month = readPeriodText(given.start)
+  if (period.start.equals(month.start) && period.end.equals(month.end)) return month
+  throw invalidInput('The request is not valid.', [{ path: 'period', message: 'must be a whole calendar month' }])
+}
+
+function invoiceOut({ period_start, period_end, ...invoice }: Invoice) {
+  return { ...invoice, period: { start: period_start, end: period_end } }
+}
+
+function lineOut({ service_start, service_end, ...line }: InvoiceLine) {
+  return { ...line, service_period: { start: service_start, end: service_end } }
+}
+
+function wholeInvoiceOut({ invoice, lines, payments, credit_notes }: WholeInvoice) {
+  const { currency } = invoice
+  const settled = { paid_cents: totalCents(payments), credited_cents: totalCents(credit_notes) }
+  return {
+    ...invoiceOut(invoice),
+    ...settled,
+    owed_cents: owedCents(invoice, settled),
+    lines: lines.map(lineOut),
+    payments: payments.map((payment) => ({ ...payment, currency })),
+    credit_notes: credit_notes.map((note) => ({ ...note, currency })),
+  }
+}
+
+function explanationOut(invoice: Invoice, line: InvoiceLine) {
+  const { formula, facts } = explain(line)
+  return {
+    invoice_id: invoice.id,
+    line_id: line.id,
+    kind: line.kind,
+    description: line.description,
+    amount_cents: line.amount_cents,
+    currency: invoice.currency,
+    formula,
+    facts,
+    engine_version: invoice.engine_version,
+    inputs_hash: invoice.inputs_hash,
+  }
+}

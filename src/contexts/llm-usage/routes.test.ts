@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { memoryDatabase } from '../../../test/support/database.ts'
+import { type As, testHttp } from '../../../test/support/http.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { changedLlmWindows, llmUsageInvariants, llmUsageRoutes, readLlmCharges } from './index.ts'
+
+const WEB = '11111111-1111-4111-8111-111111111111'
+const API = '22222222-2222-4222-8222-222222222222'
+const SHOP = '33333333-3333-4333-8333-333333333333'
+const CREATED = Temporal.Instant.from('2026-01-01T00:00:00Z')
+const NOW = '2026-05-02T06:00:00Z'
+
+const statements: string[] = []
+let harness: Awaited<ReturnType<typeof testHttp>>
+
+before(async () => {
+  const db = await memoryDatabase({ on_query: (text) => statements.push(text) })
+  harness = await testHttp((edge) => [llmUsageRoutes(edge)], { db, now: NOW })
+  await harness.db.transaction(async (tx) => {
+    const tenant = { legal_name: 'X', country: 'AU', tax_treatment: 'exempt', created_at: CREATED, updated_at: CREATED } as const
+    await tx
+      .insertInto('tenants.tenant')
+      .values([
+        { ...tenant, id: 't_1', currency: 'USD', timezone: 'Australia/Sydney' },
+        { ...tenant, id: 't_2', currency: 'EUR', timezone: 'UTC' },
+      ])
+      .execute()
+    const deployment = { display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, created_at: CREATED, updated_at: CREATED } as const
+    await tx
+      .insertInto('deployments.deployment')
+      .values([
+        { ...deployment, id: WEB, tenant_id: 't_1', slug: 'web' },
+        { ...deployment, id: API, tenant_id: 't_1', slug: 'api' },
+        { ...deployment, id: SHOP, tenant_id: 't_2', slug: 'shop' },
+      ])
+      .execute()
+  })
+})
+after(() => harness.close())
+beforeEach(async () => {
+  harness.clock.set(NOW)
+  await harness.db.transaction((tx) => tx.deleteFrom('llm_usage.event').execute())
+})
+
+let count = 0
+function event(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  count += 1
+  return {
+    gateway_id: 'gateway',
+    gateway_request_id: `req_${count}`,
+    occurred_at: '2026-05-01T10:11:12.345Z',
+    tenant_id: 't_1',
+    deployment_id: WEB,
+    provider: 'anthropic',
+    model: 'm-1',
+    usage: { input_tokens: 1200, output_tokens: 340 },
+    charge: '0.0123456789',
+    currency: 'USD',
+    upstream_cost: '0.0101',
+    price_version: '2026-04-01',
+    adjusts: null,
+    tags: { team: 'a' },
+    ...changes,
+  }
+}
+
+const send = (body: unknown, as: As = 'gateway') => harness.call('POST', '/integrations/llm-usage', { body, as })
+
+async function sendBatch(events: unknown[]) {
+  const answer = await send({ events })
+  assert.equal(answer.status, 200, answer.text)
+  return answer.body.data.results
+}
+
+async function list(query = '', as: As = 'operator') {
+  const answer = await harness.call('GET', `/llm-usage${query}`, { as })
+  assert.equal(answer.status, 200, answer.text)
+  return answer.body
+}
+
+test('a new event is 201, the same again 200 with the same id, other content 409', async () => {
+  const first = event()
+  const created = await send(first)
+  assert.deepEqual([created.status, created.body.data.duplicate, created.body.data.held], [201, false, false])
+  const again = await send({ ...first, charge: '0.01234567890', occurred_at: '2026-05-01T20:11:12.345+10:00' })
+  assert.deepEqual([again.status, again.body.data], [200, { ...created.body.data, duplicate: true }])
+  for (const changes of [{ charge: '0.02' }, { charge: null }, { model: 'm-2' }, { usage: {} }, { tags: {} }, { upstream_cost: null }]) {
+    const answer = await send({ ...first, ...changes })
+    assert.deepEqual([answer.status, answer.body.code], [409, 'llm-usage/conflict'], JSON.stringify(changes))
+  }
+  assert.deepEqual((await list()).sums, [
+    { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 1, charge: '0.0123456789', held_count: 0 },
+  ])
+})
+
+test('an event without a charge is held, counted apart, and released by its charge', async () => {
+  const held = event({ charge: null, upstream_cost: null, price_version: null })
+  const first = await send(held)
+  assert.deepEqual([first.status, first.body.data.duplicate, first.body.data.held], [202, false, true])
+  const { id } = first.body.data
+  const again = await send(held)
+  assert.deepEqual([again.status, again.body.data], [200, { id, duplicate: true, held: true }])
+  await send(event({ charge: '1' }))
+  const sums = { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 2 }
+  assert.deepEqual((await list()).sums, [{ ...sums, charge: '1', held_count: 1 }])
+  assert.deepEqual((await list('?held=true')).data.map((row: { id: string; charge: null }) => [row.id, row.charge]), [[id, null]])
+
+  assert.equal((await send({ ...held, charge: '2', model: 'm-2' })).status, 409)
+  const released = await send({ ...held, charge: '2', price_version: '2026-05-01' })
+  assert.deepEqual([released.status, released.body.data], [201, { id, duplicate: false, held: false }])
+  assert.deepEqual((await list()).sums, [{ ...sums, charge: '3', held_count: 0 }])
+  assert.equal((await send({ ...held, charge: '2', price_version: '2026-05-01' })).status, 200)
+  assert.equal((await send({ ...held, charge: '3' })).status, 409)
+  assert.equal((await send(held)).status, 409)
+})
+
+const refusals: [string, Record<string, unknown>, string, string][] = [
+  ['a charge as a number', { charge: 0.01 }, 'llm-usage/invalid-event', 'charge'],
+  ['a charge with an exponent', { charge: '1e-3' }, 'llm-usage/invalid-event', 'charge'],
+  ['no charge at all', { charge: undefined }, 'llm-usage/invalid-event', 'charge'],
+  ['an upstream cost as a number', { upstream_cost: 1 }, 'llm-usage/invalid-event', 'upstream_cost'],
+  ['a negative charge', { charge: '-0.01' }, 'llm-usage/invalid-event', 'charge'],
+  ['an unknown field', { note: 'x' }, 'llm-usage/invalid-event', 'note'],
+  ['half a token', { usage: { input_tokens: 0.5 } }, 'llm-usage/invalid-event', 'usage/input_tokens'],
+  ['a time that is none', { occurred_at: 'yesterday' }, 'llm-usage/invalid-event', 'occurred_at'],
+  ['a time in the future', { occurred_at: '2026-05-02T07:00:00.001Z' }, 'llm-usage/invalid-event', 'occurred_at'],
+  ['NUL in a text', { model: 'a\u0000' }, 'llm-usage/invalid-event', ''],
+  ['another currency', { currency: 'EUR' }, 'llm-usage/wrong-currency', 'currency'],
+  ['an unknown adjusted request', { adjusts: 'req_0', charge: '-1' }, 'llm-usage/unknown-adjusted-request', 'adjusts'],
+]
+for (const [name, changes, code, path] of refusals) {
+  test(`${name} is refused with its path, and nothing is stored`, async () => {
+    const answer = await send(event(changes))
+    assert.deepEqual([answer.status, answer.body.code, answer.body.errors[0].path], [422, code, path], answer.text)
+    assert.deepEqual((await list()).data, [])
+  })
+}
+
+test('an unknown deployment, an unknown tenant and another tenant’s deployment are one refusal', async () => {
+  for (const changes of [{ deployment_id: CREATED.toString() }, { deployment_id: SHOP }, { tenant_id: 't_2' }, { tenant_id: 't_9' }]) {
+    const answer = await send(event(changes))
+    assert.deepEqual([answer.status, answer.body.code], [422, 'llm-usage/unknown-deployment'], JSON.stringify(changes))
+  }
+})
+
+test('a clock that is up to an hour ahead is let pass', async () => {
+  assert.equal((await send(event({ occurred_at: '2026-05-02T07:00:00Z' }))).status, 201)
+})
+
+test('an adjustment may be negative when the request that it names is of the same deployment', async () => {
+  await send(event({ gateway_request_id: 'original', charge: '5' }))
+  assert.equal((await send(event({ adjusts: 'original', charge: '-2' }))).status, 201)
+  assert.equal((await send(event({ adjusts: 'original', charge: '-2', deployment_id: API }))).status, 422)
+  assert.equal((await send(event({ adjusts: 'original', charge: '-2', gateway_id: 'other' }))).status, 422)
+  assert.equal((await list()).sums[0].charge, '3')
+})
+
+test('one bad event of a batch spoils no other, and each has its result', async () => {
+  const known = event()
+  const { id } = (await send(known)).body.data
+  const held = event({ charge: null })
+  const results = await sendBatch([
+    known,
+    { ...known, charge: '9' },
+    event({ charge: 1 }),
+    null,
+    held,
+    { ...held, charge: '4' },
+    { ...held, charge: '5' },
+    event({ gateway_request_id: 'late_original' }),
+    event({ adjusts: 'late_original', charge: '-1' }),
+    event({ adjusts: 'req_later', charge: '-1' }),
+    event({ gateway_request_id: 'req_later' }),
+  ])
+  assert.deepEqual(
+    results.map(({ index, status, code }: Record<string, unknown>) => [index, status, code].filter((part) => part !== undefined)),
+    [
+      [0, 'duplicate'],
+      [1, 'rejected', 'llm-usage/conflict'],
+      [2, 'rejected', 'llm-usage/invalid-event'],
+      [3, 'rejected', 'llm-usage/invalid-event'],
+      [4, 'held'],
+      [5, 'created'],
+      [6, 'rejected', 'llm-usage/conflict'],
+      [7, 'created'],
+      [8, 'created'],
+      [9, 'rejected', 'llm-usage/unknown-adjusted-request'],
+      [10, 'created'],
+    ],
+  )
+  assert.equal(results[0].id, id)
+  assert.equal(results[4].id, results[5].id)
+  assert.match(results[2].detail, /charge/)
+  assert.equal((await list()).sums[0].held_count, 0)
+})
+
+test('a thousand events take as few statements as two, and more are refused', async () => {
+  const count = async (events: unknown[]) => {
+    statements.length = 0
+    await sendBatch(events)
+    return statements.length
+  }
+  const few = await count([event(), event()])
+  assert.equal(await count(Array.from({ length: 1_000 }, () => event())), few)
+  for (const body of [{ events: Array.from({ length: 1_001 }, () => event()) }, { events: [] }, { events: [event()], more: 1 }, []]) {
+    assert.equal((await send(body)).status, 422)
+  }
+})
+
+test('events are sent by the operator and by gateways only', async () => {
+  assert.equal((await send(event(), 'nobody')).status, 401)
+  assert.equal((await send(event(), 'meter')).status, 403)
+  assert.equal((await send(event(), { tenant: 't_1' })).status, 403)
+  assert.equal((await send(event(), 'operator')).status, 201)
+})
+
+test('a tenant sees its own events only, whatever it asks for', async () => {
+  await sendBatch([event(), event({ tenant_id: 't_2', deployment_id: SHOP, currency: 'EUR' })])
+  const own = await list('', { tenant: 't_1' })
+  assert.deepEqual([own.data.length, own.data[0].tenant_id, own.sums.length], [1, 't_1', 1])
+  const other = await list(`?deployment_id=${SHOP}`, { tenant: 't_1' })
+  assert.deepEqual([other.data, other.sums, other.next_cursor], [[], [], null])
+  assert.equal((await list()).data.length, 2)
+})
+
+test('a month is that of each tenant’s zone', async () => {
+  await sendBatch([
+    event({ occurred_at: '2026-04-30T13:59:59.9999999Z', charge: '1' }),
+    event({ occurred_at: '2026-04-30T14:00:00Z', charge: '2' }),
+    event({ occurred_at: '2026-04-30T14:00:00Z', charge: '4', tenant_id: 't_2', deployment_id: SHOP, currency: 'EUR' }),
+  ])
+  const charges = async (query: string) => (await list(query)).sums.map((sum: { charge: string }) => sum.charge)
+  assert.deepEqual(await charges('?period=2026-04'), ['4', '1'])
+  assert.deepEqual(await charges('?period=2026-05-09'), ['2'])
+})
+
+test('pages hold every event once, the latest first', async () => {
+  const ids: string[] = []
+  await sendBatch([9, 9, 10, 8, 9].map((hour) => event({ occurred_at: `2026-05-01T${String(hour).padStart(2, '0')}:00:00Z` })))
+  let cursor = ''
+  for (;;) {
+    const page = await list(`?limit=2${cursor}`)
+    ids.push(...page.data.map((row: { id: string }) => row.id))
+    assert.equal(page.sums[0].event_count, 5)
+    if (page.next_cursor === null) break
+    cursor = `&cursor=${page.next_cursor}`
+  }
+  assert.equal(new Set(ids).size, 5)
+  const { data } = await list('?limit=200')
+  assert.deepEqual(data.map((row: { id: string }) => row.id), ids)
+  assert.deepEqual([data[0].occurred_at, data[4].occurred_at], ['2026-05-01T10:00:00Z', '2026-05-01T08:00:00Z'])
+})
+
+test('an unreadable question is refused', async () => {
+  const forged = Buffer.from(JSON.stringify(['never', 'x'])).toString('base64url')
+  for (const query of ['?deployment_id=web', '?period=April', '?limit=0', '?limit=201', '?cursor=x', `?cursor=${forged}`, '?model=m']) {
+    assert.equal((await harness.call('GET', `/llm-usage${query}`)).status, 422, query)
+  }
+})
+
+test('charges of many windows are summed exactly and at once; held ones are counted, not summed', async () => {
+  await sendBatch([
+    ...Array.from({ length: 10 }, () => event({ charge: '0.1' })),
+    event({ charge: null }),
+    event({ charge: '0.00000000000000000001', deployment_id: API }),
+  ])
+  const day = { start: Temporal.Instant.from('2026-05-01T00:00:00Z'), end: Temporal.Instant.from('2026-05-02T00:00:00Z') }
+  const charges = await readLlmCharges(harness.db.read, [
+    { key: 'web', tenant_id: 't_1', deployment_id: WEB, ...day },
+    { key: 'api', tenant_id: 't_1', deployment_id: API, ...day },
+    { key: 'later', tenant_id: 't_1', deployment_id: WEB, start: day.end, end: day.end.add({ hours: 24 }) },
+    { key: 'other', tenant_id: 't_2', deployment_id: WEB, ...day },
+  ])
+  assert.deepEqual(Object.fromEntries(charges), {
+    web: { charge: '1', event_count: 11, held_count: 1 },
+    api: { charge: '0.00000000000000000001', event_count: 1, held_count: 0 },
+  })
+})
+
+test('a late event and a late charge both show that a window has changed', async () => {
+  const held = event({ charge: null })
+  await send(held)
+  const since = Temporal.Instant.from('2026-05-03T00:00:00Z')
+  const may = { start: Temporal.Instant.from('2026-05-01T00:00:00Z'), end: Temporal.Instant.from('2026-06-01T00:00:00Z') }
+  const changed = async () =>
+    [...(await changedLlmWindows(harness.db.read, [
+      { key: 't_1', tenant_id: 't_1', ...may, since },
+      { key: 't_2', tenant_id: 't_2', ...may, since },
+      { key: 'june', tenant_id: 't_1', start: may.end, end: may.end.add({ hours: 24 }), since },
+    ]))]
+  assert.deepEqual(await changed(), [])
+  harness.clock.set('2026-05-03T00:00:00Z')
+  await send({ ...held, charge: '1' })
+  assert.deepEqual(await changed(), ['t_1'])
+})
+
+test('the stored events keep the promises of the audit, and broken ones are found', async () => {
+  await send(event({ gateway_request_id: 'audited' }))
+  await send(event({ adjusts: 'audited', charge: '-0.01' }))
+  const broken = async () =>
+    (await runAudit(harness.db.read, llmUsageInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
+  assert.deepEqual(await broken(), [])
+  await harness.db.transaction((tx) => tx.updateTable('llm_usage.event').set({ currency: 'EUR', adjusts: 'gone' }).execute())
+  assert.deepEqual(await broken(), [
+    'llm-usage.charges-are-in-the-currency-of-the-tenant',
+    'llm-usage.adjustments-have-their-request',
+  ])
+})

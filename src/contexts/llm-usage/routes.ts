@@ -1,0 +1,194 @@
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { invalidInput, Problem } from '../../kernel/problem.ts'
+import { decimal, plain } from '../../kernel/decimal.ts'
+import { scopeOf } from '../../platform/auth.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import {
+  AnyObject,
+  Body,
+  callerOf,
+  CurrencyCode,
+  Data,
+  Id,
+  InstantOut,
+  InstantText,
+  List,
+  ListQuery,
+  Nullable,
+  pageOf,
+  PeriodText,
+  readCursor,
+  readPeriodText,
+} from '../../platform/wire.ts'
+import { type Recorded, recordLlmUsage } from './commands.ts'
+import { type LlmEvent, readEvent } from './event.ts'
+import { listEvents, sumByModel } from './queries.ts'
+
+const EVENTS_PER_CALL_MAX = 1_000
+
+// Events are checked one by one after the request, so that one bad event spoils no other.
+const Batch = Body({ events: Type.Array(Type.Unknown(), { minItems: 1, maxItems: EVENTS_PER_CALL_MAX }) })
+const OneOrBatch = Type.Object(
+  {},
+  {
+    additionalProperties: true,
+    description: `One event, or {"events": [...]} with up to ${EVENTS_PER_CALL_MAX}. Amounts are decimal strings; a charge of null is held for review, and sending the event again with its charge releases it.`,
+    examples: [
+      {
+        gateway_id: 'arcadia-llm-gateway',
+        gateway_request_id: 'req_1',
+        occurred_at: '2026-04-03T10:11:12.345Z',
+        tenant_id: 't_42',
+        deployment_id: '0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11',
+        provider: 'anthropic',
+        model: 'a-model',
+        usage: { input_tokens: 1200, output_tokens: 340 },
+        charge: '0.0123456789',
+        currency: 'USD',
+        upstream_cost: '0.0101',
+        price_version: '2026-04-01',
+        adjusts: null,
+        tags: {},
+      },
+    ],
+  },
+)
+
+const Outcome = Type.Object({ id: Id, duplicate: Type.Boolean(), held: Type.Boolean() })
+const Result = Type.Object({
+  index: Type.Integer(),
+  status: Type.Union([Type.Literal('created'), Type.Literal('duplicate'), Type.Literal('held'), Type.Literal('rejected')]),
+  id: Type.Optional(Id),
+  code: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+})
+
+const EventOut = Type.Object({
+  id: Id,
+  gateway_id: Type.String(),
+  gateway_request_id: Type.String(),
+  tenant_id: Type.String(),
+  deployment_id: Id,
+  occurred_at: InstantOut,
+  provider: Type.String(),
+  model: Type.String(),
+  usage: AnyObject,
+  charge: Nullable(Type.String()),
+  currency: CurrencyCode,
+  upstream_cost: Nullable(Type.String()),
+  price_version: Nullable(Type.String()),
+  adjusts: Nullable(Type.String()),
+  tags: AnyObject,
+  received_at: InstantOut,
+})
+const ModelSum = Type.Object({
+  provider: Type.String(),
+  model: Type.String(),
+  currency: CurrencyCode,
+  event_count: Type.Integer(),
+  charge: Type.String(),
+  held_count: Type.Integer(),
+})
+
+export const llmUsageRoutes =
+  (edge: Edge) =>
+  (app: App): void => {
+    app.post(
+      '/integrations/llm-usage',
+      {
+        config: { access: ['platform_admin', 'gateway'] },
+        schema: {
+          tags: ['llm-usage'],
+          summary: 'Send priced LLM usage; sending an event again changes nothing',
+          body: OneOrBatch,
+          response: {
+            200: Type.Union([Data(Outcome), Data(Type.Object({ results: Type.Array(Result) }))]),
+            201: Data(Outcome),
+            202: Data(Outcome),
+          },
+        },
+      },
+      async (request, reply) => {
+        const tenant_id = scopeOf(callerOf(request))
+        const record = (events: (LlmEvent | Problem)[]) =>
+          edge.db.transaction((tx) => recordLlmUsage(tx, events, { now: edge.clock.now(), ids: edge.ids, tenant_id }))
+
+        const batch = readBatch(request.body)
+        if (batch !== undefined) return { data: { results: (await record(batch.map(readEvent))).map(resultOf) } }
+
+        const [recorded] = await record([readEvent(request.body)])
+        if (recorded === undefined || recorded instanceof Problem) throw recorded
+        const { id, status, held } = recorded
+        return reply.code(statusOf(recorded)).send({ data: { id, duplicate: status === 'duplicate', held } })
+      },
+    )
+
+    app.get(
+      '/llm-usage',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: {
+          tags: ['llm-usage'],
+          summary: 'LLM events of a month, the latest first, and their sums per model; by default the running month',
+          querystring: Body({
+            deployment_id: Type.Optional(Id),
+            period: Type.Optional(PeriodText),
+            held: Type.Optional(Type.Boolean()),
+            ...ListQuery,
+          }),
+          response: {
+            200: Type.Object({ ...List(EventOut).properties, sums: Type.Array(ModelSum) }),
+          },
+        },
+      },
+      async (request) => {
+        const { deployment_id = null, period, held = null, limit, cursor } = request.query
+        const filter = {
+          tenant_id: scopeOf(callerOf(request)),
+          deployment_id,
+          period: period === undefined ? null : readPeriodText(period),
+          held,
+        }
+        const now = edge.clock.now()
+        const events = await listEvents(edge.db.read, filter, { now, limit: limit + 1, after: readPosition(cursor) })
+        return {
+          ...pageOf(events.map(plainly), limit, (event) => [event.occurred_at.toString(), event.id]),
+          sums: await sumByModel(edge.db.read, filter, now),
+        }
+      },
+    )
+  }
+
+/** The events of a batch; undefined when the body is one event. */
+function readBatch(body: object): unknown[] | undefined {
+  if (!('events' in body)) return undefined
+  if (Value.Check(Batch, body)) return body.events
+  throw invalidInput('The body is not valid.', [
+    { path: 'events', message: `must be a list of 1 to ${EVENTS_PER_CALL_MAX} events, and the only field` },
+  ])
+}
+
+function statusOf({ status, held }: Recorded): 200 | 201 | 202 {
+  if (status === 'duplicate') return 200
+  return held ? 202 : 201
+}
+
+function resultOf(outcome: Recorded | Problem, index: number): Static<typeof Result> {
+  if (outcome instanceof Problem) return { index, status: 'rejected', code: outcome.code, detail: outcome.message }
+  const { id, status, held } = outcome
+  return { index, status: status === 'created' && held ? 'held' : status, id }
+}
+
+function plainly<E extends { charge: string | null; upstream_cost: string | null }>(event: E) {
+  const canonical = (amount: string | null) => (amount === null ? null : plain(decimal(amount)))
+  return { ...event, charge: canonical(event.charge), upstream_cost: canonical(event.upstream_cost) }
+}
+
+function readPosition(cursor: string | undefined): { occurred_at: string; id: string } | undefined {
+  const [occurred_at, id] = readCursor(cursor, 2) ?? []
+  if (occurred_at === undefined || id === undefined) return undefined
+  if (Value.Check(InstantText, occurred_at) && Value.Check(Id, id)) return { occurred_at, id }
+  throw invalidInput('The querystring is not valid.', [{ path: 'cursor', message: 'must be the next_cursor of the page before' }])
+}

@@ -1,0 +1,140 @@
+import { type Static, Type } from 'typebox'
+import { decimal, plain } from '../../kernel/decimal.ts'
+import { type Fault, Problem, problem } from '../../kernel/problem.ts'
+import { InstantText, UnsignedDecimalText } from '../../platform/wire.ts'
+import { contentHash, eventReader, parseInstant } from './intake.ts'
+
+export const invalidEvent = problem({ code: 'metering/invalid-event', status: 422, title: 'The event is not valid' })
+export const unknownDeployment = problem({
+  code: 'metering/unknown-deployment',
+  status: 422,
+  title: 'There is no such deployment',
+})
+export const unknownMeter = problem({ code: 'metering/unknown-meter', status: 422, title: 'There is no such meter' })
+export const derivedMeter = problem({
+  code: 'metering/derived-meter',
+  status: 422,
+  title: 'The meter is measured here and cannot be sent',
+})
+export const unsupportedAggregation = problem({
+  code: 'metering/unsupported-aggregation',
+  status: 422,
+  title: 'The aggregation of the meter is not supported yet',
+})
+export const conflict = problem({
+  code: 'metering/conflict',
+  status: 409,
+  title: 'The event is known with other content',
+})
+
+/** Meters that are read from the life spans of resources: seconds alive ÷ 3,600, for volumes times the size in GB. */
+export const DERIVED_METERS = {
+  droplet_hours: { resource_kind: 'droplet', unit: 'hour' },
+  volume_gb_hours: { resource_kind: 'volume', unit: 'GB·h' },
+} as const
+
+/** What was sent, in one spelling whatever the format. `quantity` is a canonical decimal that is not negative. */
+export type UsageEvent = {
+  source: string
+  event_id: string
+  deployment_id: string
+  meter: string
+  quantity: string
+  occurred_at: Temporal.Instant
+  properties: Readonly<Record<string, unknown>>
+}
+
+export type UsageEventRow = UsageEvent & { tenant_id: string; content_hash: string; received_at: Temporal.Instant }
+
+export type Meter = {
+  code: string
+  aggregation: 'sum' | 'count' | 'max' | 'last' | 'unique_count' | 'time_weighted_sum'
+  unique_property: string | null
+}
+
+/** What events refer to: the tenant of each deployment that the caller may meter, and the meters by code. */
+export type References = { tenant_of: ReadonlyMap<string, string>; meters: ReadonlyMap<string, Meter> }
+
+/** The event with its owner, or why it is refused. */
+export function admit(event: UsageEvent, { tenant_of, meters }: References, now: Temporal.Instant): UsageEventRow | Problem {
+  if (event.meter in DERIVED_METERS) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
+  const tenant_id = tenant_of.get(event.deployment_id)
+  if (tenant_id === undefined) return unknownDeployment(`There is no deployment ${event.deployment_id}.`)
+  const meter = meters.get(event.meter)
+  if (meter === undefined) return unknownMeter(`There is no meter ${event.meter}; create it first.`)
+  if (meter.aggregation === 'time_weighted_sum') {
+    return unsupportedAggregation(`${event.meter} is a time-weighted sum, which cannot be measured yet.`)
+  }
+  if (meter.unique_property !== null && (event.properties[meter.unique_property] ?? null) === null) {
+    return invalidEvent(`properties/${meter.unique_property} is required: ${event.meter} counts its distinct values.`)
+  }
+  return { ...event, tenant_id, content_hash: hashOf(event), received_at: now }
+}
+
+const Text = Type.String({ minLength: 1, maxLength: 255 })
+const Properties = Type.Record(Type.String(), Type.Unknown())
+
+const PlainEvent = Type.Object(
+  {
+    id: Text,
+    source: Type.Optional(Text),
+    deployment_id: Text,
+    meter: Text,
+    quantity: UnsignedDecimalText,
+    occurred_at: InstantText,
+    properties: Type.Optional(Properties),
+  },
+  { additionalProperties: false },
+)
+
+/** Attributes that are not named here are extensions, which the specification asks to let pass. */
+const CloudEvent = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Text,
+  source: Text,
+  type: Text,
+  subject: Text,
+  time: InstantText,
+  data: Type.Intersect([Type.Object({ quantity: UnsignedDecimalText }), Properties]),
+})
+
+const readPlain = eventReader(PlainEvent)
+const readCloud = eventReader(CloudEvent)
+
+export function readPlainEvent(sent: unknown, default_source: string): UsageEvent | Problem {
+  const read = readPlain(sent)
+  if ('faults' in read) return invalid(read.faults)
+  return usageEvent({ source: default_source, properties: {}, ...read.event })
+}
+
+/** CloudEvents 1.0: `type` is the meter, `subject` the deployment, `data.quantity` the quantity, other data properties. */
+export function readCloudEvent(sent: unknown): UsageEvent | Problem {
+  const read = readCloud(sent)
+  if ('faults' in read) return invalid(read.faults)
+  const { id, source, type, subject, time, data } = read.event
+  const { quantity, ...properties } = data
+  return usageEvent({ id, source, deployment_id: subject, meter: type, quantity, occurred_at: time, properties })
+}
+
+function usageEvent(event: Required<Static<typeof PlainEvent>>): UsageEvent | Problem {
+  const occurred_at = parseInstant(event.occurred_at)
+  if (occurred_at === undefined) return invalid([{ path: 'occurred_at', message: 'must be a time' }])
+  return {
+    source: event.source,
+    event_id: event.id,
+    deployment_id: event.deployment_id.toLowerCase(),
+    meter: event.meter,
+    quantity: plain(decimal(event.quantity)),
+    occurred_at,
+    properties: event.properties,
+  }
+}
+
+function invalid(faults: readonly Fault[]): Problem {
+  const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}`.trim() : fault.message))
+  return invalidEvent(`The event is not valid: ${places.join('; ')}.`, faults)
+}
+
+function hashOf({ deployment_id, meter, quantity, occurred_at, properties }: UsageEvent): string {
+  return contentHash({ deployment_id, meter, quantity, occurred_at, properties })
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { insertRows, within } from '../../platform/db.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { memoryDatabase } from '../../../test/support/database.ts'
+import { testHttp } from '../../../test/support/http.ts'
+import { meteringInvariants, meteringRoutes } from './index.ts'
+
+const WEB = '11111111-1111-4111-8111-111111111111'
+const SHOP = '22222222-2222-4222-8222-222222222222'
+const CREATED = Temporal.Instant.from('2026-01-01T00:00:00Z')
+
+const statements: string[] = []
+let harness: Awaited<ReturnType<typeof testHttp>>
+
+before(async () => {
+  const db = await memoryDatabase({ on_query: (text) => statements.push(text) })
+  harness = await testHttp((edge) => [meteringRoutes(edge)], { db, now: '2026-05-02T06:00:00Z' })
+  await harness.db.transaction(async (tx) => {
+    const tenant = { legal_name: 'X', country: 'AU', currency: 'AUD', tax_treatment: 'exempt', created_at: CREATED, updated_at: CREATED } as const
+    await tx
+      .insertInto('tenants.tenant')
+      .values([
+        { ...tenant, id: 't_1', timezone: 'Australia/Sydney' },
+        { ...tenant, id: 't_2', timezone: 'UTC' },
+      ])
+      .execute()
+    const deployment = { display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, created_at: CREATED, updated_at: CREATED } as const
+    await tx
+      .insertInto('deployments.deployment')
+      .values([
+        { ...deployment, id: WEB, tenant_id: 't_1', slug: 'web' },
+        { ...deployment, id: SHOP, tenant_id: 't_2', slug: 'shop' },
+      ])
+      .execute()
+    const meter = { name: 'x', unit: 'call', created_at: CREATED }
+    await tx
+      .insertInto('catalog.meter')
+      .values([
+        { ...meter, code: 'api_calls', aggregation: 'sum' },
+        { ...meter, code: 'requests', aggregation: 'count' },
+        { ...meter, code: 'seats', aggregation: 'max' },
+        { ...meter, code: 'plan_size', aggregation: 'last' },
+        { ...meter, code: 'users', aggregation: 'unique_count', unique_property: 'user' },
+        { ...meter, code: 'load', aggregation: 'time_weighted_sum' },
+      ])
+      .execute()
+  })
+})
+after(() => harness.close())
+beforeEach(() => harness.db.transaction((tx) => tx.deleteFrom('metering.usage_event').execute()))
+
+let count = 0
+function event(changes: Record<string, unknown> = {}) {
+  count += 1
+  return { id: `e${count}`, deployment_id: WEB, meter: 'api_calls', quantity: '1', occurred_at: '2026-05-01T12:00:00Z', ...changes }
+}
+
+async function send(events: unknown[], options: object = {}) {
+  const answer = await harness.call('POST', '/usage/events', { body: { events }, ...options })
+  assert.equal(answer.status, 200, answer.text)
+  return answer.body.data
+}
+
+async function usage(query = '', as: 'operator' | { tenant: string } = 'operator') {
+  const answer = await harness.call('GET', `/deployments/${WEB}/usage${query}`, { as })
+  assert.equal(answer.status, 200, answer.text)
+  return answer.body.data
+}
+
+test('an event sent again is a duplicate and counts once, however its content is spelled', async () => {
+  const first = event({ source: 'edge', quantity: '1.50', properties: { a: 1, b: { c: 1, d: 2 } } })
+  assert.deepEqual(await send([first]), { accepted: 1, duplicates: 0, rejected: [] })
+  const again = { ...first, quantity: '1.5', occurred_at: '2026-05-01T22:00:00.000+10:00', properties: { b: { d: 2, c: 1 }, a: 1 } }
+  assert.deepEqual(await send([again]), { accepted: 0, duplicates: 1, rejected: [] })
+  assert.deepEqual((await usage()).meters, [{ meter: 'api_calls', unit: 'call', quantity: '1.5' }])
+})
+
+test('the same id with other content is a conflict and the first content stays', async () => {
+  const first = event({ quantity: '2' })
+  await send([first])
+  const { accepted, duplicates, rejected } = await send([{ ...first, quantity: '3' }])
+  assert.deepEqual([accepted, duplicates, rejected.length, rejected[0].code], [0, 0, 1, 'metering/conflict'])
+  assert.deepEqual((await usage()).meters[0].quantity, '2')
+})
+
+test('repeats inside one batch are judged against the first of them', async () => {
+  const first = event()
+  const { accepted, duplicates, rejected } = await send([first, first, { ...first, quantity: '9' }])
+  assert.deepEqual([accepted, duplicates], [1, 1])
+  assert.deepEqual([rejected[0].index, rejected[0].code], [2, 'metering/conflict'])
+})
+
+test('the same id from another source is another event', async () => {
+  assert.equal((await send([event({ id: 'same', source: 'a' }), event({ id: 'same', source: 'b' })])).accepted, 2)
+})
+
+test('one bad event spoils no other, and each refusal says which event and why', async () => {
+  const bad: [Record<string, unknown>, string][] = [
+    [{ deployment_id: '33333333-3333-4333-8333-333333333333' }, 'metering/unknown-deployment'],
+    [{ deployment_id: 'web' }, 'metering/unknown-deployment'],
+    [{ meter: 'nothing' }, 'metering/unknown-meter'],
+    [{ meter: 'droplet_hours' }, 'metering/derived-meter'],
+    [{ meter: 'volume_gb_hours' }, 'metering/derived-meter'],
+    [{ meter: 'load' }, 'metering/unsupported-aggregation'],
+    [{ meter: 'users' }, 'metering/invalid-event'],
+    [{ quantity: 1 }, 'metering/invalid-event'],
+    [{ quantity: '1e3' }, 'metering/invalid-event'],
+    [{ quantity: '-1' }, 'metering/invalid-event'],
+    [{ id: undefined }, 'metering/invalid-event'],
+    [{ id: '' }, 'metering/invalid-event'],
+    [{ id: 'nul\u0000' }, 'metering/invalid-event'],
+    [{ properties: { half: '\ud800' } }, 'metering/invalid-event'],
+    [{ occurred_at: '2026-04-31T00:00:00Z' }, 'metering/invalid-event'],
+    [{ occurred_at: '2026-04-30T00:00:00.1234567890123Z' }, 'metering/invalid-event'],
+    [{ note: 'x' }, 'metering/invalid-event'],
+  ]
+  const events = [...bad.map(([changes]) => event(changes)), null, 'event', event()]
+  const { accepted, duplicates, rejected } = await send(events)
+  assert.deepEqual([accepted, duplicates], [1, 0])
+  assert.deepEqual(
+    rejected.map(({ index, code }: { index: number; code: string }) => [index, code]),
+    [...bad.map(([, code]) => code), 'metering/invalid-event', 'metering/invalid-event'].map((code, index) => [index, code]),
+  )
+  assert.match(rejected[7].detail, /quantity must be string/)
+  assert.match(rejected[16].detail, /note is not a known field/)
+})
+
+test('CloudEvents go into the same table, alone and in a batch', async () => {
+  const cloud = {
+    specversion: '1.0',
+    id: 'ce_1',
+    source: '/edge',
+    type: 'users',
+    subject: WEB,
+    time: '2026-05-01T12:00:00Z',
+    datacontenttype: 'application/json',
+    traceparent: 'an extension',
+    data: { quantity: '1', user: 'u_1' },
+  }
+  const post = (type: string, body: unknown) =>
+    harness.call('POST', '/usage/events', { body: JSON.stringify(body), headers: { 'content-type': type } })
+  const one = await post('application/cloudevents+json; charset=utf-8', cloud)
+  assert.deepEqual(one.body.data, { accepted: 1, duplicates: 0, rejected: [] })
+  const batch = [cloud, { ...cloud, id: 'ce_2', data: { quantity: '1', user: 'u_2' } }, { ...cloud, id: 'ce_3', specversion: '0.3' }]
+  const many = await post('application/cloudevents-batch+json', batch)
+  assert.deepEqual([many.body.data.accepted, many.body.data.duplicates, many.body.data.rejected[0].index], [1, 1, 2])
+  assert.deepEqual((await usage()).meters, [{ meter: 'users', unit: 'call', quantity: '2' }])
+  const plain = { id: 'ce_1', source: '/edge', deployment_id: WEB, meter: 'users', quantity: '1', occurred_at: cloud.time, properties: { user: 'u_1' } }
+  assert.equal((await send([plain])).duplicates, 1)
+})
+
+test('a body that is no list of events is refused whole', async () => {
+  for (const body of [{}, { events: [] }, { events: [event()], more: 1 }, { events: {} }, []]) {
+    const answer = await harness.call('POST', '/usage/events', { body })
+    assert.deepEqual([answer.status, answer.body.code], [422, 'request/invalid'], JSON.stringify(body))
+  }
+  for (const [type, status] of [['application/cloudevents-batch+json', 422], ['text/plain', 422], ['application/xml', 415]] as const) {
+    const answer = await harness.call('POST', '/usage/events', { body: '{}', headers: { 'content-type': type } })
+    assert.equal(answer.status, status, type)
+  }
+})
+
+test('events are for the operator and for meters', async () => {
+  assert.equal((await harness.call('POST', '/usage/events', { as: 'nobody', body: { events: [event()] } })).status, 401)
+  assert.equal((await harness.call('POST', '/usage/events', { as: 'gateway', body: { events: [event()] } })).status, 403)
+  assert.equal((await harness.call('POST', '/usage/events', { as: { tenant: 't_1' }, body: { events: [event()] } })).status, 403)
+  assert.equal((await send([event()], { as: 'meter' })).accepted, 1)
+})
+
+test('ten thousand events take as few statements as two', async () => {
+  const count = async (events: unknown[]) => {
+    statements.length = 0
+    await send(events)
+    return statements.length
+  }
+  const few = await count([event(), event()])
+  const many = await count(Array.from({ length: 10_000 }, () => event()))
+  assert.equal(many, few)
+  const answer = await harness.call('POST', '/usage/events', { body: { events: Array.from({ length: 10_001 }, () => 0) } })
+  assert.equal(answer.status, 422)
+})
+
+test('each meter is aggregated in its own way', async () => {
+  const at = (minute: number) => `2026-05-01T12:${String(minute).padStart(2, '0')}:00Z`
+  await send([
+    ...['0.1', '0.2'].map((quantity) => event({ quantity })),
+    ...['5', '7'].map((quantity) => event({ meter: 'requests', quantity })),
+    ...['3', '10', '9'].map((quantity) => event({ meter: 'seats', quantity })),
+    event({ meter: 'plan_size', id: 'late', quantity: '4', occurred_at: at(2) }),
+    event({ meter: 'plan_size', id: 'later', quantity: '6', occurred_at: at(2) }),
+    event({ meter: 'plan_size', id: 'zz', quantity: '8', occurred_at: at(1) }),
+    ...['a', 'b', 'a'].map((user) => event({ meter: 'users', properties: { user } })),
+  ])
+  const { meters } = await usage()
+  assert.deepEqual(Object.fromEntries(meters.map((row: { meter: string; quantity: string }) => [row.meter, row.quantity])), {
+    api_calls: '0.3',
+    requests: '2',
+    seats: '10',
+    plan_size: '6',
+    users: '2',
+  })
+})
+
+test('a month is that of the tenant’s zone: its first instant counts, its end does not', async () => {
+  await send([
+    event({ quantity: '1', occurred_at: '2026-03-31T12:59:59.999999Z' }),
+    event({ quantity: '10', occurred_at: '2026-03-31T13:00:00Z' }),
+    event({ quantity: '100', occurred_at: '2026-04-30T13:59:59.9999999Z' }),
+    event({ quantity: '1000', occurred_at: '2026-04-30T14:00:00Z' }),
+  ])
+  const april = await usage('?period=2026-04')
+  assert.deepEqual(april, {
+    deployment_id: WEB,
+    period: { start: '2026-04-01', end: '2026-05-01' },
+    meters: [{ meter: 'api_calls', unit: 'call', quantity: '110' }],
+  })
+  assert.equal((await usage('?period=2026-05-17')).meters[0].quantity, '1000')
+})
+
+test('a resource that is alive counts up to now', async () => {
+  await harness.db.transaction(async (tx) => {
+    const resource_id = '44444444-4444-4444-8444-444444444444'
+    const born_at = Temporal.Instant.from('2026-04-01T00:00:00Z')
+    const seen = { first_seen_at: born_at, last_seen_at: born_at }
+    await insertRows(within<'inventory'>(tx), 'inventory.resource', [
+      { id: resource_id, provider: 'digitalocean', kind: 'droplet', external_id: '1', name: 'web-1', tags: [], born_at, ...seen },
+    ])
+    await insertRows(within<'inventory'>(tx), 'inventory.span', [
+      { id: resource_id, resource_id, starts_at: born_at, name: 'web-1', size: 's', size_gb: '0', tenant_id: 't_1', deployment_id: WEB, changed_at: born_at },
+    ])
+  })
+  // In Sydney, May began at 14:00 UTC on 30 April; now is 06:00 UTC on 2 May.
+  assert.deepEqual((await usage()).meters, [{ meter: 'droplet_hours', unit: 'hour', quantity: '40' }])
+  assert.deepEqual((await usage('?period=2026-06')).meters, [])
+  await harness.db.transaction((tx) => tx.deleteFrom('inventory.span').execute())
+})
+
+test('a tenant reads its own usage and finds nothing at another’s', async () => {
+  assert.equal((await usage('', { tenant: 't_1' })).deployment_id, WEB)
+  for (const id of [SHOP, '33333333-3333-4333-8333-333333333333', 'shop']) {
+    const answer = await harness.call('GET', `/deployments/${id}/usage`, { as: { tenant: 't_1' } })
+    assert.deepEqual([answer.status, answer.body.code], [404, 'request/not-found'])
+  }
+  assert.equal((await harness.call('GET', `/deployments/${WEB}/usage?period=04-2026`)).status, 422)
+  assert.equal((await harness.call('GET', `/deployments/${WEB}/usage?month=2026-04`)).status, 422)
+})
+
+test('the stored events keep the promises of the audit, and a broken one is found', async () => {
+  await send([event(), event({ meter: 'users', properties: { user: 'u' } })])
+  const broken = async () =>
+    (await runAudit(harness.db.read, meteringInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
+  assert.deepEqual(await broken(), [])
+  await harness.db.transaction((tx) => tx.updateTable('metering.usage_event').set({ meter: 'users' }).execute())
+  assert.deepEqual(await broken(), ['metering.unique-counts-have-their-property'])
+})

@@ -1,0 +1,120 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { earlierInstant, instantsOf, monthOf, dateIn } from '../../kernel/period.ts'
+import { invalidInput, type Problem } from '../../kernel/problem.ts'
+import { scopeOf } from '../../platform/auth.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import { Body, callerOf, Data, found, Id, IdParams, PeriodOut, PeriodText, readPeriodText } from '../../platform/wire.ts'
+import { recordUsage } from './commands.ts'
+import { readCloudEvent, readPlainEvent, type UsageEvent } from './event.ts'
+import { findDeployment, readUnits, readUsage } from './queries.ts'
+
+const EVENTS_PER_CALL_MAX = 10_000
+const CLOUD_EVENT = 'application/cloudevents+json'
+const CLOUD_EVENT_BATCH = 'application/cloudevents-batch+json'
+
+// Each event is checked by itself, after the request: one bad event spoils no other.
+const Envelope = Body({
+  events: Type.Array(Type.Unknown(), {
+    minItems: 1,
+    maxItems: EVENTS_PER_CALL_MAX,
+    description: 'Each: id, source (default: the token’s subject), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
+    examples: [
+      [
+        {
+          id: 'evt_1',
+          source: 'gateway',
+          deployment_id: '0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11',
+          meter: 'api_calls',
+          quantity: '12.5',
+          occurred_at: '2026-04-03T10:11:12.345Z',
+          properties: { region: 'syd1' },
+        },
+      ],
+    ],
+  }),
+})
+const CloudEventBody = Type.Unknown({ description: 'CloudEvents 1.0, structured: type = meter, subject = deployment' })
+const CloudEventBatch = Type.Array(Type.Unknown(), { minItems: 1, maxItems: EVENTS_PER_CALL_MAX })
+
+const Receipt = Type.Object({
+  accepted: Type.Integer(),
+  duplicates: Type.Integer(),
+  rejected: Type.Array(Type.Object({ index: Type.Integer(), code: Type.String(), detail: Type.String() })),
+})
+const Usage = Type.Object({
+  deployment_id: Id,
+  period: PeriodOut,
+  meters: Type.Array(Type.Object({ meter: Type.String(), unit: Type.String(), quantity: Type.String() })),
+})
+
+export const meteringRoutes =
+  (edge: Edge) =>
+  (app: App): void => {
+    app.addContentTypeParser([CLOUD_EVENT, CLOUD_EVENT_BATCH], { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
+
+    app.post(
+      '/usage/events',
+      {
+        config: { access: ['platform_admin', 'meter'] },
+        schema: {
+          tags: ['usage'],
+          summary: 'Send usage events, plain or as CloudEvents; sending one again changes nothing',
+          body: {
+            content: {
+              'application/json': { schema: Envelope },
+              [CLOUD_EVENT]: { schema: CloudEventBody },
+              [CLOUD_EVENT_BATCH]: { schema: CloudEventBatch },
+            },
+          },
+          response: { 200: Data(Receipt) },
+        },
+      },
+      async (request) => {
+        const caller = callerOf(request)
+        const events = readEvents(request.headers['content-type'], request.body, caller.sub)
+        const now = edge.clock.now()
+        return {
+          data: await edge.db.transaction((tx) => recordUsage(tx, events, { now, tenant_id: scopeOf(caller) })),
+        }
+      },
+    )
+
+    app.get(
+      '/deployments/:id/usage',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: {
+          tags: ['usage'],
+          summary: 'Quantities per meter of a month, up to now; by default the running month',
+          params: IdParams,
+          querystring: Body({ period: Type.Optional(PeriodText) }),
+          response: { 200: Data(Usage) },
+        },
+      },
+      async (request) => {
+        const { id } = request.params
+        const deployment = found(await findDeployment(edge.db.read, id, scopeOf(callerOf(request))), 'deployment')
+        const now = edge.clock.now()
+        const { period: text } = request.query
+        const period = text === undefined ? monthOf(dateIn(now, deployment.timezone)) : readPeriodText(text)
+        const { start, end } = instantsOf(period, deployment.timezone)
+        const window = { key: id, tenant_id: deployment.tenant_id, deployment_id: id, start, end: earlierInstant(end, now) }
+        const usage = (await readUsage(edge.db.read, [window])).get(id) ?? {}
+        const units = await readUnits(edge.db.read, Object.keys(usage))
+        const meters = Object.entries(usage)
+          .map(([meter, quantity]) => ({ meter, unit: units.get(meter) ?? '', quantity }))
+          .toSorted((a, b) => a.meter.localeCompare(b.meter))
+        return { data: { deployment_id: deployment.id, period, meters } }
+      },
+    )
+  }
+
+function readEvents(content_type: string | undefined, body: unknown, default_source: string): (UsageEvent | Problem)[] {
+  const media_type = content_type?.split(';')[0]?.trim().toLowerCase()
+  if (media_type === CLOUD_EVENT) return [readCloudEvent(body)]
+  if (media_type === CLOUD_EVENT_BATCH && Array.isArray(body)) return body.map((event) => readCloudEvent(event))
+  if (Value.Check(Envelope, body)) return body.events.map((event) => readPlainEvent(event, default_source))
+  throw invalidInput('The body is not valid.', [{ path: 'events', message: 'is required' }])
+}

@@ -1,0 +1,5 @@
+export { followDeployment } from './follow.ts'
+export { subscriptionsInvariants } from './invariants.ts'
+export { type BilledSubscription, readSubscriptions, type SubscriptionFilter } from './queries.ts'
+export { subscriptionsRoutes } from './routes.ts'
+export { subscribe } from './subscribe.ts'

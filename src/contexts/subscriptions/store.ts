@@ -1,0 +1,58 @@
+import { sql } from 'kysely'
+import { type ContextTx, insertRows } from '../../platform/db.ts'
+import type { Ids } from '../../platform/ids.ts'
+import { endAt, type Phase } from './phase.ts'
+import type { LockedSubscription } from './queries.ts'
+
+type Tx = ContextTx<'subscriptions'>
+type Now = { now: Temporal.Instant; ids: Ids }
+
+/** Replaces the phases of locked subscriptions. */
+export async function storePhases(
+  tx: Tx,
+  changed: readonly { subscription: LockedSubscription; phases: readonly Phase[] }[],
+  { now, ids }: Now,
+): Promise<void> {
+  const subscription_ids = changed.map(({ subscription }) => subscription.id)
+  await tx.deleteFrom('subscriptions.phase').where('subscription_id', '=', anyOf(subscription_ids)).execute()
+  await insertRows(
+    tx,
+    'subscriptions.phase',
+    changed.flatMap(({ subscription: { tenant_id, id }, phases }) =>
+      phases.map((phase) => ({ tenant_id, id: ids.uuid(), subscription_id: id, ...phase })),
+    ),
+  )
+  await tx
+    .updateTable('subscriptions.subscription')
+    .set({ changed_at: now })
+    .where('id', '=', anyOf(subscription_ids))
+    .execute()
+}
+
+/** Ends locked subscriptions on `date`, or on their first day when that is later: then nothing was ever billed. */
+export async function storeEnd(
+  tx: Tx,
+  subscriptions: readonly LockedSubscription[],
+  { date, ...made }: Now & { date: Temporal.PlainDate },
+): Promise<void> {
+  const ended = subscriptions.map((subscription) => subscription.id)
+  await storePhases(
+    tx,
+    subscriptions.map((subscription) => ({ subscription, phases: endAt(subscription.phases, date) })),
+    made,
+  )
+  await tx
+    .updateTable('subscriptions.addon')
+    .set({ ends_on: sql`greatest(starts_on, least(ends_on, ${date}::date))` })
+    .where('subscription_id', '=', anyOf(ended))
+    .execute()
+  await tx
+    .updateTable('subscriptions.subscription')
+    .set({ ends_on: sql`greatest(starts_on, ${date}::date)` })
+    .where('id', '=', anyOf(ended))
+    .execute()
+}
+
+function anyOf(ids: readonly string[]) {
+  return sql<string>`any(${ids})`
+}

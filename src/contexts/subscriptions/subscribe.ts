@@ -1,0 +1,89 @@
+import { dateIn, isBefore } from '../../kernel/period.ts'
+import { type ContextTx, insertRows } from '../../platform/db.ts'
+import type { Ids } from '../../platform/ids.ts'
+import { found } from '../../platform/wire.ts'
+import { findPublishedVersion, readAddons } from '../catalog/index.ts'
+import { insertAddons, requireCurrencyOf, type WantedAddon } from './commands.ts'
+import { openingPhases } from './phase.ts'
+import { alreadySubscribed, deploymentClosed, overlapping } from './problems.ts'
+
+type Tx = ContextTx<'subscriptions'>
+
+export type Order = {
+  deployment_id: string
+  plan_code: string
+  plan_version?: number
+  addons: readonly WantedAddon[]
+  start_date?: Temporal.PlainDate | undefined
+  trial_days?: number
+}
+
+/**
+ * Sells a plan to a deployment, from `start_date` (default: today in the tenant's zone; it may be in the past) on.
+ * Returns the id of the subscription. Throws 404, `subscriptions/deployment-closed`,
+ * `subscriptions/already-subscribed`, `subscriptions/overlap`, `subscriptions/currency-mismatch`, and what
+ * `findPublishedVersion` and `readAddons` throw.
+ */
+export async function subscribe(
+  tx: Tx,
+  order: Order,
+  { now, ids }: { now: Temporal.Instant; ids: Ids },
+): Promise<string> {
+  const { deployment_id, plan_code: code, plan_version, trial_days } = order
+  const deployment = await lockDeployment(tx, deployment_id)
+  const { tenant_id, status: deployment_status } = deployment
+  const starts_on = order.start_date ?? dateIn(now, deployment.timezone)
+  await requireFreeDays(tx, { deployment_id, starts_on })
+  const version = await findPublishedVersion(tx, { code, version: plan_version })
+  const sold = await readAddons(
+    tx,
+    order.addons.map((addon) => addon.code),
+  )
+  requireCurrencyOf(deployment, { version, addons: sold })
+
+  const subscription = { tenant_id, id: ids.uuid(), deployment_id, starts_on, ends_on: null }
+  await tx
+    .insertInto('subscriptions.subscription')
+    .values({ ...subscription, created_at: now, changed_at: now })
+    .execute()
+  const phases = openingPhases({ starts_on, plan_version_id: version.id, deployment_status, trial_days })
+  await insertRows(
+    tx,
+    'subscriptions.phase',
+    phases.map((phase) => ({ tenant_id, id: ids.uuid(), subscription_id: subscription.id, ...phase })),
+  )
+  await insertAddons(tx, subscription, { wanted: order.addons, sold, ids })
+  return subscription.id
+}
+
+/** Orders of one deployment come in one after the other, and its tenant's currency stays until the order is in. */
+async function lockDeployment(tx: Tx, id: string) {
+  const row = await tx
+    .selectFrom('deployments.deployment as d')
+    .innerJoin('tenants.tenant as t', 't.id', 'd.tenant_id')
+    .select(['d.tenant_id', 'd.status', 't.currency', 't.timezone'])
+    .where('d.id', '=', id)
+    .forUpdate(['d'])
+    .forShare(['t'])
+    .executeTakeFirst()
+  const deployment = found(row, 'deployment')
+  if (deployment.status === 'cancelled' || deployment.status === 'archived') {
+    throw deploymentClosed(`The deployment is ${deployment.status}. Add a new deployment and subscribe that one.`)
+  }
+  return deployment
+}
+
+async function requireFreeDays(
+  tx: Tx,
+  { deployment_id, starts_on }: { deployment_id: string; starts_on: Temporal.PlainDate },
+): Promise<void> {
+  const others = await tx
+    .selectFrom('subscriptions.subscription')
+    .select(['id', 'starts_on', 'ends_on'])
+    .where('deployment_id', '=', deployment_id)
+    .execute()
+  const live = others.find((other) => other.ends_on === null)
+  if (live) throw alreadySubscribed(`Change or cancel subscription ${live.id} instead.`)
+  const last = others.find(({ ends_on }) => ends_on !== null && isBefore(starts_on, ends_on))
+  if (last) throw overlapping(`Subscription ${last.id} ends on ${last.ends_on}. Start on that day or later.`)
+}

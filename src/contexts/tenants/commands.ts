@@ -1,0 +1,69 @@
+import type { ContextTx } from '../../platform/db.ts'
+import { found, requireCurrency } from '../../platform/wire.ts'
+import { currencyInUse, tenantExists } from './problems.ts'
+import { findIdWithoutCase, isCurrencyInUse } from './queries.ts'
+import { requireTimeZone, taxFor, type Tenant, type TenantTax } from './tenant.ts'
+
+type Identity = Pick<Tenant, 'legal_name' | 'country' | 'currency' | 'timezone'> &
+  Partial<Pick<Tenant, 'email' | 'address' | 'tax_id'>> & { tax?: Parameters<typeof taxFor>[1] }
+export type NewTenant = Omit<Identity, 'timezone'> & { id: string; timezone?: string }
+export type TenantChanges = Partial<Identity>
+
+const DEFAULT_TIME_ZONE = 'UTC'
+
+/** Throws `tenants/exists` also when only the case differs, and `request/invalid` for an unknown currency or zone. */
+export async function createTenant(
+  tx: ContextTx<'tenants'>,
+  { tax, ...given }: NewTenant,
+  { now }: { now: Temporal.Instant },
+): Promise<Tenant> {
+  requireCurrency(given.currency, 'currency')
+  const timezone = requireTimeZone(given.timezone ?? DEFAULT_TIME_ZONE, 'timezone')
+  const taxed = taxColumns(taxFor(given.country, tax))
+  const taken = await findIdWithoutCase(tx, given.id)
+  if (taken !== undefined) throw tenantExists(`There is a tenant ${taken} already. Change it, or choose another id.`)
+  return tx
+    .insertInto('tenants.tenant')
+    .values({
+      email: null,
+      address: null,
+      tax_id: null,
+      ...given,
+      timezone,
+      ...taxed,
+      created_at: now,
+      updated_at: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+/** Sets what is given; `tax` is replaced whole. Throws `tenants/currency-in-use` and `request/invalid`. */
+export async function updateTenant(
+  tx: ContextTx<'tenants'>,
+  id: string,
+  { changes: { tax, ...changes }, now }: { changes: TenantChanges; now: Temporal.Instant },
+): Promise<Tenant> {
+  if (changes.timezone !== undefined) requireTimeZone(changes.timezone, 'timezone')
+  // Subscribing takes a share lock on this row, so that no plan is sold in the currency that is being left.
+  const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
+  const tenant = found(await query.executeTakeFirst(), 'tenant')
+  if (changes.currency !== undefined && changes.currency !== tenant.currency) {
+    requireCurrency(changes.currency, 'currency')
+    if (await isCurrencyInUse(tx, id)) {
+      throw currencyInUse(
+        `Tenant ${id} is billed in ${tenant.currency}. Create another tenant for ${changes.currency}.`,
+      )
+    }
+  }
+  return tx
+    .updateTable('tenants.tenant')
+    .set({ ...changes, ...(tax && taxColumns(taxFor(changes.country ?? tenant.country, tax))), updated_at: now })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+function taxColumns(tax: TenantTax): Pick<Tenant, 'tax_treatment' | 'tax_name' | 'tax_rate'> {
+  return { tax_treatment: tax.treatment, tax_name: tax.name, tax_rate: tax.rate }
+}

@@ -1,0 +1,13 @@
+import { problem } from '../../kernel/problem.ts'
+
+export const tenantExists = problem({
+  code: 'tenants/exists',
+  status: 409,
+  title: 'The tenant id is taken',
+  constraints: ['tenant_pkey', 'tenant_id_without_case'],
+})
+export const currencyInUse = problem({
+  code: 'tenants/currency-in-use',
+  status: 409,
+  title: 'The currency of a tenant with subscriptions or invoices cannot change',
+})

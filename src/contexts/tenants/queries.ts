@@ -1,0 +1,49 @@
+import { sql } from 'kysely'
+import { found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import type { Reader } from '../../platform/db.ts'
+import type { Tenant } from './tenant.ts'
+
+/** Tenants by id; `scope` is the only one the caller may see, null means all. */
+export async function listTenants(
+  reader: Reader,
+  { scope, limit, cursor }: Page & { scope: string | null },
+): Promise<{ data: Tenant[]; next_cursor: string | null }> {
+  const [after] = readCursor(cursor, 1) ?? []
+  const rows = await reader
+    .selectFrom('tenants.tenant')
+    .selectAll()
+    .$if(scope !== null, (query) => query.where('id', '=', scope))
+    .$if(after !== undefined, (query) => query.where('id', '>', after ?? ''))
+    .orderBy('id')
+    .limit(limit + 1)
+    .execute()
+  return pageOf(rows, limit, (row) => [row.id])
+}
+
+export async function readTenant(reader: Reader, id: string, { scope }: { scope: string | null }): Promise<Tenant> {
+  const row = await reader
+    .selectFrom('tenants.tenant')
+    .selectAll()
+    .where('id', '=', id)
+    .$if(scope !== null, (query) => query.where('id', '=', scope))
+    .executeTakeFirst()
+  return found(row, 'tenant')
+}
+
+/** The stored id that equals `id` but for case, if there is one. */
+export async function findIdWithoutCase(reader: Reader, id: string): Promise<string | undefined> {
+  const row = await reader
+    .selectFrom('tenants.tenant')
+    .select('id')
+    .where(sql<string>`lower(id)`, '=', id.toLowerCase())
+    .executeTakeFirst()
+  return row?.id
+}
+
+/** Whether anything is sold or billed in the tenant's currency. */
+export async function isCurrencyInUse(reader: Reader, tenant_id: string): Promise<boolean> {
+  const { rows } = await sql<{ used: boolean }>`
+    select exists (select from subscriptions.subscription where tenant_id = ${tenant_id})
+      or exists (select from invoicing.invoice where tenant_id = ${tenant_id}) as used`.execute(reader)
+  return rows[0]?.used === true
+}

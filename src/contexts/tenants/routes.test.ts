@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { testHttp } from '../../../test/support/http.ts'
+import { tenantsRoutes } from './routes.ts'
+
+const ACME = {
+  id: 'acme',
+  legal_name: 'Acme Pty Ltd',
+  email: 'bills@acme.example',
+  address: '1 George St, Sydney',
+  country: 'AU',
+  tax_id: '51 824 753 556',
+  currency: 'AUD',
+  timezone: 'Australia/Sydney',
+}
+
+let harness: Awaited<ReturnType<typeof testHttp>>
+before(async () => {
+  harness = await testHttp((edge) => [tenantsRoutes(edge)])
+  const made = await harness.call('POST', '/tenants', { body: ACME })
+  assert.equal(made.status, 201)
+})
+after(() => harness.close())
+
+test('a tenant is answered as it was given, with the tax of its country', async () => {
+  const { status, body } = await harness.call('GET', '/tenants/acme')
+  assert.equal(status, 200)
+  const at = '2026-05-02T06:00:00Z'
+  assert.deepEqual(body.data, {
+    ...ACME,
+    tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+    created_at: at,
+    updated_at: at,
+  })
+})
+
+test('a tenant abroad is billed in UTC and without tax unless it says otherwise', async () => {
+  const body = { id: 'globex', legal_name: 'Globex LLC', country: 'US', currency: 'USD' }
+  const made = await harness.call('POST', '/tenants', { body })
+  assert.equal(made.status, 201)
+  assert.equal(made.body.data.timezone, 'UTC')
+  assert.equal(made.body.data.email, null)
+  assert.deepEqual(made.body.data.tax, { treatment: 'export', name: null, rate: null })
+})
+
+test('a taxable tenant abroad must name its tax and rate', async () => {
+  const body = { id: 'tax_1', legal_name: 'Tax', country: 'NZ', currency: 'NZD', tax: { treatment: 'taxable' } }
+  const refused = await harness.call('POST', '/tenants', { body })
+  assert.equal(refused.status, 422)
+  assert.deepEqual(
+    refused.body.errors.map((fault: { path: string }) => fault.path),
+    ['tax/name', 'tax/rate'],
+  )
+  const tax = { treatment: 'taxable', name: 'GST', rate: '0.15' }
+  const made = await harness.call('POST', '/tenants', { body: { ...body, tax } })
+  assert.deepEqual(made.body.data.tax, tax)
+})
+
+test('an id is taken once, whatever its case', async () => {
+  for (const id of ['acme', 'ACME']) {
+    const { status, body } = await harness.call('POST', '/tenants', { body: { ...ACME, id } })
+    assert.equal(status, 409)
+    assert.equal(body.code, 'tenants/exists')
+  }
+})
+
+test('what a tenant cannot be is refused by its path', async () => {
+  const cases: [object, string][] = [
+    [{ currency: 'XQZ' }, 'currency'],
+    [{ currency: 'aud' }, 'currency'],
+    [{ timezone: 'Mars/Olympus' }, 'timezone'],
+    [{ id: 'has space' }, 'id'],
+    [{ country: 'Australia' }, 'country'],
+    [{ email: 'nobody' }, 'email'],
+    [{ legal_name: 7 }, 'legal_name'],
+    [{ nickname: 'A' }, 'nickname'],
+    [{ tax: { treatment: 'taxable', name: 'GST', rate: 0.1 } }, 'tax/rate'],
+    [{ tax: { treatment: 'taxable', name: 'GST', rate: '10' } }, 'tax/rate'],
+  ]
+  for (const [wrong, path] of cases) {
+    const { status, body } = await harness.call('POST', '/tenants', { body: { ...ACME, id: 'wrong', ...wrong } })
+    assert.equal(status, 422, path)
+    assert.ok(
+      body.errors.some((fault: { path: string }) => fault.path === path),
+      `${path} in ${JSON.stringify(body.errors)}`,
+    )
+  }
+})
+
+test('a change sets what it names and leaves the rest', async () => {
+  await harness.call('POST', '/tenants', { body: { ...ACME, id: 'changing' } })
+  const body = { legal_name: 'Changed Pty Ltd', tax: { treatment: 'exempt' }, address: null }
+  const { status, body: answer } = await harness.call('PATCH', '/tenants/changing', { body })
+  assert.equal(status, 200)
+  assert.equal(answer.data.legal_name, 'Changed Pty Ltd')
+  assert.equal(answer.data.address, null)
+  assert.equal(answer.data.email, ACME.email)
+  assert.deepEqual(answer.data.tax, { treatment: 'exempt', name: null, rate: null })
+  const moved = await harness.call('PATCH', '/tenants/changing', { body: { currency: 'NZD' } })
+  assert.equal(moved.body.data.currency, 'NZD')
+})
+
+test('a change is held to the same rules', async () => {
+  for (const body of [{ timezone: 'Nowhere' }, { currency: 'XQZ' }, { id: 'other' }, { currency: 1 }]) {
+    assert.equal((await harness.call('PATCH', '/tenants/acme', { body })).status, 422, JSON.stringify(body))
+  }
+  assert.equal((await harness.call('PATCH', '/tenants/nobody', { body: {} })).status, 404)
+})
+
+test('the currency of a tenant with an invoice cannot change', async () => {
+  await harness.call('POST', '/tenants', { body: { ...ACME, id: 'invoiced' } })
+  await harness.db.script(`
+    insert into invoicing.invoice (tenant_id, id, period_start, period_end, status, currency, subtotal_cents, tax_cents,
+      total_cents, seller, buyer, tax, engine_version, inputs_hash, created_at)
+    values ('invoiced', gen_random_uuid(), '2026-04-01', '2026-05-01', 'draft', 'AUD', 0, 0, 0, '{}', '{}', '{}', '1', '', now())`)
+  const refused = await harness.call('PATCH', '/tenants/invoiced', { body: { currency: 'USD' } })
+  assert.equal(refused.status, 409)
+  assert.equal(refused.body.code, 'tenants/currency-in-use')
+  assert.equal((await harness.call('PATCH', '/tenants/invoiced', { body: { currency: 'AUD' } })).status, 200)
+})
+
+test('a tenant sees itself and nothing of others', async () => {
+  const as = { tenant: 'acme' }
+  assert.equal((await harness.call('GET', '/tenants/acme', { as })).status, 200)
+  assert.equal((await harness.call('GET', '/tenants/globex', { as })).status, 404)
+  const list = await harness.call('GET', '/tenants', { as })
+  assert.deepEqual(
+    list.body.data.map((row: { id: string }) => row.id),
+    ['acme'],
+  )
+})
+
+test('only the operator adds and changes tenants', async () => {
+  for (const as of ['gateway', 'meter', { tenant: 'acme' }] as const) {
+    assert.equal((await harness.call('POST', '/tenants', { as, body: ACME })).status, 403)
+    assert.equal((await harness.call('PATCH', '/tenants/acme', { as, body: {} })).status, 403)
+  }
+  assert.equal((await harness.call('GET', '/tenants', { as: 'nobody' })).status, 401)
+})
+
+test('pages follow one another without gaps', async () => {
+  const whole = await harness.call('GET', '/tenants')
+  const first = await harness.call('GET', '/tenants?limit=1')
+  const rest = await harness.call('GET', `/tenants?cursor=${first.body.next_cursor}`)
+  assert.deepEqual([...first.body.data, ...rest.body.data], whole.body.data)
+  assert.equal(rest.body.next_cursor, null)
+  assert.equal((await harness.call('GET', '/tenants?cursor=nonsense')).status, 422)
+  assert.equal((await harness.call('GET', '/tenants?limit=0')).status, 422)
+})

@@ -1,0 +1,131 @@
+import { Type } from 'typebox'
+import { scopeOf } from '../../platform/auth.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import {
+  Body,
+  callerOf,
+  CurrencyCode,
+  Data,
+  InstantOut,
+  List,
+  ListQuery,
+  Nullable,
+  UnsignedDecimalText,
+} from '../../platform/wire.ts'
+import { createTenant, updateTenant } from './commands.ts'
+import { listTenants, readTenant } from './queries.ts'
+import { taxTermsOf, type Tenant, TENANT_ID_PATTERN } from './tenant.ts'
+
+export const TenantId = Type.String({ pattern: TENANT_ID_PATTERN, description: 'Given by the operator' })
+
+const Treatment = Type.Union([Type.Literal('taxable'), Type.Literal('export'), Type.Literal('exempt')])
+const TaxBody = Body({
+  treatment: Treatment,
+  name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 50 }))),
+  rate: Type.Optional(Nullable(UnsignedDecimalText)),
+})
+const LegalName = Type.String({ minLength: 1, maxLength: 200 })
+const CountryCode = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' })
+const contact = {
+  email: Type.Optional(Nullable(Type.String({ format: 'email', maxLength: 254 }))),
+  address: Type.Optional(Nullable(Type.String({ maxLength: 500 }))),
+  tax_id: Type.Optional(Nullable(Type.String({ maxLength: 50 }))),
+  timezone: Type.Optional(Type.String({ description: 'IANA name; UTC when left out' })),
+  tax: Type.Optional(TaxBody),
+}
+const TenantBody = Body({
+  id: TenantId,
+  legal_name: LegalName,
+  country: CountryCode,
+  currency: CurrencyCode,
+  ...contact,
+})
+const TenantChanges = Body({
+  legal_name: Type.Optional(LegalName),
+  country: Type.Optional(CountryCode),
+  currency: Type.Optional(CurrencyCode),
+  ...contact,
+})
+const TenantOut = Type.Object({
+  id: Type.String(),
+  legal_name: Type.String(),
+  email: Nullable(Type.String()),
+  address: Nullable(Type.String()),
+  country: Type.String(),
+  tax_id: Nullable(Type.String()),
+  currency: Type.String(),
+  timezone: Type.String(),
+  tax: Type.Object({ treatment: Treatment, name: Nullable(Type.String()), rate: Nullable(Type.String()) }),
+  created_at: InstantOut,
+  updated_at: InstantOut,
+})
+const Params = Type.Object({ id: TenantId })
+const tags = ['tenants']
+
+export const tenantsRoutes =
+  (edge: Edge) =>
+  (app: App): void => {
+    app.get(
+      '/tenants',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: {
+          tags,
+          summary: 'Tenants; a tenant sees itself',
+          querystring: Type.Object(ListQuery),
+          response: { 200: List(TenantOut) },
+        },
+      },
+      async (request) => {
+        const page = await listTenants(edge.db.read, { scope: scopeOf(callerOf(request)), ...request.query })
+        return { ...page, data: page.data.map(withTax) }
+      },
+    )
+
+    app.post(
+      '/tenants',
+      {
+        config: { access: ['platform_admin'] },
+        schema: { tags, summary: 'Add a tenant', body: TenantBody, response: { 201: Data(TenantOut) } },
+      },
+      async (request, reply) => {
+        const tenant = await edge.db.transaction((tx) => createTenant(tx, request.body, { now: edge.clock.now() }))
+        void reply.code(201)
+        return { data: withTax(tenant) }
+      },
+    )
+
+    app.get(
+      '/tenants/:id',
+      {
+        config: { access: ['platform_admin', 'tenant'] },
+        schema: { tags, summary: 'One tenant', params: Params, response: { 200: Data(TenantOut) } },
+      },
+      async (request) => ({
+        data: withTax(await readTenant(edge.db.read, request.params.id, { scope: scopeOf(callerOf(request)) })),
+      }),
+    )
+
+    app.patch(
+      '/tenants/:id',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags,
+          summary: 'Change a tenant',
+          params: Params,
+          body: TenantChanges,
+          response: { 200: Data(TenantOut) },
+        },
+      },
+      async (request) => {
+        const options = { changes: request.body, now: edge.clock.now() }
+        return { data: withTax(await edge.db.transaction((tx) => updateTenant(tx, request.params.id, options))) }
+      },
+    )
+  }
+
+function withTax({ tax_treatment, tax_name, tax_rate, ...tenant }: Tenant) {
+  return { ...tenant, tax: taxTermsOf({ tax_treatment, tax_name, tax_rate }) }
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { decimal, fixed, isDecimalText, larger, ONE, plain, round, roundUp, share, smaller, sum } from './decimal.ts'
+
+/** A decimal as an integer count of its last place, so that tests can check it with bigints. */
+const scaled = fc.record({ units: fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), places: fc.integer({ min: 0, max: 12 }) })
+
+test('sums and products are exact where binary floating point is not', () => {
+  assert.equal(plain(decimal('0.1').plus(decimal('0.2'))), '0.3')
+  assert.equal(plain(decimal('0.07').times(decimal('100'))), '7')
+  assert.equal(
+    plain(decimal('123456789012345678901234567890').times(decimal('0.000000000001'))),
+    '123456789012345678.90123456789',
+  )
+})
+
+test('a sum is the sum of the integers behind it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n })), (units) => {
+      const total = units.reduce((a, b) => a + b, 0n)
+      assert.equal(plain(sum(units.map((unit) => decimal(textOf(unit, 12))))), plain(decimal(textOf(total, 12))))
+    }),
+  )
+})
+
+test('plain text comes back as it went in, without trailing zeros or exponents', () => {
+  assert.equal(plain(decimal('50.00')), '50')
+  assert.equal(plain(decimal('-3.50')), '-3.5')
+  assert.equal(plain(decimal('0.000000000001')), '0.000000000001')
+  assert.equal(plain(decimal('1000000000000000000000000')), '1000000000000000000000000')
+  assert.equal(plain(decimal('-0')), '0')
+  assert.equal(plain(decimal(12n)), '12')
+})
+
+test('numbers, exponents and anything else that is not plain notation are refused', () => {
+  for (const text of ['', ' 1', '1 ', '1e3', '0x10', '+1', '.5', '5.', '1,000', 'NaN', 'Infinity', '１', '1\n']) {
+    assert.equal(isDecimalText(text), false, JSON.stringify(text))
+    assert.throws(() => decimal(text), RangeError, JSON.stringify(text))
+  }
+  // @ts-expect-error a number has already lost its exactness
+  assert.throws(() => decimal(0.1))
+  assert.throws(() => ONE.plus(0.1))
+})
+
+test('a quotient has 20 places, rounded half up', () => {
+  assert.equal(plain(ONE.div(decimal('3'))), '0.33333333333333333333')
+  assert.equal(plain(decimal('2').div(decimal('3'))), '0.66666666666666666667')
+  assert.equal(plain(decimal('-2').div(decimal('3'))), '-0.66666666666666666667')
+})
+
+test('a share divides last, and the whole is returned untouched', () => {
+  assert.equal(plain(share(decimal('50'), decimal('15'), decimal('30'))), '25')
+  assert.equal(plain(share(decimal('10'), decimal('1'), decimal('3'))), '3.33333333333333333333')
+  assert.equal(plain(share(decimal('0.1234567890123456789012345'), decimal('7'), decimal('7'))), '0.1234567890123456789012345')
+})
+
+test('rounding is half up, away from zero', () => {
+  const cases: [string, number, string][] = [
+    ['0.005', 2, '0.01'],
+    ['-0.005', 2, '-0.01'],
+    ['0.0049999999999999999999', 2, '0'],
+    ['-0.004', 2, '0'],
+    ['2.5', 0, '3'],
+    ['-2.5', 0, '-3'],
+    ['1.0005', 3, '1.001'],
+  ]
+  for (const [from, places, to] of cases) assert.equal(plain(round(decimal(from), places)), to, from)
+})
+
+test('rounding agrees with integer arithmetic', () => {
+  fc.assert(
+    fc.property(scaled, fc.integer({ min: 0, max: 12 }), ({ units, places }, kept) => {
+      const unit = 10n ** BigInt(Math.max(places - kept, 0))
+      const size = units < 0n ? -units : units
+      const rounded = ((size + unit / 2n) / unit) * (units < 0n ? -1n : 1n)
+      const expected = decimal(textOf(rounded * (places < kept ? 10n ** BigInt(kept - places) : 1n), kept))
+      assert.equal(plain(round(decimal(textOf(units, places)), kept)), plain(expected))
+    }),
+  )
+})
+
+test('fixed notation keeps its places, and zero has no sign', () => {
+  assert.equal(fixed(decimal('24'), 2), '24.00')
+  assert.equal(fixed(decimal('24.005'), 2), '24.01')
+  assert.equal(fixed(decimal('-0.004'), 2), '0.00')
+  assert.equal(fixed(decimal('7'), 0), '7')
+})
+
+test('rounding up reaches the next whole number and leaves whole ones alone', () => {
+  assert.equal(plain(roundUp(decimal('1.0000000001'))), '2')
+  assert.equal(plain(roundUp(decimal('2'))), '2')
+  assert.equal(plain(roundUp(decimal('0'))), '0')
+})
+
+test('the smaller and the larger of two', () => {
+  assert.equal(plain(smaller(decimal('-1'), decimal('0.5'))), '-1')
+  assert.equal(plain(larger(decimal('-1'), decimal('0.5'))), '0.5')
+})
+
+function textOf(units: bigint, places: number): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(places + 1, '0')
+  const cut = digits.length - places
+  return `${units < 0n ? '-' : ''}${digits.slice(0, cut)}${places === 0 ? '' : `.${digits.slice(cut)}`}`
+}

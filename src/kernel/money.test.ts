@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { decimal, plain } from './decimal.ts'
+import { InvariantError } from './invariant.ts'
+import { formatMinor, fromMinor, isCurrency, minorUnitPlaces, splitByLargestRemainder, toMinor } from './money.ts'
+
+test('the minor unit is the currency’s own', () => {
+  assert.equal(minorUnitPlaces('JPY'), 0)
+  assert.equal(minorUnitPlaces('USD'), 2)
+  assert.equal(minorUnitPlaces('AUD'), 2)
+  assert.equal(minorUnitPlaces('BHD'), 3)
+})
+
+test('only ISO 4217 codes in upper case are currencies', () => {
+  assert.equal(isCurrency('EUR'), true)
+  for (const code of ['eur', 'EURO', '', 'ZZZ']) assert.equal(isCurrency(code), false, code)
+  assert.throws(() => minorUnitPlaces('ZZZ'), InvariantError)
+})
+
+test('an amount is rounded once, half up, away from zero', () => {
+  assert.equal(toMinor(decimal('6.415'), 'AUD'), 642n)
+  assert.equal(toMinor(decimal('6.4149999999'), 'AUD'), 641n)
+  assert.equal(toMinor(decimal('-6.415'), 'AUD'), -642n)
+  assert.equal(toMinor(decimal('0.5'), 'JPY'), 1n)
+  assert.equal(toMinor(decimal('0.0005'), 'BHD'), 1n)
+  assert.equal(toMinor(decimal('-0.001'), 'USD'), 0n)
+})
+
+test('rounding to minor units agrees with integer arithmetic', () => {
+  const beyond = 10n ** 10n
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), (units) => {
+      const size = units < 0n ? -units : units
+      const expected = ((size + beyond / 2n) / beyond) * (units < 0n ? -1n : 1n)
+      assert.equal(toMinor(decimal(units).div(decimal(100n * beyond)), 'USD'), expected)
+    }),
+  )
+})
+
+test('minor units go to major units and back unchanged, whatever their size', () => {
+  fc.assert(
+    fc.property(fc.bigInt(), fc.constantFrom('JPY', 'USD', 'BHD'), (cents, currency) => {
+      assert.equal(toMinor(fromMinor(cents, currency), currency), cents)
+    }),
+  )
+  assert.equal(plain(fromMinor(7064n, 'USD')), '70.64')
+  assert.equal(plain(fromMinor(7064n, 'JPY')), '7064')
+  assert.equal(plain(fromMinor(7064n, 'BHD')), '7.064')
+})
+
+test('amounts are shown with the currency’s places and grouped thousands', () => {
+  assert.equal(formatMinor(-1_234_567n, 'USD'), '-12,345.67')
+  assert.equal(formatMinor(5n, 'USD'), '0.05')
+  assert.equal(formatMinor(1_234_567n, 'JPY'), '1,234,567')
+  assert.equal(formatMinor(1_000n, 'BHD'), '1.000')
+})
+
+const weights = fc
+  .array(
+    fc.bigInt({ min: 0n, max: 10n ** 12n }).map((weight) => decimal(weight).div(decimal(1_000_000n))),
+    { minLength: 1, maxLength: 30 },
+  )
+  .filter((list) => list.some((weight) => weight.gt(decimal('0'))))
+
+test('the parts of a split add up exactly, and each is within one unit of its exact share', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), weights, (total, list) => {
+      const parts = splitByLargestRemainder(total, list)
+      assert.equal(
+        parts.reduce((a, b) => a + b, 0n),
+        total,
+      )
+      const whole = list.reduce((a, b) => a.plus(b))
+      for (const [index, weight] of list.entries()) {
+        // Multiplied out, so that the check itself does not round.
+        const difference = decimal(parts[index] ?? 0n)
+          .times(whole)
+          .minus(decimal(total).times(weight))
+        assert.ok(difference.abs().lt(whole), `part ${index}`)
+      }
+    }),
+  )
+})
+
+test('what is left of a split goes to the largest remainders, the earlier one on a tie', () => {
+  const split = (total: bigint, ...list: string[]) =>
+    splitByLargestRemainder(
+      total,
+      list.map((weight) => decimal(weight)),
+    )
+  assert.deepEqual(split(100n, '1', '1', '1'), [34n, 33n, 33n])
+  assert.deepEqual(split(-100n, '1', '1', '1'), [-34n, -33n, -33n])
+  assert.deepEqual(split(10n, '1', '2', '0'), [3n, 7n, 0n])
+  assert.deepEqual(split(0n, '1', '2'), [0n, 0n])
+})
+
+test('a split without weight, or with a negative one, is a bug', () => {
+  assert.throws(() => splitByLargestRemainder(1n, []), InvariantError)
+  assert.throws(() => splitByLargestRemainder(1n, [decimal('0')]), InvariantError)
+  assert.throws(() => splitByLargestRemainder(1n, [decimal('-1'), decimal('2')]), InvariantError)
+})

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { authenticate, jwtSecret, mintToken, scopeOf } from './auth.ts'
+import { frozenClock } from './clock.ts'
+import { randomIds } from './ids.ts'
+
+const SECRET = 'a-secret-for-tests-only-0123456789abcdef'
+const NOW = Temporal.Instant.from('2026-05-02T06:00:00Z')
+
+let dir: string
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'arcadia-auth-'))
+})
+after(() => rm(dir, { recursive: true }))
+
+test('an embedded installation makes one secret and keeps it for its owner alone', async () => {
+  const data_dir = join(dir, 'made')
+  const config = { jwt_secret: null, database: { kind: 'embedded' as const, data_dir } }
+  const secrets = await Promise.all(Array.from({ length: 5 }, () => jwtSecret(config, randomIds)))
+  secrets.push(await jwtSecret(config, randomIds))
+  assert.equal(new Set(secrets).size, 1)
+  assert.deepEqual(await readdir(data_dir), ['jwt-secret'])
+  assert.equal((await stat(join(data_dir, 'jwt-secret'))).mode & 0o777, 0o600)
+  assert.equal(await readFile(join(data_dir, 'jwt-secret'), 'utf8'), secrets[0])
+})
+
+test('a configured secret is used as it is, and a database in memory has a new one each time', async () => {
+  const memory = { kind: 'memory' as const }
+  assert.equal(await jwtSecret({ jwt_secret: SECRET, database: memory }, randomIds), SECRET)
+  assert.notEqual(
+    await jwtSecret({ jwt_secret: null, database: memory }, randomIds),
+    await jwtSecret({ jwt_secret: null, database: memory }, randomIds),
+  )
+})
+
+test('a minted token is good until it expires', async () => {
+  const clock = frozenClock(NOW)
+  const token = await mintToken(
+    { sub: 'me', role: 'owner', tenant_id: 't_42' },
+    { secret: SECRET, now: NOW, ttl: Temporal.Duration.from({ hours: 1 }) },
+  )
+  const caller = await authenticate(`Bearer ${token}`, SECRET, clock)
+  assert.deepEqual(caller, { sub: 'me', tenant_id: 't_42', roles: new Set(['tenant']) })
+  assert.equal(scopeOf(caller), 't_42')
+  clock.set(NOW.add({ hours: 1, seconds: 6 }))
+  await assert.rejects(() => authenticate(`Bearer ${token}`, SECRET, clock), { code: 'auth/unauthenticated' })
+})
+
+test('an administrator sees every tenant', async () => {
+  const token = await mintToken(
+    { sub: 'me', role: 'platform_admin', tenant_id: 't_42' },
+    { secret: SECRET, now: NOW, ttl: Temporal.Duration.from({ hours: 1 }) },
+  )
+  assert.equal(scopeOf(await authenticate(`Bearer ${token}`, SECRET, frozenClock(NOW))), null)
+})

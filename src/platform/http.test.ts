@@ -1,0 +1,328 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { SignJWT, UnsecuredJWT } from 'jose'
+import { Type } from 'typebox'
+import { testHttp } from '../../test/support/http.ts'
+import { InvariantError } from '../kernel/invariant.ts'
+import { mintToken, scopeOf } from './auth.ts'
+import type { App } from './http.ts'
+import { schemaMismatch } from './migrate.ts'
+import { Body, callerOf, CentsOut, Data, DateOut, InstantOut, Nullable } from './wire.ts'
+
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024
+const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
+
+const Line = Type.Object({ quantity: Type.Integer() }, { additionalProperties: false })
+
+const routes = (app: App): void => {
+  app.post(
+    '/echo',
+    {
+      config: { access: ['platform_admin'] },
+      schema: {
+        body: Body({
+          name: Type.String(),
+          count: Type.Optional(Type.Integer()),
+          kind: Type.Optional(Type.Union([Type.Literal('a'), Type.Literal('b')])),
+          lines: Type.Optional(Type.Array(Line)),
+        }),
+      },
+    },
+    async (request) => ({ data: request.body }),
+  )
+  app.get(
+    '/list/:id',
+    {
+      config: { access: ['platform_admin', 'tenant'] },
+      schema: {
+        params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+        querystring: Type.Object({ limit: Type.Integer({ default: 50, maximum: 200 }) }, { additionalProperties: false }),
+      },
+    },
+    async (request) => ({ data: request.query }),
+  )
+  app.get(
+    '/values',
+    {
+      config: { access: ['platform_admin'] },
+      schema: {
+        summary: 'Values of each kind',
+        response: {
+          200: Data(
+            Type.Object({
+              total_cents: CentsOut,
+              paid_cents: Nullable(CentsOut),
+              owed_cents: Nullable(CentsOut),
+              at: InstantOut,
+              day: DateOut,
+              ended: Nullable(InstantOut),
+            }),
+          ),
+        },
+      },
+    },
+    async () => ({
+      data: {
+        total_cents: 9_007_199_254_740_993n,
+        paid_cents: null,
+        owed_cents: -9_007_199_254_740_991n,
+        at: Temporal.Instant.from('2026-05-01T03:00:00Z'),
+        day: Temporal.PlainDate.from('2026-05-01'),
+        ended: Temporal.Instant.from('2026-05-02T03:00:00Z'),
+      },
+    }),
+  )
+  app.get('/whose', { config: { access: ['platform_admin', 'tenant'] } }, async (request) => ({
+    data: { scope: scopeOf(callerOf(request)), sub: callerOf(request).sub },
+  }))
+  app.get('/broken', { config: { access: [] } }, async () => {
+    throw new InvariantError('the password is hunter2')
+  })
+  app.get('/misleading', { config: { access: [] } }, async () => {
+    throw Object.assign(new Error('the password is hunter2'), { statusCode: 503 })
+  })
+}
+
+let harness: Awaited<ReturnType<typeof testHttp>>
+before(async () => {
+  harness = await testHttp(() => [routes])
+})
+after(() => harness.close())
+
+describe('a body', () => {
+  const refusals: [string, unknown, { path: string; message: string }[]][] = [
+    ['an unknown field', { name: 'x', nmae: 'y' }, [{ path: 'nmae', message: 'is not a known field' }]],
+    ['a missing field', {}, [{ path: 'name', message: 'is required' }]],
+    ['text for a number', { name: 'x', count: '12' }, [{ path: 'count', message: 'must be integer' }]],
+    ['a number for text', { name: 12 }, [{ path: 'name', message: 'must be string' }]],
+    ['null for text', { name: null }, [{ path: 'name', message: 'must be string' }]],
+    ['a wrong field inside a list', { name: 'x', lines: [{ quantity: 1 }, { quantity: 1, price: 2 }] }, [
+      { path: 'lines/1/price', message: 'is not a known field' },
+    ]],
+    ['two mistakes', { count: 1.5 }, [
+      { path: 'name', message: 'is required' },
+      { path: 'count', message: 'must be integer' },
+    ]],
+  ]
+  for (const [what, body, errors] of refusals) {
+    test(`with ${what} is refused with its path`, async () => {
+      const answer = await harness.call('POST', '/echo', { body })
+      assert.equal(answer.status, 422)
+      assert.equal(answer.body.code, 'request/invalid')
+      assert.deepEqual(answer.body.errors, errors)
+    })
+  }
+
+  test('that fits arrives as it was sent', async () => {
+    const body = { name: 'x', count: 12, kind: 'a', lines: [{ quantity: 1 }] }
+    assert.deepEqual((await harness.call('POST', '/echo', { body })).body.data, body)
+  })
+
+  test('that is not JSON is malformed', async () => {
+    for (const body of ['{"name":', '']) {
+      const answer = await harness.call('POST', '/echo', { body, headers: { 'content-type': 'application/json' } })
+      assert.equal(answer.status, 400)
+      assert.equal(answer.body.code, 'request/malformed')
+    }
+  })
+
+  test('that is too large is refused', async () => {
+    const answer = await harness.call('POST', '/echo', { body: { name: 'x'.repeat(BODY_LIMIT_BYTES) } })
+    assert.equal(answer.status, 413)
+    assert.equal(answer.body.code, 'request/too-large')
+  })
+
+  test('of another kind is refused', async () => {
+    for (const type of ['application/xml', 'text/plain']) {
+      const answer = await harness.call('POST', '/echo', { body: '<name/>', headers: { 'content-type': type } })
+      assert.equal(answer.status, 415, type)
+      assert.equal(answer.body.code, 'request/unsupported-media-type')
+    }
+  })
+})
+
+describe('a query', () => {
+  const path = '/list/00000000-0000-4000-8000-000000000000'
+
+  test('is text that is read as what it stands for', async () => {
+    assert.deepEqual((await harness.call('GET', `${path}?limit=12`)).body.data, { limit: 12 })
+    assert.deepEqual((await harness.call('GET', path)).body.data, { limit: 50 })
+  })
+
+  test('that does not fit is refused with its path', async () => {
+    for (const [query, field] of [
+      ['limit=many', 'limit'],
+      ['limit=201', 'limit'],
+      ['limt=5', 'limt'],
+    ]) {
+      const answer = await harness.call('GET', `${path}?${query}`)
+      assert.equal(answer.status, 422)
+      assert.equal(answer.body.errors[0].path, field)
+    }
+  })
+})
+
+describe('what is not there', () => {
+  test('is a problem with status 404', async () => {
+    for (const path of ['/nothing', '/list/not-a-uuid', `/list/${'x'.repeat(200)}`, '/api/v2/echo']) {
+      const answer = await harness.call('GET', path)
+      assert.equal(answer.status, 404, path)
+      assert.equal(answer.body.code, 'request/not-found')
+      assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
+    }
+  })
+
+  test('a path that is not a path is malformed, and a problem too', async () => {
+    const answer = await harness.call('GET', '/list/%zz')
+    assert.equal(answer.status, 400)
+    assert.equal(answer.body.code, 'request/malformed')
+    assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
+  })
+})
+
+describe('a token', () => {
+  const now = () => harness.clock.now()
+  const seconds = (offset: number) => Math.floor(now().epochMilliseconds / 1_000) + offset
+  const bearer = async (authorization: string | undefined) =>
+    harness.call('GET', '/whose', { as: 'nobody', headers: authorization === undefined ? {} : { authorization } })
+  const key = (secret: string) => new TextEncoder().encode(secret)
+  const claims = (alg = 'HS256') =>
+    new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg }).setSubject('me')
+
+  test('is required, and must be whole, in time and signed with our secret', async () => {
+    const refused: Record<string, string | undefined> = {
+      none: undefined,
+      garbage: 'Bearer garbage',
+      'another scheme': 'Basic dXNlcjpwYXNz',
+      expired: `Bearer ${await claims().setExpirationTime(seconds(-60)).sign(key(harness.jwt_secret))}`,
+      'not valid yet': `Bearer ${await claims().setNotBefore(seconds(60)).setExpirationTime(seconds(120)).sign(key(harness.jwt_secret))}`,
+      'another secret': `Bearer ${await claims().setExpirationTime(seconds(60)).sign(key('x'.repeat(40)))}`,
+      'another algorithm': `Bearer ${await claims('HS512').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret.repeat(2)))}`,
+      'no signature': `Bearer ${new UnsecuredJWT({ roles: ['platform_admin'] }).setSubject('me').setExpirationTime(seconds(60)).encode()}`,
+      'no expiry': `Bearer ${await claims().sign(key(harness.jwt_secret))}`,
+      'no subject': `Bearer ${await new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
+    }
+    for (const [what, authorization] of Object.entries(refused)) {
+      const answer = await bearer(authorization)
+      assert.equal(answer.status, 401, what)
+      assert.equal(answer.body.code, 'auth/unauthenticated')
+      assert.equal(answer.headers['www-authenticate'], 'Bearer')
+    }
+  })
+
+  test('that is good opens the door', async () => {
+    const token = await claims().setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))
+    assert.deepEqual((await bearer(`Bearer ${token}`)).body.data, { scope: null, sub: 'me' })
+  })
+
+  test('of a tenant sees that tenant only', async () => {
+    assert.equal((await harness.call('GET', '/whose', { as: { tenant: 't_42' } })).body.data.scope, 't_42')
+  })
+
+  test('without the role that a route asks for is forbidden', async () => {
+    for (const as of ['gateway', 'meter', { tenant: 't_42' }] as const) {
+      const answer = await harness.call('POST', '/echo', { as, body: { name: 'x' } })
+      assert.equal(answer.status, 403)
+      assert.equal(answer.body.code, 'auth/forbidden')
+    }
+  })
+
+  test('of a tenant’s role that names no tenant may do nothing', async () => {
+    const token = await mintToken(
+      { sub: 'me', role: 'tenant_user', tenant_id: null },
+      { secret: harness.jwt_secret, now: now(), ttl: Temporal.Duration.from({ minutes: 1 }) },
+    )
+    assert.equal((await bearer(`Bearer ${token}`)).status, 403)
+  })
+
+  test('is asked for before the body is looked at', async () => {
+    assert.equal((await harness.call('POST', '/echo', { as: 'nobody', body: { wrong: true } })).status, 401)
+  })
+})
+
+test('a caller’s request id is echoed, another is made, also for a call that is refused', async () => {
+  const answer = await harness.call('GET', '/whose', { headers: { 'x-request-id': 'call-1' } })
+  assert.equal(answer.headers['x-request-id'], 'call-1')
+  assert.match(String((await harness.call('GET', '/whose')).headers['x-request-id']), UUID)
+  for (const given of ['with space', 'x'.repeat(129)]) {
+    const answer = await harness.call('GET', '/whose', { headers: { 'x-request-id': given } })
+    assert.match(String(answer.headers['x-request-id']), UUID)
+  }
+  const refused = await harness.call('GET', '/whose', { as: 'nobody', headers: { 'x-request-id': 'call-2' } })
+  assert.equal(refused.headers['x-request-id'], 'call-2')
+})
+
+test('cents are JSON integers whatever their size, and times are text', async () => {
+  const { text } = await harness.call('GET', '/values')
+  assert.equal(
+    text,
+    '{"data":{"total_cents":9007199254740993,"paid_cents":null,"owed_cents":-9007199254740991,' +
+      '"at":"2026-05-01T03:00:00Z","day":"2026-05-01","ended":"2026-05-02T03:00:00Z"}}',
+  )
+})
+
+test('a bug is answered as an internal error that tells nothing', async () => {
+  for (const path of ['/broken', '/misleading']) {
+    const answer = await harness.call('GET', path)
+    assert.equal(answer.status, 500)
+    assert.equal(answer.body.code, 'internal')
+    assert.doesNotMatch(answer.text, /hunter2/)
+  }
+})
+
+test('a route that does not say who may call it is refused at start', async () => {
+  const open = (app: App): void => void app.get('/open', async () => ({}))
+  await assert.rejects(() => testHttp(() => [open], { db: harness.db }), /GET \/api\/v1\/open does not say who may call it/)
+})
+
+describe('operations', () => {
+  test('the API describes itself in OpenAPI 3.1', async () => {
+    const { status, body } = await harness.call('GET', '/api/../openapi.json')
+    assert.equal(status, 200)
+    assert.match(body.openapi, /^3\.1\./)
+    assert.equal(body.paths['/api/v1/values'].get.summary, 'Values of each kind')
+    assert.equal(body.paths['/healthz'], undefined)
+  })
+
+  test('the documentation is a page', async () => {
+    const answer = await inject('/docs')
+    assert.equal(answer.statusCode, 200)
+    assert.match(String(answer.headers['content-type']), /^text\/html/)
+  })
+
+  test('the program is healthy when it answers', async () => {
+    assert.deepEqual((await inject('/healthz')).json(), { status: 'ok' })
+  })
+
+  test('the program is ready, or says why it is not', async () => {
+    assert.deepEqual((await inject('/readyz')).json(), { status: 'ready' })
+    const ready = async () => {
+      throw schemaMismatch('2 migrations are not applied.')
+    }
+    const { app } = await testHttp(() => [], { db: harness.db, ready })
+    const answer = await app.inject('/readyz')
+    assert.equal(answer.statusCode, 503)
+    assert.equal(answer.json().detail, '2 migrations are not applied.')
+    await app.close()
+  })
+
+  test('metrics are served to this machine only', async () => {
+    await harness.call('GET', '/whose')
+    for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+      const answer = await inject('/metrics', address)
+      assert.equal(answer.statusCode, 200, address)
+      assert.match(answer.body, /arcadia_http_request_duration_seconds_count\{.*route="\/api\/v1\/whose"/)
+    }
+    for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '2001:db8::1']) {
+      assert.equal((await inject('/metrics', address)).statusCode, 404, address)
+    }
+  })
+
+  test('metrics can be opened', async () => {
+    const { app } = await testHttp(() => [], { db: harness.db, metrics_open: true })
+    assert.equal((await app.inject({ url: '/metrics', remoteAddress: '10.0.0.7' })).statusCode, 200)
+    await app.close()
+  })
+
+  const inject = (url: string, remoteAddress = '127.0.0.1') => harness.app.inject({ url, remoteAddress })
+})

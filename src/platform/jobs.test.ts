@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import { Type } from 'typebox'
+import { memoryDatabase } from '../../test/support/database.ts'
+import { frozenClock } from './clock.ts'
+import type { Database, Tx } from './db.ts'
+import { randomIds } from './ids.ts'
+import { createJobs, type Job, type JobRun, type Jobs } from './jobs.ts'
+import { createMetrics } from './metrics.ts'
+
+const NOW = '2026-05-02T06:00:00Z'
+const TIMEOUT_MS = 10_000
+const NOTHING = Type.Object({})
+const Note = Type.Object({ note: Type.String() })
+
+const notes: string[] = []
+const attempts = new Map<string, number>()
+const slow = { started: Promise.withResolvers<void>(), may_finish: Promise.withResolvers<void>() }
+
+const takesNotes: Job<typeof Note> = {
+  name: 'test.take-note',
+  payload: Note,
+  handle: async ({ note }, run) => {
+    await run.finish(async () => void notes.push(note))
+    return { outcome: 'done', detail: note }
+  },
+}
+const failsInside = job('test.fail-inside', (run, attempt) =>
+  run.finish(async (tx) => {
+    await leaveEffect(tx, 'inside')
+    if (attempt === 1) throw new Error('failed inside its transaction')
+  }),
+)
+const failsAfterwards = job('test.fail-afterwards', async (run) => {
+  await run.finish((tx) => leaveEffect(tx, 'afterwards'))
+  throw new Error('failed after its transaction')
+})
+const runsSlowly = job('test.run-slowly', async (run) => {
+  slow.started.resolve()
+  await slow.may_finish.promise
+  await run.finish((tx) => leaveEffect(tx, 'slow'))
+})
+const comesDaily: Job = { ...job('test.come-daily', async () => {}), schedule: '23 2 * * *' }
+
+let db: Database
+let jobs: Jobs
+before(async () => {
+  db = await memoryDatabase()
+  await db.script('create table platform.effect (name text not null)')
+  jobs = createJobs({
+    db,
+    clock: frozenClock(NOW),
+    ids: randomIds,
+    log: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+  })
+  await jobs.open([takesNotes, failsInside, failsAfterwards, runsSlowly, comesDaily])
+  await jobs.work()
+})
+after(() => db.close())
+
+// The queue is asked every two seconds: the tests wait side by side.
+describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
+  test('a job runs once if its transaction commits, and not at all if it does not', async () => {
+    await assert.rejects(() =>
+      db.transaction(async (tx) => {
+        await jobs.later(tx, takesNotes, { note: 'rolled back' })
+        throw new Error('changed my mind')
+      }),
+    )
+    await db.transaction((tx) => jobs.later(tx, takesNotes, { note: 'committed' }))
+    await jobs.drain(TIMEOUT_MS)
+    assert.deepEqual(notes, ['committed'])
+    assert.deepEqual(await runsOf(takesNotes), [{ outcome: 'done', detail: 'committed' }])
+  })
+
+  test('a job that fails in its transaction leaves no effect, and is tried again', async () => {
+    await db.transaction((tx) => jobs.later(tx, failsInside, {}))
+    await jobs.drain(TIMEOUT_MS)
+    assert.equal(await countEffects('inside'), 1)
+    assert.deepEqual(await runsOf(failsInside), [
+      { outcome: 'done', detail: 'attempt 2' },
+      { outcome: 'failed', detail: 'failed inside its transaction' },
+    ])
+  })
+
+  test('a job is complete when its transaction is: a later failure does not repeat the effect', async () => {
+    await db.transaction((tx) => jobs.later(tx, failsAfterwards, {}))
+    await jobs.drain(TIMEOUT_MS)
+    assert.equal(await countEffects('afterwards'), 1)
+    assert.deepEqual(await runsOf(failsAfterwards), [{ outcome: 'failed', detail: 'failed after its transaction' }])
+  })
+})
+
+test('a payload that does not fit its schema is a bug of the caller', async () => {
+  await assert.rejects(
+    () => db.transaction((tx) => jobs.later(tx, takesNotes as Job, { note: 7 })),
+    /test\.take-note got a payload that does not fit/,
+  )
+})
+
+test('a schedule stands in the queue, in UTC', async () => {
+  const { rows } = await sql`select name, cron, timezone from pgboss.schedule`.execute(db.read)
+  assert.deepEqual(rows, [{ name: comesDaily.name, cron: '23 2 * * *', timezone: 'UTC' }])
+})
+
+test('a job can be run at once, and the run is recorded with its times', async () => {
+  assert.deepEqual(await jobs.runNow(comesDaily, {}), { outcome: 'done', detail: 'attempt 1' })
+  const [run] = await db.read.selectFrom('platform.run').selectAll().where('name', '=', comesDaily.name).execute()
+  assert.equal(run?.started_at.toString(), NOW)
+  assert.equal(run?.finished_at?.toString(), NOW)
+})
+
+test('every queue is counted, also an empty one', async () => {
+  const counts = await jobs.counts()
+  assert.deepEqual(
+    counts.find((count) => count.name === comesDaily.name),
+    { name: comesDaily.name, queued: 0, active: 0, failed: 0 },
+  )
+  assert.equal(counts.length, 5)
+})
+
+test('closing waits for the job that is running', { timeout: TIMEOUT_MS }, async () => {
+  await db.transaction((tx) => jobs.later(tx, runsSlowly, {}))
+  await slow.started.promise
+  const closed = jobs.close()
+  slow.may_finish.resolve()
+  await closed
+  assert.equal(await countEffects('slow'), 1)
+  assert.deepEqual(await runsOf(runsSlowly), [{ outcome: 'done', detail: 'attempt 1' }])
+})
+
+function job(name: string, work: (run: JobRun, attempt: number) => Promise<void>): Job<typeof NOTHING> {
+  return {
+    name,
+    payload: NOTHING,
+    retry_delay_s: 0,
+    handle: async (_payload, run) => {
+      const attempt = (attempts.get(name) ?? 0) + 1
+      attempts.set(name, attempt)
+      await work(run, attempt)
+      return { outcome: 'done', detail: `attempt ${attempt}` }
+    },
+  }
+}
+
+async function leaveEffect(tx: Tx, name: string): Promise<void> {
+  await sql`insert into platform.effect values (${name})`.execute(tx)
+}
+
+async function countEffects(name: string): Promise<number> {
+  const { rows } = await sql`select from platform.effect where name = ${name}`.execute(db.read)
+  return rows.length
+}
+
+function runsOf({ name }: { name: string }) {
+  return db.read
+    .selectFrom('platform.run')
+    .select(['outcome', 'detail'])
+    .where('name', '=', name)
+    .orderBy('outcome')
+    .execute()
+}

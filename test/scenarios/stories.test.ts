@@ -1,0 +1,4 @@
+import { memoryDatabase } from '../support/database.ts'
+import { tellStories } from './stories.ts'
+
+tellStories(() => memoryDatabase())
