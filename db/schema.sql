@@ -457,11 +457,12 @@ create table llm_usage.event (
   received_at timestamp with time zone not null,
   constraint event_pkey PRIMARY KEY (gateway_id, gateway_request_id),
   constraint event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
-  constraint event_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+  constraint event_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint event_is_negative_only_as_adjustment CHECK (((charge >= (0)::numeric) OR (adjusts IS NOT NULL)))
 );
 CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE (charge IS NULL);
 CREATE INDEX event_of_deployment ON llm_usage.event USING btree (tenant_id, deployment_id, occurred_at);
-CREATE INDEX event_received_at ON llm_usage.event USING btree (received_at);
+CREATE INDEX event_received_at ON llm_usage.event USING btree (tenant_id, received_at);
 CREATE UNIQUE INDEX event_id_once ON llm_usage.event USING btree (id);
 
 create table metering.usage_event (
@@ -477,10 +478,11 @@ create table metering.usage_event (
   received_at timestamp with time zone not null,
   constraint usage_event_pkey PRIMARY KEY (tenant_id, source, event_id),
   constraint usage_event_meter_fkey FOREIGN KEY (meter) REFERENCES catalog.meter(code),
-  constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
+  constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint usage_event_quantity_check CHECK ((quantity >= (0)::numeric))
 );
-CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, meter, occurred_at);
-CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (received_at);
+CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, occurred_at);
+CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (tenant_id, received_at);
 
 create table platform.idempotency_key (
   subject text not null,

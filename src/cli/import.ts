@@ -19,7 +19,7 @@ export async function runImport(file: string, options: Options): Promise<void> {
   }
   const stored = await withApp(({ edge, costs }) =>
     edge.db.transaction((tx) =>
-      importCsv(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued: costs.onBillIssued }),
+      importCsv(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued: (bill) => costs.onBillIssued(tx, bill) }),
     ),
   )
   if (options.json) printJson(stored)

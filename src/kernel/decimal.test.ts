@@ -4,7 +4,10 @@ import fc from 'fast-check'
 import { decimal, fixed, isDecimalText, larger, ONE, plain, round, roundUp, share, smaller, sum } from './decimal.ts'
 
 /** A decimal as an integer count of its last place, so that tests can check it with bigints. */
-const scaled = fc.record({ units: fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), places: fc.integer({ min: 0, max: 12 }) })
+const scaled = fc.record({
+  units: fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }),
+  places: fc.integer({ min: 0, max: 12 }),
+})
 
 test('sums and products are exact where binary floating point is not', () => {
   assert.equal(plain(decimal('0.1').plus(decimal('0.2'))), '0.3')
@@ -52,7 +55,10 @@ test('a quotient has 20 places, rounded half up', () => {
 test('a share divides last, and the whole is returned untouched', () => {
   assert.equal(plain(share(decimal('50'), decimal('15'), decimal('30'))), '25')
   assert.equal(plain(share(decimal('10'), decimal('1'), decimal('3'))), '3.33333333333333333333')
-  assert.equal(plain(share(decimal('0.1234567890123456789012345'), decimal('7'), decimal('7'))), '0.1234567890123456789012345')
+  assert.equal(
+    plain(share(decimal('0.1234567890123456789012345'), decimal('7'), decimal('7'))),
+    '0.1234567890123456789012345',
+  )
 })
 
 test('rounding is half up, away from zero', () => {

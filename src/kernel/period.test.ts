@@ -34,7 +34,17 @@ test('a month is named by itself or by any day in it', () => {
   for (const text of ['2026-04', '2026-04-01', '2026-04-30']) {
     assert.deepEqual(textOf(parseMonth(text)), ['2026-04-01', '2026-05-01'])
   }
-  for (const text of ['2026-13', '2026-00', '2026-04-31', '2026-02-29', '2026-4', '26-04', '2026-04-1', '', '2026-04-01T00:00']) {
+  for (const text of [
+    '2026-13',
+    '2026-00',
+    '2026-04-31',
+    '2026-02-29',
+    '2026-4',
+    '26-04',
+    '2026-04-1',
+    '',
+    '2026-04-01T00:00',
+  ]) {
     assert.equal(parseMonth(text), undefined, text)
   }
 })
@@ -50,7 +60,10 @@ test('the month just ended is told by the zone’s own calendar', () => {
   const now = Temporal.Instant.from('2026-05-01T03:00:00Z')
   assert.equal(monthLabel(previousMonth(now, 'UTC')), '2026-04')
   assert.equal(monthLabel(previousMonth(now, 'Pacific/Pago_Pago')), '2026-03')
-  assert.equal(monthLabel(previousMonth(Temporal.Instant.from('2026-04-30T11:00:00Z'), 'Pacific/Kiritimati')), '2026-04')
+  assert.equal(
+    monthLabel(previousMonth(Temporal.Instant.from('2026-04-30T11:00:00Z'), 'Pacific/Kiritimati')),
+    '2026-04',
+  )
   assert.equal(monthLabel(previousMonth(Temporal.Instant.from('2026-01-01T00:00:00Z'), 'UTC')), '2025-12')
 })
 
@@ -74,13 +87,21 @@ test('a change of the clocks makes a day of 23 or 25 hours, and a month longer o
 })
 
 test('every instant of a month’s window falls on a date of that month, and the end does not', () => {
-  const zones = fc.constantFrom('UTC', 'Australia/Sydney', 'America/New_York', 'Pacific/Kiritimati', 'Pacific/Pago_Pago')
+  const zones = fc.constantFrom(
+    'UTC',
+    'Australia/Sydney',
+    'America/New_York',
+    'Pacific/Kiritimati',
+    'Pacific/Pago_Pago',
+  )
   fc.assert(
     fc.property(date, zones, fc.nat({ max: 1_000_000 }), (day, zone, millionths) => {
       const month = monthOf(day)
       const { start, end } = instantsOf(month, zone)
       const length = end.epochNanoseconds - start.epochNanoseconds
-      const at = Temporal.Instant.fromEpochNanoseconds(start.epochNanoseconds + (length * BigInt(millionths)) / 1_000_001n)
+      const at = Temporal.Instant.fromEpochNanoseconds(
+        start.epochNanoseconds + (length * BigInt(millionths)) / 1_000_001n,
+      )
       assert.equal(monthLabel(monthOf(dateIn(at, zone))), monthLabel(month))
       assert.equal(dateIn(end, zone).toString(), month.end.toString())
     }),
@@ -100,14 +121,20 @@ test('an overlap lies in both periods and is the same from both sides', () => {
 test('periods that only touch share nothing; an open end never ends', () => {
   const april = period('2026-04-01', '2026-05-01')
   assert.equal(overlap(april, period('2026-05-01', '2026-06-01')), undefined)
-  assert.deepEqual(textOf(overlap(april, { start: Temporal.PlainDate.from('2026-04-10'), end: null })), ['2026-04-10', '2026-05-01'])
+  assert.deepEqual(textOf(overlap(april, { start: Temporal.PlainDate.from('2026-04-10'), end: null })), [
+    '2026-04-10',
+    '2026-05-01',
+  ])
   assert.equal(overlap(april, { start: april.end, end: null }), undefined)
 })
 
 test('the seconds of a life are those inside the window, whole', () => {
   const window = instantsOf(period('2026-04-01', '2026-04-02'), 'UTC')
   const within = (start: string, end: string | null) =>
-    secondsWithin(window, { start: Temporal.Instant.from(start), end: end === null ? null : Temporal.Instant.from(end) })
+    secondsWithin(window, {
+      start: Temporal.Instant.from(start),
+      end: end === null ? null : Temporal.Instant.from(end),
+    })
   assert.equal(within('2026-03-01T00:00:00Z', null), 86_400n)
   assert.equal(within('2026-04-01T23:59:30Z', '2026-04-03T00:00:00Z'), 30n)
   assert.equal(within('2026-04-01T00:00:00Z', '2026-04-01T00:00:01.999999Z'), 1n)

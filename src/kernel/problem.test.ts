@@ -53,7 +53,10 @@ test('the list of problems is closed and sorted by code', () => {
   const codes = listProblems().map((kind) => kind.code)
   assert.ok(codes.includes('request/not-found'))
   assert.ok(codes.includes('test/taken'))
-  assert.deepEqual(codes, codes.toSorted((a, b) => a.localeCompare(b)))
+  assert.deepEqual(
+    codes,
+    codes.toSorted((a, b) => a.localeCompare(b)),
+  )
 })
 
 test('an invariant that does not hold, or a value that is missing, names the broken promise', () => {

@@ -21,7 +21,9 @@ test('a second process is refused and told who holds the directory; a kill frees
   const holder = await hold(data_dir)
   await assert.rejects(() => lockDataDir(data_dir), {
     code: 'platform/data-directory-in-use',
-    message: new RegExp(`held by process ${holder.pid} on .* \\(arcadia serve ${data_dir}\\), since .*ARCADIA_DATA_DIR`),
+    message: new RegExp(
+      `held by process ${holder.pid} on .* \\(arcadia serve ${data_dir}\\), since .*ARCADIA_DATA_DIR`,
+    ),
   })
   holder.kill('SIGKILL')
   await once(holder, 'exit')

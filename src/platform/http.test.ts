@@ -36,7 +36,10 @@ const routes = (app: App): void => {
       config: { access: ['platform_admin', 'tenant'] },
       schema: {
         params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-        querystring: Type.Object({ limit: Type.Integer({ default: 50, maximum: 200 }) }, { additionalProperties: false }),
+        querystring: Type.Object(
+          { limit: Type.Integer({ default: 50, maximum: 200 }) },
+          { additionalProperties: false },
+        ),
       },
     },
     async (request) => ({ data: request.query }),
@@ -96,13 +99,19 @@ describe('a body', () => {
     ['text for a number', { name: 'x', count: '12' }, [{ path: 'count', message: 'must be integer' }]],
     ['a number for text', { name: 12 }, [{ path: 'name', message: 'must be string' }]],
     ['null for text', { name: null }, [{ path: 'name', message: 'must be string' }]],
-    ['a wrong field inside a list', { name: 'x', lines: [{ quantity: 1 }, { quantity: 1, price: 2 }] }, [
-      { path: 'lines/1/price', message: 'is not a known field' },
-    ]],
-    ['two mistakes', { count: 1.5 }, [
-      { path: 'name', message: 'is required' },
-      { path: 'count', message: 'must be integer' },
-    ]],
+    [
+      'a wrong field inside a list',
+      { name: 'x', lines: [{ quantity: 1 }, { quantity: 1, price: 2 }] },
+      [{ path: 'lines/1/price', message: 'is not a known field' }],
+    ],
+    [
+      'two mistakes',
+      { count: 1.5 },
+      [
+        { path: 'name', message: 'is required' },
+        { path: 'count', message: 'must be integer' },
+      ],
+    ],
   ]
   for (const [what, body, errors] of refusals) {
     test(`with ${what} is refused with its path`, async () => {
@@ -196,8 +205,12 @@ describe('a token', () => {
       'another scheme': 'Basic dXNlcjpwYXNz',
       expired: `Bearer ${await claims().setExpirationTime(seconds(-60)).sign(key(harness.jwt_secret))}`,
       'not valid yet': `Bearer ${await claims().setNotBefore(seconds(60)).setExpirationTime(seconds(120)).sign(key(harness.jwt_secret))}`,
-      'another secret': `Bearer ${await claims().setExpirationTime(seconds(60)).sign(key('x'.repeat(40)))}`,
-      'another algorithm': `Bearer ${await claims('HS512').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret.repeat(2)))}`,
+      'another secret': `Bearer ${await claims()
+        .setExpirationTime(seconds(60))
+        .sign(key('x'.repeat(40)))}`,
+      'another algorithm': `Bearer ${await claims('HS512')
+        .setExpirationTime(seconds(60))
+        .sign(key(harness.jwt_secret.repeat(2)))}`,
       'no signature': `Bearer ${new UnsecuredJWT({ roles: ['platform_admin'] }).setSubject('me').setExpirationTime(seconds(60)).encode()}`,
       'no expiry': `Bearer ${await claims().sign(key(harness.jwt_secret))}`,
       'no subject': `Bearer ${await new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
@@ -272,7 +285,10 @@ test('a bug is answered as an internal error that tells nothing', async () => {
 
 test('a route that does not say who may call it is refused at start', async () => {
   const open = (app: App): void => void app.get('/open', async () => ({}))
-  await assert.rejects(() => testHttp(() => [open], { db: harness.db }), /GET \/api\/v1\/open does not say who may call it/)
+  await assert.rejects(
+    () => testHttp(() => [open], { db: harness.db }),
+    /GET \/api\/v1\/open does not say who may call it/,
+  )
 })
 
 describe('operations', () => {

@@ -97,6 +97,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   // Before the guard, so that a refused call has a request id too.
   observe(app, options)
   guard(app, options)
+  letGo(app)
   serveOperations(app, options)
   await app.register(
     async (api) => {
@@ -132,7 +133,7 @@ function validateStrictly(app: App): void {
 
 function createValidator(options: { coerceTypes: boolean }): Ajv {
   return ajvFormats.default(
-    new Ajv({ ...options, removeAdditional: false, useDefaults: true, allErrors: true, strict: false }),
+    new Ajv({ ...options, removeAdditional: false, useDefaults: true, allErrors: true, discriminator: true, strict: false }),
   )
 }
 
@@ -253,6 +254,17 @@ function observe(app: App, { metrics }: HttpOptions): void {
       },
       'request',
     )
+  })
+}
+
+/** A connection that is kept alive would hold up the end of the program: the last answers say that it closes. */
+function letGo(app: App): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close')
   })
 }
 

@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import { stringifyJson } from './json.ts'
 
 test('a bigint is a JSON integer, whatever its size', () => {
-  assert.equal(stringifyJson({ cents: 9_007_199_254_740_993n, parts: [-1n] }), '{"cents":9007199254740993,"parts":[-1]}')
+  assert.equal(
+    stringifyJson({ cents: 9_007_199_254_740_993n, parts: [-1n] }),
+    '{"cents":9007199254740993,"parts":[-1]}',
+  )
 })
 
 test('everything else is plain JSON, indented when asked', () => {

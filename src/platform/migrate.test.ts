@@ -60,7 +60,9 @@ test('a database that is behind is refused with what to run, and gets only what 
 test('a migration that was edited after it was applied is refused', async () => {
   await migrate(db, [first], NOW)
   const edited = migrationOf(1, `${first.text} -- edited`)
-  await assert.rejects(() => requireSchema(db, [edited]), { message: /0001_test\.sql was changed after it was applied/ })
+  await assert.rejects(() => requireSchema(db, [edited]), {
+    message: /0001_test\.sql was changed after it was applied/,
+  })
   await assert.rejects(() => migrate(db, [edited, second], NOW), { code: 'platform/schema-mismatch' })
   assert.deepEqual(await schemaState(db, [first, second]), { state: 'pending', pending: [second.name] })
 })
@@ -82,7 +84,9 @@ test('a migration that fails leaves nothing behind and keeps those before it', a
   const failing = migrationOf(2, 'create table platform.half (id integer); select 1 / 0')
   await assert.rejects(() => migrate(db, [first, failing], NOW), /division by zero/)
   assert.deepEqual(await schemaState(db, [first, second]), { state: 'pending', pending: [second.name] })
-  const { rows } = await sql<{ half: string | null }>`select to_regclass('platform.half')::text as half`.execute(db.read)
+  const { rows } = await sql<{ half: string | null }>`select to_regclass('platform.half')::text as half`.execute(
+    db.read,
+  )
   assert.equal(rows[0]?.half, null)
 })
 

@@ -18,13 +18,18 @@ after(() => server.stop())
 describe('on PostgreSQL, in a session of another time zone', () => {
   testDatabasePromises(async (options) => {
     const { url } = await server.database()
-    return openDatabase({ database: { kind: 'postgres', url: `${url}?options=-c%20timezone%3DAsia/Kathmandu` } }, options)
+    return openDatabase(
+      { database: { kind: 'postgres', url: `${url}?options=-c%20timezone%3DAsia/Kathmandu` } },
+      options,
+    )
   })
 })
 
 test('two transactions that lock two rows in opposite order both succeed', async () => {
   const { db } = await server.database()
-  await db.script('create table platform.pair (id integer primary key, n integer); insert into platform.pair values (1, 0), (2, 0)')
+  await db.script(
+    'create table platform.pair (id integer primary key, n integer); insert into platform.pair values (1, 0), (2, 0)',
+  )
   const both_hold_one = Promise.withResolvers<void>()
   let holding = 0
   const lockBoth = (first: number, second: number) =>

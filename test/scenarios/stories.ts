@@ -5,7 +5,7 @@ import { type Books, openBooks } from './books.ts'
 
 /** Stories told over HTTP alone. They hold on every database the program runs on. */
 export function tellStories(freshDatabase: () => Promise<Database>): void {
-  const story = (promise: string, tell: (books: Books) => Promise<void>, now = '2026-05-02T06:00:00Z') =>
+  const story = (promise: string, tell: (books: Books) => Promise<void>, now = '2026-05-02T06:00:00Z'): void => {
     test(promise, async () => {
       const books = await openBooks(await freshDatabase(), now)
       try {
@@ -15,6 +15,7 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
         await books.close()
       }
     })
+  }
 
   story('three droplets through April on Studio with storage come to 70.64, and to margin', async (books) => {
     const deployment_id = await enterStudio(books)
@@ -177,9 +178,9 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
 
   story('a tenant sees its own and cannot tell what belongs to others from what does not exist', async (books) => {
     const deployment_id = await enterStudio(books)
-    await enterTenant(books, 'kelpie')
     await books.sync()
     await books.ok('POST', '/invoices/rollup', { period: '2026-04' })
+    await enterTenant(books, 'kelpie')
     const draft = await onlyInvoice(books)
     const as = (tenant: string) => ({ as: { tenant } })
 
@@ -218,8 +219,8 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
 
 async function enterTenant(books: Books, id: string): Promise<string> {
   await books.ok('POST', '/tenants', { id, legal_name: `${id} Pty Ltd`, country: 'AU', currency: 'USD', timezone: 'UTC', tax: { treatment: 'taxable', name: 'GST', rate: '0.10' } })
-  const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id: id, slug: 'site' })
-  await books.ok('POST', `/deployments/${deployment_id}/subscribe`, { plan_code: 'studio', start_date: '2026-04-01' }).catch(() => undefined)
+  const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id: id, slug: 'site', display_name: id })
+  await books.ok('POST', `/deployments/${deployment_id}/subscribe`, { plan_code: 'studio', start_date: '2026-04-01' })
   return id
 }
 

@@ -107,8 +107,7 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
   })
 
   test('a violated constraint comes out as the problem that claimed it', async () => {
-    const insert = () =>
-      db.transaction((tx) => sql`insert into platform.sample (id) values ('taken')`.execute(tx))
+    const insert = () => db.transaction((tx) => sql`insert into platform.sample (id) values ('taken')`.execute(tx))
     await insert()
     await assert.rejects(insert, { code: sampleExists.kind.code, status: 409 })
   })

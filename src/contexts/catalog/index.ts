@@ -1,4 +1,3 @@
-export { createAddon, createPlan, createPlanVersion, publishPlanVersion, registerMeter } from './commands.ts'
 export { catalogInvariants } from './invariants.ts'
 export type { Addon } from './plan.ts'
 export { findPublishedVersion, readAddons, readPlanTerms, type SoldVersion } from './queries.ts'

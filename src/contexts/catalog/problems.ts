@@ -23,28 +23,10 @@ export const addonExists = problem({
   title: 'The add-on code is taken',
   constraints: ['addon_pkey'],
 })
-export const meterPricedTwice = problem({
-  code: 'catalog/meter-priced-twice',
-  status: 422,
-  title: 'A plan version prices a meter at most once',
-  constraints: ['charge_meter_once'],
-})
-export const minimumAboveMaximum = problem({
-  code: 'catalog/minimum-above-maximum',
-  status: 422,
-  title: 'The minimum of a charge is above its maximum',
-  constraints: ['charge_minimum_below_maximum'],
-})
 export const notPublishable = problem({
   code: 'catalog/not-publishable',
   status: 422,
   title: 'The plan version has faults',
-})
-export const versionPublished = problem({
-  code: 'catalog/version-published',
-  status: 409,
-  title: 'A published plan version cannot be changed',
-  constraints: ['plan_version_published_is_immutable', 'charge_published_is_immutable'],
 })
 export const unknownPlan = problem({ code: 'catalog/unknown-plan', status: 422, title: 'No such plan or version' })
 export const planNotPublished = problem({
@@ -57,4 +39,24 @@ export const currencyMismatch = problem({
   code: 'catalog/currency-mismatch',
   status: 422,
   title: 'Plan, add-ons and tenant must share one currency',
+})
+
+// Refused by the database alone.
+problem({
+  code: 'catalog/meter-priced-twice',
+  status: 422,
+  title: 'A plan version prices a meter at most once',
+  constraints: ['charge_meter_once'],
+})
+problem({
+  code: 'catalog/minimum-above-maximum',
+  status: 422,
+  title: 'The minimum of a charge is above its maximum',
+  constraints: ['charge_minimum_below_maximum'],
+})
+problem({
+  code: 'catalog/version-published',
+  status: 409,
+  title: 'A published plan version cannot be changed',
+  constraints: ['plan_version_published_is_immutable', 'charge_published_is_immutable'],
 })

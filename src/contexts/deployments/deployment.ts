@@ -17,7 +17,15 @@ export const TRANSITIONS: Readonly<Record<DeploymentStatus, readonly DeploymentS
   archived: [],
 }
 
-export const DEPLOYMENT_STATUSES = Object.keys(TRANSITIONS) as DeploymentStatus[]
+export const DEPLOYMENT_STATUSES: DeploymentStatus[] = [
+  'trial',
+  'active',
+  'past_due',
+  'paused',
+  'suspended',
+  'cancelled',
+  'archived',
+]
 
 const AUTOMATIC_ACTOR = /^system:/
 const BILLING_ACTIONS = new Set<DeploymentStatus>(['past_due', 'suspended'])

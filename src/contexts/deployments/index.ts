@@ -1,4 +1,3 @@
-export { type By, createDeployment, type DeploymentTransition, transition } from './commands.ts'
-export type { Deployment, DeploymentStatus } from './deployment.ts'
+export { createDeployment, type DeploymentTransition } from './commands.ts'
 export { deploymentsInvariants } from './invariants.ts'
 export { deploymentsRoutes, type TransitionHook } from './routes.ts'

@@ -88,7 +88,13 @@ async function spans() {
     .select(['starts_at', 'ends_at', 'name', 'size', 'size_gb', 'deployment_id'])
     .orderBy('starts_at')
     .execute()
-  return rows.map((row) => ({ ...row, starts_at: row.starts_at.toString(), ends_at: row.ends_at?.toString() ?? null }))
+  return rows.map(({ starts_at, ends_at, ...row }) =>
+    Object.assign(row, { starts_at: starts_at.toString(), ends_at: ends_at?.toString() ?? null }),
+  )
+}
+
+async function owners() {
+  return (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id])
 }
 
 async function onlyResource() {
@@ -233,13 +239,10 @@ test('a tag that changes to another deployment counts from then on', async () =>
   clock.set('2026-05-02T07:37:00Z')
   account.droplets = [droplet('7', { tags: ['arcadia:boab:shop'] })]
   await sync()
-  assert.deepEqual(
-    (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id]),
-    [
-      [BORN, studio.id],
-      ['2026-05-02T07:37:00Z', shop.id],
-    ],
-  )
+  assert.deepEqual(await owners(), [
+    [BORN, studio.id],
+    ['2026-05-02T07:37:00Z', shop.id],
+  ])
 })
 
 test('the first assignment by hand covers the whole life, and the next sync keeps it', async () => {
@@ -268,7 +271,6 @@ test('a later assignment by hand beats the tag from now on, or from the time tha
   const { id } = await onlyResource()
   clock.set('2026-05-02T06:30:00.9Z')
   await call('POST', `/resources/${id}/assignment`, { body: { deployment_id: shop.id } })
-  const owners = async () => (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id])
   assert.deepEqual(await owners(), [
     [BORN, studio.id],
     ['2026-05-02T06:30:00Z', shop.id],

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { invalidInput, Problem } from '../../kernel/problem.ts'
 import { decimal, plain } from '../../kernel/decimal.ts'
+import { present } from '../../kernel/invariant.ts'
+import { invalidInput, Problem } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
@@ -118,8 +119,9 @@ export const llmUsageRoutes =
         const batch = readBatch(request.body)
         if (batch !== undefined) return { data: { results: (await record(batch.map(readEvent))).map(resultOf) } }
 
-        const [recorded] = await record([readEvent(request.body)])
-        if (recorded === undefined || recorded instanceof Problem) throw recorded
+        const [outcome] = await record([readEvent(request.body)])
+        const recorded = present(outcome, 'every event has its outcome')
+        if (recorded instanceof Problem) throw recorded
         const { id, status, held } = recorded
         return reply.code(statusOf(recorded)).send({ data: { id, duplicate: status === 'duplicate', held } })
       },

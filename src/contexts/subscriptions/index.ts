@@ -1,5 +1,4 @@
 export { followDeployment } from './follow.ts'
 export { subscriptionsInvariants } from './invariants.ts'
-export { type BilledSubscription, readSubscriptions, type SubscriptionFilter } from './queries.ts'
+export { type BilledSubscription, readSubscriptions } from './queries.ts'
 export { subscriptionsRoutes } from './routes.ts'
-export { subscribe } from './subscribe.ts'

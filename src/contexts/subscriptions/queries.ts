@@ -48,13 +48,8 @@ export async function readSubscriptions(reader: Reader, filter: SubscriptionFilt
     .execute()
   const addons = await readBilledAddons(reader, filter)
   return [...Map.groupBy(rows, (row) => row.subscription_id)].map(([id, phases]) => {
-    const {
-      mode: _mode,
-      plan_version_id: _version,
-      start: _start,
-      end: _end,
-      ...subscription
-    } = present(phases[0], 'a group has a row')
+    const { tenant_id, deployment_id, starts_on, ends_on } = present(phases[0], 'a group has a row')
+    const subscription = { tenant_id, deployment_id, subscription_id: id, starts_on, ends_on }
     return { ...subscription, phases: phases.flatMap(billedPhase), addons: addons.get(id) ?? [] }
   })
 }

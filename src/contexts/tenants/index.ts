@@ -1,4 +1,4 @@
-export { createTenant, type NewTenant } from './commands.ts'
+export { createTenant } from './commands.ts'
 export { tenantsInvariants } from './invariants.ts'
 export { TenantId, tenantsRoutes } from './routes.ts'
-export { taxTermsOf, type Tenant, type TenantTax } from './tenant.ts'
+export { taxTermsOf, type Tenant } from './tenant.ts'

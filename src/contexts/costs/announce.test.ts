@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { period } from '../../kernel/period.ts'
+import { type Announcement, decideAnnouncements, type KnownInvoice } from './announce.ts'
+
+const APRIL = period('2026-04-01', '2026-05-01')
+const header: Announcement = { invoice_uuid: 'u-1', invoice_number: '512', period: APRIL, amount: '86.92' }
+const issued: KnownInvoice = {
+  id: 'i-1',
+  status: 'issued',
+  provider_uuid: 'u-1',
+  invoice_number: '512',
+  period_start: APRIL.start,
+  amount: '86.92',
+  difference: null,
+}
+const uploaded: KnownInvoice = { ...issued, provider_uuid: null }
+const nothing = { fresh: [], due: [], identified: [], amended: [], differing: [] }
+
+test('an invoice that is not known is new', () => {
+  assert.deepEqual(decideAnnouncements([], [header]), { ...nothing, fresh: [header] })
+})
+
+test('an issued invoice over the same amount needs nothing, however the amount is spelled', () => {
+  assert.deepEqual(decideAnnouncements([issued], [{ ...header, amount: '86.920' }]), nothing)
+})
+
+test('an announced invoice is due again, with the amount as it is now', () => {
+  const announced = { ...issued, status: 'announced' } as const
+  assert.deepEqual(decideAnnouncements([announced], [{ ...header, amount: '87' }]), {
+    ...nothing,
+    due: ['i-1'],
+    amended: [{ id: 'i-1', amount: '87' }],
+  })
+})
+
+test('another amount for an issued invoice is a difference, told once', () => {
+  const other = { ...header, amount: '87' }
+  assert.deepEqual(decideAnnouncements([issued], [other]), { ...nothing, differing: [{ id: 'i-1', amount: '87' }] })
+  assert.deepEqual(decideAnnouncements([{ ...issued, difference: { amount: '87' } }], [other]), nothing)
+})
+
+test('an uploaded invoice is the same under its printed number, or its month, and is compared once', () => {
+  const identified = { id: 'i-1', provider_uuid: 'u-1', invoice_number: '512' }
+  for (const invoice_number of ['512', null]) {
+    assert.deepEqual(decideAnnouncements([{ ...uploaded, invoice_number }], [header]), {
+      ...nothing,
+      due: ['i-1'],
+      identified: [identified],
+    })
+  }
+  assert.deepEqual(decideAnnouncements([{ ...uploaded, invoice_number: '513' }], [header]).fresh, [header])
+})

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { testHttp } from '../../../test/support/http.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { type Tx, within } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
+import { createDeployment } from '../deployments/index.ts'
+import { type ListedResource, recordInventory, type ResourceKind } from '../inventory/index.ts'
+import { createTenant } from '../tenants/index.ts'
+import { costsInvariants, costsRoutes } from './index.ts'
+
+export const HEADER = 'product,group_description,description,hours,start,end,USD,project_name,category'
+
+/** The routes on an empty database. `issued` collects what would go to the books. */
+export async function startCosts(provider: DigitalOcean | null = null) {
+  const issued: string[] = []
+  const onBillIssued = async (_tx: Tx, bill: { provider_invoice_id: string }): Promise<void> =>
+    void issued.push(bill.provider_invoice_id)
+  const harness = await testHttp((edge) => [costsRoutes(edge, { provider, onBillIssued })])
+  return { ...harness, issued, onBillIssued }
+}
+
+export type Costs = Awaited<ReturnType<typeof startCosts>>
+
+export async function emptyTables({ db, issued }: Costs): Promise<void> {
+  issued.length = 0
+  await db.transaction(async (tx) => {
+    await tx.deleteFrom('costs.allocation_rule').execute()
+    await tx.deleteFrom('costs.remembered_assignment').execute()
+    // Only here may an issued bill go: by being a preview first.
+    await tx.deleteFrom('costs.balance').execute()
+  })
+}
+
+/** Deployments of one tenant; made if they are not there. */
+export async function deploy({ db, ids, clock }: Edge, tenant_id: string, slug: string): Promise<string> {
+  return db.transaction(async (tx) => {
+    const tenant = await tx.selectFrom('tenants.tenant').select('id').where('id', '=', tenant_id).executeTakeFirst()
+    const now = clock.now()
+    const billing = { id: tenant_id, legal_name: tenant_id, country: 'AU', currency: 'USD' }
+    if (!tenant) await createTenant(within(tx), billing, { now })
+    return (await createDeployment(within(tx), { tenant_id, slug }, { now, ids, actor: 'test' })).id
+  })
+}
+
+export type Listed = { kind?: ResourceKind } & Pick<ListedResource, 'external_id' | 'name'> & Partial<ListedResource>
+
+/** What the provider lists at a time; whatever is missing is gone then. */
+export async function listInventory({ db, ids }: Edge, at: string, resources: readonly Listed[]): Promise<void> {
+  const seen_at = Temporal.Instant.from(at)
+  const kinds = (['droplet', 'volume'] as const).map((kind) => ({
+    kind,
+    resources: resources.filter((resource) => (resource.kind ?? 'droplet') === kind).map(listed),
+  }))
+  await db.transaction((tx) =>
+    recordInventory(within(tx), { provider: 'digitalocean', kinds, seen_at }, { now: seen_at, ids }),
+  )
+}
+
+function listed({ kind: _kind, ...resource }: Listed): ListedResource {
+  const born_at = Temporal.Instant.from('2026-01-01T00:00:00Z')
+  return { size: 'small', size_gb: '0', region: null, project: null, tags: [], born_at, ...resource }
+}
+
+export function csv(...rows: readonly string[]): string {
+  return `${[HEADER, ...rows].join('\n')}\n`
+}
+
+/** A row of April 2026. */
+export function row(product: string, description: string, amount: string, project = ''): string {
+  return `${product},,${description},720,2026-04-01 00:00:00 +0000,2026-05-01 00:00:00 +0000,$${amount},${project},iaas`
+}
+
+export async function upload({ call }: Costs, text: string, query = 'period=2026-04') {
+  const headers = { 'content-type': 'text/csv' }
+  return call('POST', `/billing/provider-invoices/import?${query}`, { body: text, headers })
+}
+
+export async function assertSound({ db }: Costs): Promise<void> {
+  assert.deepEqual(await brokenInvariants(db), [])
+}
+
+export async function brokenInvariants(db: Costs['db']): Promise<string[]> {
+  const findings = await runAudit(db.read, costsInvariants)
+  return findings.filter(({ ok }) => !ok).map(({ name }) => name)
+}

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { toJson } from '../../platform/db.ts'
+import { type Bill, type BillLine, billPayload, readDocument } from './document.ts'
+
+const BILL: Bill = {
+  provider: 'digitalocean',
+  external_id: 'bill-1',
+  invoice_number: '514200001',
+  currency: 'USD',
+  amount: '86.92',
+  period_start: Temporal.PlainDate.from('2026-04-01'),
+  period_end: Temporal.PlainDate.from('2026-05-01'),
+}
+
+function line(amount: string, charge_category = 'Usage'): BillLine {
+  return { description: 'web-1', kind: 'droplet', charge_category, amount, tenant_id: null, deployment_id: null }
+}
+
+test('tax is the sum of the tax lines, gross the amount of the bill, net the rest', () => {
+  const payload = billPayload(BILL, [line('80.02'), line('-1.00', 'Credit'), line('5.00', 'Tax'), line('2.90', 'Tax')])
+  assert.deepEqual(
+    [payload.amount_net_minor, payload.amount_tax_minor, payload.amount_gross_minor],
+    [7902n, 790n, 8692n],
+  )
+  assert.deepEqual(
+    payload.lines.map(({ amount_minor, tax }) => [amount_minor, tax]),
+    [[8002n, false], [-100n, false], [500n, true], [290n, true]],
+  )
+  assert.deepEqual(payload.vendor, { name: 'DigitalOcean', category: 'cloud' })
+  assert.equal(payload.issued_on.toString(), '2026-05-01')
+})
+
+test('what rounding leaves over stands on a line of its own', () => {
+  const { lines } = billPayload({ ...BILL, amount: '0.03' }, [line('0.006'), line('0.006'), line('0.006'), line('0.012', 'Tax')])
+  assert.deepEqual(
+    lines.map(({ description, amount_minor, tax }) => [description, amount_minor, tax]),
+    [['web-1', 1n, false], ['web-1', 1n, false], ['web-1', 1n, false], ['Rounding', -1n, false], ['web-1', 1n, true]],
+  )
+})
+
+test('a bill without a printed number goes under its id, and an unknown provider under its own name', () => {
+  const payload = billPayload({ ...BILL, invoice_number: null, provider: 'other' }, [line('86.92')])
+  assert.deepEqual([payload.invoice_number, payload.source, payload.vendor.name], ['bill-1', 'other', 'other'])
+})
+
+const amount = fc.bigInt({ min: -1_000_000_000_000n, max: 1_000_000_000_000n }).map((units) => {
+  const digits = (units < 0n ? -units : units).toString().padStart(6, '0')
+  return `${units < 0n ? '-' : ''}${digits.slice(0, -5)}.${digits.slice(-5)}`
+})
+
+test('whatever the lines, the document adds up', () => {
+  const lines = fc.array(fc.tuple(amount, fc.constantFrom('Usage', 'Tax', 'Credit')), { maxLength: 30 })
+  fc.assert(
+    fc.property(amount, lines, fc.constantFrom('USD', 'JPY', 'BHD'), (total, rows, currency) => {
+      const payload = billPayload({ ...BILL, currency, amount: total }, rows.map(([size, category]) => line(size, category)))
+      const sum = (of: typeof payload.lines) => of.reduce((acc, { amount_minor }) => acc + amount_minor, 0n)
+      assert.equal(payload.amount_net_minor + payload.amount_tax_minor, payload.amount_gross_minor)
+      assert.equal(sum(payload.lines), payload.amount_gross_minor)
+      assert.equal(sum(payload.lines.filter(({ tax }) => tax)), payload.amount_tax_minor)
+    }),
+  )
+})
+
+test('a stored document is read back as it was, amounts beyond the safe integers too', () => {
+  const payload = billPayload({ ...BILL, amount: '90071992547409.93' }, [line('90071992547409.93')])
+  const stored = JSON.parse(toJson(payload))
+  assert.deepEqual(readDocument('provider_invoice', stored), { document: 'provider_invoice', payload })
+  assert.equal(payload.amount_gross_minor, 9007199254740993n)
+})

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Company, testCompany } from './company.fixture.ts'
+
+let company: Company
+
+before(async () => {
+  company = await testCompany()
+})
+after(() => company.close())
+
+/** Invoices April on the second of May and issues it; then it is June, and what comes now for April is late. */
+async function billApril(tenant_id: string): Promise<{ deployment_id: string; april_id: string; number: string }> {
+  company.clock.set('2026-05-02T06:00:00Z')
+  const deployment_id = await company.tenant(tenant_id)
+  await company.subscribe(deployment_id)
+  await company.rollup({ tenant_id })
+  const { id } = await company.invoice(tenant_id)
+  const { number } = await company.post(`/invoices/${id}/issue`)
+  company.clock.set('2026-06-02T06:00:00Z')
+  return { deployment_id, april_id: id, number }
+}
+
+async function adjustments(tenant_id: string, period: string) {
+  const { lines } = await company.invoice(tenant_id, period)
+  return lines
+    .filter((line: { kind: string }) => line.kind === 'adjustment')
+    .map((line: Line) => [line.service_period.start, line.amount_cents])
+}
+
+type Line = { amount_cents: number; service_period: { start: string } }
+
+test('late usage and late LLM usage of an issued month come on the next invoice, with their own service period', async () => {
+  const { deployment_id, april_id, number } = await billApril('late')
+  await company.use(deployment_id, '12', '2026-04-20T00:00:00Z')
+  await company.ask('late', deployment_id, { charge: '0.30', occurred_at: '2026-04-21T00:00:00Z' })
+  await company.rollup({ tenant_id: 'late', period: '2026-05' })
+  const may = await company.invoice('late', '2026-05')
+  const line = may.lines.find((each: { kind: string }) => each.kind === 'adjustment')
+  assert.equal(line.amount_cents, 150)
+  assert.equal(line.deployment_id, deployment_id)
+  assert.equal(line.description, `Adjustment of 2026-04 (${number})`)
+  assert.deepEqual(line.service_period, { start: '2026-04-01', end: '2026-05-01' })
+  assert.deepEqual(line.details, {
+    invoice_id: april_id,
+    invoice_number: number,
+    rated_cents: '5150',
+    billed_cents: '5000',
+    currency: 'AUD',
+  })
+  assert.deepEqual([may.subtotal_cents, may.tax_cents], [5_150, 515])
+  const { formula } = await company.ok('GET', `/invoices/${may.id}/lines/${line.id}/explanation`)
+  assert.equal(formula, '51.50 rated now − 50.00 billed already = 1.50')
+  assert.equal((await company.invoice('late')).subtotal_cents, 5_000)
+})
+
+test('nothing is billed twice: not by a rebuild, not by the month after', async () => {
+  const { deployment_id } = await billApril('once')
+  await company.use(deployment_id, '5', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'once', period: '2026-05' })
+  await company.rollup({ tenant_id: 'once', period: '2026-05', force: true })
+  assert.deepEqual(await adjustments('once', '2026-05'), [['2026-04-01', 50]])
+  await company.post(`/invoices/${(await company.invoice('once', '2026-05')).id}/issue`)
+  company.clock.set('2026-07-02T06:00:00Z')
+  await company.use(deployment_id, '2', '2026-04-22T00:00:00Z')
+  await company.rollup({ tenant_id: 'once', period: '2026-06' })
+  assert.deepEqual(await adjustments('once', '2026-06'), [['2026-04-01', 20]])
+})
+
+test('late usage that is in a draft still counts when the draft is made void', async () => {
+  const { deployment_id } = await billApril('again')
+  await company.use(deployment_id, '5', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'again', period: '2026-05' })
+  await company.post(`/invoices/${(await company.invoice('again', '2026-05')).id}/void`, {})
+  await company.rollup({ tenant_id: 'again', period: '2026-05' })
+  assert.deepEqual(await adjustments('again', '2026-05'), [['2026-04-01', 50]])
+})
+
+test('an adjusted month that is made void and invoiced anew gives the adjustment back', async () => {
+  const { deployment_id, april_id } = await billApril('back')
+  await company.use(deployment_id, '5', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'back', period: '2026-05' })
+  await company.post(`/invoices/${(await company.invoice('back', '2026-05')).id}/issue`)
+  await company.post(`/invoices/${april_id}/void`, { reason: 'wrong address' })
+  await company.rollup({ tenant_id: 'back' })
+  const april = await company.invoice('back')
+  assert.equal(april.subtotal_cents, 5_050)
+  await company.post(`/invoices/${april.id}/issue`)
+  company.clock.set('2026-07-02T06:00:00Z')
+  await company.rollup({ tenant_id: 'back', period: '2026-06' })
+  assert.deepEqual(await adjustments('back', '2026-06'), [['2026-04-01', -50]])
+})
+
+test('a held charge that is released later is late usage', async () => {
+  company.clock.set('2026-05-02T06:00:00Z')
+  const id = await company.tenant('held')
+  await company.subscribe(id)
+  await company.ask('held', id, { id: 'req_held', charge: null, occurred_at: '2026-04-11T00:00:00Z' })
+  await company.rollup({ tenant_id: 'held' })
+  await company.post(`/invoices/${(await company.invoice('held')).id}/issue`)
+  company.clock.set('2026-06-02T06:00:00Z')
+  await company.ask('held', id, { id: 'req_held', charge: '1.25', occurred_at: '2026-04-11T00:00:00Z' })
+  await company.rollup({ tenant_id: 'held', period: '2026-05' })
+  assert.deepEqual(await adjustments('held', '2026-05'), [['2026-04-01', 125]])
+})
+
+test('an issued month is not adjusted when nothing has changed in it', async () => {
+  const { deployment_id } = await billApril('still')
+  await company.use(deployment_id, '5', '2026-05-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'still', period: '2026-05' })
+  assert.deepEqual(await adjustments('still', '2026-05'), [])
+})
+
+test('a subscription that ended in an issued month after the fact is credited', async () => {
+  company.clock.set('2026-05-02T06:00:00Z')
+  const id = await company.tenant('ended')
+  const { id: subscription_id } = await company.subscribe(id)
+  await company.rollup({ tenant_id: 'ended' })
+  await company.post(`/invoices/${(await company.invoice('ended')).id}/issue`)
+  company.clock.set('2026-06-02T06:00:00Z')
+  await company.post(`/subscriptions/${subscription_id}/cancel`, { end_date: '2026-04-16' })
+  await company.rollup({ tenant_id: 'ended', period: '2026-05' })
+  const may = await company.invoice('ended', '2026-05')
+  assert.deepEqual([may.subtotal_cents, may.tax_cents, may.total_cents], [-2_500, -250, -2_750])
+})

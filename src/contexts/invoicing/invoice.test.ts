@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { period } from '../../kernel/period.ts'
+import type { QuoteFacts } from '../pricing/index.ts'
+import { inputsHash } from './inputs-hash.ts'
+import { creditTaxCents, owedCents } from './invoice.ts'
+
+const INVOICE = { tax_cents: 642n, total_cents: 7_064n, currency: 'AUD' }
+
+test('the tax of a credit is its part by the invoice’s ratio, rounded half up', () => {
+  assert.equal(creditTaxCents(INVOICE, { credited_cents: 0n, amount_cents: 1_100n }), 100n)
+  assert.equal(creditTaxCents(INVOICE, { credited_cents: 0n, amount_cents: 5n }), 0n)
+  assert.equal(creditTaxCents(INVOICE, { credited_cents: 0n, amount_cents: 6n }), 1n)
+})
+
+test('credits that add up to the invoice carry exactly its tax, however they are cut', () => {
+  fc.assert(
+    fc.property(fc.array(fc.bigInt({ min: 1n, max: 7_063n }), { maxLength: 8 }), (cuts) => {
+      const bounds = [...new Set([0n, ...cuts, INVOICE.total_cents])].toSorted((a, b) => Number(a - b))
+      const parts = bounds.slice(1).map((end, index) => ({
+        credited_cents: bounds[index] ?? 0n,
+        amount_cents: end - (bounds[index] ?? 0n),
+      }))
+      const taxes = parts.map((part) => creditTaxCents(INVOICE, part))
+      assert.equal(
+        taxes.reduce((total, tax) => total + tax, 0n),
+        INVOICE.tax_cents,
+      )
+      assert.ok(taxes.every((tax, index) => tax >= 0n && tax <= (parts[index]?.amount_cents ?? 0n)))
+    }),
+  )
+})
+
+test('what is owed falls with payments and with credit, below zero when a refund is due', () => {
+  assert.equal(owedCents(INVOICE, { paid_cents: 7_000n, credited_cents: 0n }), 64n)
+  assert.equal(owedCents(INVOICE, { paid_cents: 7_064n, credited_cents: 100n }), -100n)
+})
+
+test('the hash of the facts does not depend on the order of keys, and on nothing less than the facts', () => {
+  const facts = (usage: Record<string, string>): QuoteFacts => ({
+    currency: 'AUD',
+    period: period('2026-04-01', '2026-05-01'),
+    tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+    subscriptions: [
+      {
+        deployment_id: 'd',
+        subscription_id: 's',
+        segments: [
+          {
+            active: period('2026-04-01', '2026-05-01'),
+            mode: 'normal',
+            plan: {
+              code: 'studio',
+              version: 1,
+              name: 'Studio',
+              currency: 'AUD',
+              interval: 'month',
+              base_price_cents: 5_000n,
+              proration: 'daily',
+              charges: [],
+            },
+            addons: [],
+            usage,
+          },
+        ],
+      },
+    ],
+    llm: [],
+    adjustments: [],
+  })
+  assert.equal(inputsHash(facts({ a: '1', b: '2' })), inputsHash(facts({ b: '2', a: '1' })))
+  assert.notEqual(inputsHash(facts({ a: '1', b: '2' })), inputsHash(facts({ a: '2', b: '1' })))
+})
