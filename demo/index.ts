@@ -74,9 +74,7 @@ export async function runDemo(options: { json?: true; serve: boolean }): Promise
 
     say(`Invoicing ${PERIOD} …`)
     await operator.post('/invoices/rollup', { period: PERIOD })
-    for (const draft of await operator.list<{ id: string }>(`/invoices?period=${PERIOD}&status=draft`)) {
-      await operator.post(`/invoices/${draft.id}/issue`, {})
-    }
+    await issueDrafts(operator)
 
     say('Pushing bills and invoices to the finance service …')
     await pushDue(app.edge, { client: app.finance })
@@ -124,6 +122,14 @@ async function refuseOthersBooks(operator: Client): Promise<void> {
   const others = (await operator.list<{ id: string }>('/tenants')).filter((tenant) => !known.has(tenant.id))
   if (others.length > 0) {
     throw othersBooks(`The database has tenants that are not the demo's (${others.length}). Set ARCADIA_DATA_DIR or DATABASE_URL to another one.`)
+  }
+}
+
+/** In the order of the tenants, so that every run gives the same numbers. */
+async function issueDrafts(operator: Client): Promise<void> {
+  const drafts = await operator.list<{ id: string; tenant_id: string }>(`/invoices?period=${PERIOD}&status=draft`)
+  for (const { id } of drafts.toSorted((a, b) => a.tenant_id.localeCompare(b.tenant_id))) {
+    await operator.post(`/invoices/${id}/issue`, {})
   }
 }
 

@@ -68,7 +68,7 @@ const WORKED_EXAMPLE = { tenant_id: 'boab', subtotal_cents: 6422, tax_cents: 642
 
 export async function readReport(operator: Client, { app, finance }: { app: Application; finance: Finance }): Promise<Report> {
   const bills = (await operator.list<Bill>('/billing/provider-invoices')).filter((bill) => bill.status === 'issued')
-  const invoices = await operator.list<InvoiceRow & { status: string }>(`/invoices?period=${PERIOD}`)
+  const invoices = await operator.list<InvoiceRow & { number: string }>(`/invoices?period=${PERIOD}`)
   const margin = await operator.get<Margin>(`/margin?period=${PERIOD}&group_by=deployment`)
   const lines = await operator.list<CostLine>(`/billing/cost-lines?period=${PERIOD}`)
   const documents = finance.documents()
@@ -81,7 +81,7 @@ export async function readReport(operator: Client, { app, finance }: { app: Appl
       amount_cents: cents(amount),
       tax_cents: cents(tax_amount),
     })),
-    invoices: invoices.map(({ tenant_id, subtotal_cents, tax_cents, total_cents }) => ({
+    invoices: byNumber(invoices).map(({ tenant_id, subtotal_cents, tax_cents, total_cents }) => ({
       tenant_id,
       period: PERIOD,
       subtotal_cents,
@@ -193,7 +193,7 @@ async function printInvoices(operator: Client): Promise<void> {
   const invoices = await operator.list<{ id: string; number: string; tenant_id: string; subtotal_cents: number; tax_cents: number; total_cents: number }>(
     `/invoices?period=${PERIOD}`,
   )
-  for (const { id, number, tenant_id, subtotal_cents, tax_cents, total_cents } of invoices) {
+  for (const { id, number, tenant_id, subtotal_cents, tax_cents, total_cents } of byNumber(invoices)) {
     const { lines } = await operator.get<{ lines: InvoiceLine[] }>(`/invoices/${id}`)
     print(heading(`Invoice ${number} to ${tenant_id}`))
     print(
@@ -240,6 +240,10 @@ async function printMargin(operator: Client): Promise<void> {
 async function readSlugs(operator: Client): Promise<Map<string, string>> {
   const deployments = await operator.list<{ id: string; tenant_id: string; slug: string }>('/deployments')
   return new Map(deployments.map(({ id, tenant_id, slug }) => [id, `${tenant_id}/${slug}`]))
+}
+
+function byNumber<T extends { number: string }>(invoices: readonly T[]): T[] {
+  return invoices.toSorted((a, b) => a.number.localeCompare(b.number))
 }
 
 function percent(share: string | null): string {

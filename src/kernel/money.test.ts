@@ -84,11 +84,6 @@ test('the parts of a split add up exactly, and each is within one unit of its ex
 })
 
 test('what is left of a split goes to the largest remainders, the earlier one on a tie', () => {
-  const split = (total: bigint, ...list: string[]) =>
-    splitByLargestRemainder(
-      total,
-      list.map((weight) => decimal(weight)),
-    )
   assert.deepEqual(split(100n, '1', '1', '1'), [34n, 33n, 33n])
   assert.deepEqual(split(-100n, '1', '1', '1'), [-34n, -33n, -33n])
   assert.deepEqual(split(10n, '1', '2', '0'), [3n, 7n, 0n])
@@ -100,3 +95,10 @@ test('a split without weight, or with a negative one, is a bug', () => {
   assert.throws(() => splitByLargestRemainder(1n, [decimal('0')]), InvariantError)
   assert.throws(() => splitByLargestRemainder(1n, [decimal('-1'), decimal('2')]), InvariantError)
 })
+
+function split(total: bigint, ...weights: string[]): bigint[] {
+  return splitByLargestRemainder(
+    total,
+    weights.map((weight) => decimal(weight)),
+  )
+}

@@ -256,10 +256,6 @@ function encodingPool(pool: pg.Pool): pg.Pool {
 type PGliteQuery = Pick<PGliteTransaction, 'query'>
 
 function encodingPGlite(pglite: PGlite): PGlite {
-  const encodingQuery =
-    (target: PGliteQuery): PGliteQuery['query'] =>
-    (text, values, options) =>
-      target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
   return new Proxy(pglite, {
     get: (target, name) => {
       if (name === 'query') return encodingQuery(target)
@@ -271,6 +267,11 @@ function encodingPGlite(pglite: PGlite): PGlite {
       return typeof member === 'function' ? member.bind(target) : member
     },
   })
+}
+
+function encodingQuery(target: PGliteQuery): PGliteQuery['query'] {
+  return (text, values, options) =>
+    target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
 }
 
 /** Values already encoded as text go through as they are, also where PGlite would insist on a `Date` or a number. */

@@ -190,14 +190,6 @@ describe('what is not there', () => {
 })
 
 describe('a token', () => {
-  const now = () => harness.clock.now()
-  const seconds = (offset: number) => Math.floor(now().epochMilliseconds / 1_000) + offset
-  const bearer = async (authorization: string | undefined) =>
-    harness.call('GET', '/whose', { as: 'nobody', headers: authorization === undefined ? {} : { authorization } })
-  const key = (secret: string) => new TextEncoder().encode(secret)
-  const claims = (alg = 'HS256') =>
-    new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg }).setSubject('me')
-
   test('is required, and must be whole, in time and signed with our secret', async () => {
     const refused: Record<string, string | undefined> = {
       none: undefined,
@@ -243,7 +235,7 @@ describe('a token', () => {
   test('of a tenant’s role that names no tenant may do nothing', async () => {
     const token = await mintToken(
       { sub: 'me', role: 'tenant_user', tenant_id: null },
-      { secret: harness.jwt_secret, now: now(), ttl: Temporal.Duration.from({ minutes: 1 }) },
+      { secret: harness.jwt_secret, now: harness.clock.now(), ttl: Temporal.Duration.from({ minutes: 1 }) },
     )
     assert.equal((await bearer(`Bearer ${token}`)).status, 403)
   })
@@ -284,7 +276,6 @@ test('a bug is answered as an internal error that tells nothing', async () => {
 })
 
 test('a route that does not say who may call it is refused at start', async () => {
-  const open = (app: App): void => void app.get('/open', async () => ({}))
   await assert.rejects(
     () => testHttp(() => [open], { db: harness.db }),
     /GET \/api\/v1\/open does not say who may call it/,
@@ -312,10 +303,7 @@ describe('operations', () => {
 
   test('the program is ready, or says why it is not', async () => {
     assert.deepEqual((await inject('/readyz')).json(), { status: 'ready' })
-    const ready = async () => {
-      throw schemaMismatch('2 migrations are not applied.')
-    }
-    const { app } = await testHttp(() => [], { db: harness.db, ready })
+    const { app } = await testHttp(() => [], { db: harness.db, ready: behind })
     const answer = await app.inject('/readyz')
     assert.equal(answer.statusCode, 503)
     assert.equal(answer.json().detail, '2 migrations are not applied.')
@@ -339,6 +327,33 @@ describe('operations', () => {
     assert.equal((await app.inject({ url: '/metrics', remoteAddress: '10.0.0.7' })).statusCode, 200)
     await app.close()
   })
-
-  const inject = (url: string, remoteAddress = '127.0.0.1') => harness.app.inject({ url, remoteAddress })
 })
+
+function key(secret: string): Uint8Array {
+  return new TextEncoder().encode(secret)
+}
+
+function claims(alg = 'HS256'): SignJWT {
+  return new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg }).setSubject('me')
+}
+
+function open(app: App): void {
+  app.get('/open', async () => ({}))
+}
+
+async function behind(): Promise<void> {
+  throw schemaMismatch('2 migrations are not applied.')
+}
+
+function inject(url: string, remoteAddress = '127.0.0.1') {
+  return harness.app.inject({ url, remoteAddress })
+}
+
+/** Seconds since the epoch, `offset` from the frozen clock. */
+function seconds(offset: number): number {
+  return harness.clock.now().epochMilliseconds / 1_000 + offset
+}
+
+function bearer(authorization: string | undefined) {
+  return harness.call('GET', '/whose', { as: 'nobody', headers: authorization === undefined ? {} : { authorization } })
+}

@@ -133,7 +133,14 @@ function validateStrictly(app: App): void {
 
 function createValidator(options: { coerceTypes: boolean }): Ajv {
   return ajvFormats.default(
-    new Ajv({ ...options, removeAdditional: false, useDefaults: true, allErrors: true, discriminator: true, strict: false }),
+    new Ajv({
+      ...options,
+      removeAdditional: false,
+      useDefaults: true,
+      allErrors: true,
+      discriminator: true,
+      strict: false,
+    }),
   )
 }
 

@@ -97,19 +97,14 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
   })
 
   test('rows that are there already can be passed over, and are not counted', async () => {
-    const insert = (rows: object[]) =>
-      db.transaction((tx) =>
-        insertRows(within<'platform'>(tx), 'platform.idempotency_key', rows, { on_conflict: 'do nothing' }),
-      )
-    assert.equal(await insert(keys('twice', 2)), 2)
-    assert.equal(await insert(keys('twice', 3)), 1)
-    assert.equal(await insert([]), 0)
+    assert.equal(await insertNewKeys(db, keys('twice', 2)), 2)
+    assert.equal(await insertNewKeys(db, keys('twice', 3)), 1)
+    assert.equal(await insertNewKeys(db, []), 0)
   })
 
   test('a violated constraint comes out as the problem that claimed it', async () => {
-    const insert = () => db.transaction((tx) => sql`insert into platform.sample (id) values ('taken')`.execute(tx))
-    await insert()
-    await assert.rejects(insert, { code: sampleExists.kind.code, status: 409 })
+    await insertSample(db, 'taken')
+    await assert.rejects(() => insertSample(db, 'taken'), { code: sampleExists.kind.code, status: 409 })
   })
 
   test('a violated constraint that nobody claimed stays a bug', async () => {
@@ -129,7 +124,7 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
       /changed my mind/,
     )
     assert.equal(await readSample(db, 'undone'), undefined)
-    await db.transaction((tx) => sql`insert into platform.sample (id) values ('undone')`.execute(tx))
+    await insertSample(db, 'undone')
     assert.notEqual(await readSample(db, 'undone'), undefined)
   })
 
@@ -137,6 +132,16 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
     await assert.rejects(() => db.script("insert into platform.sample (id) values ('script'); select 1 / 0"))
     assert.equal(await readSample(db, 'script'), undefined)
   })
+}
+
+function insertNewKeys(db: Database, rows: object[]): Promise<number> {
+  return db.transaction((tx) =>
+    insertRows(within<'platform'>(tx), 'platform.idempotency_key', rows, { on_conflict: 'do nothing' }),
+  )
+}
+
+async function insertSample(db: Database, id: string): Promise<void> {
+  await db.transaction((tx) => sql`insert into platform.sample (id) values (${id})`.execute(tx))
 }
 
 async function readSample(db: Database, id: string): Promise<Sample | undefined> {

@@ -22,17 +22,14 @@ export async function startCosts(provider: DigitalOcean | null = null) {
 
 export type Costs = Awaited<ReturnType<typeof startCosts>>
 
+/** Truncated, because issued bills refuse to be deleted. */
 export async function emptyTables({ db, issued }: Costs): Promise<void> {
   issued.length = 0
-  await db.transaction(async (tx) => {
-    await tx.deleteFrom('costs.allocation_rule').execute()
-    await tx.deleteFrom('costs.remembered_assignment').execute()
-    // Only here may an issued bill go: by being a preview first.
-    await tx.deleteFrom('costs.balance').execute()
-  })
+  await db.script('truncate tenants.tenant, costs.provider_invoice, costs.allocation_rule, costs.balance cascade')
+  await db.script('truncate inventory.resource cascade')
 }
 
-/** Deployments of one tenant; made if they are not there. */
+/** A deployment of a tenant, which is made if it is not there. */
 export async function deploy({ db, ids, clock }: Edge, tenant_id: string, slug: string): Promise<string> {
   return db.transaction(async (tx) => {
     const tenant = await tx.selectFrom('tenants.tenant').select('id').where('id', '=', tenant_id).executeTakeFirst()

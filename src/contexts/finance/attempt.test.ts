@@ -24,13 +24,18 @@ test('after twenty attempts it stays failed', () => {
 })
 
 test('a refusal fails at once; a busy, broken or silent service does not', () => {
-  for (const status of [400, 401, 403, 404, 409, 422]) assert.equal(pauseInMinutes(failure('http', status), 1), null, `${status}`)
-  for (const status of [301, 408, 429, 500, 503]) assert.equal(pauseInMinutes(failure('http', status), 1), 1, `${status}`)
+  for (const status of [400, 401, 403, 404, 409, 422])
+    assert.equal(pauseInMinutes(failure('http', status), 1), null, `${status}`)
+  for (const status of [301, 408, 429, 500, 503])
+    assert.equal(pauseInMinutes(failure('http', status), 1), 1, `${status}`)
   for (const reason of ['timeout', 'network'] as const) assert.equal(pauseInMinutes(failure(reason), 1), 1, reason)
   assert.equal(pauseInMinutes(failure('invalid_response', 200), 1), 1)
 })
 
 test('a service that does not answer is unreachable, one that answers badly is not', () => {
   assert.deepEqual([isUnreachable(failure('timeout')), isUnreachable(failure('network'))], [true, true])
-  assert.deepEqual([isUnreachable(failure('http', 500)), isUnreachable(failure('invalid_response', 200))], [false, false])
+  assert.deepEqual(
+    [isUnreachable(failure('http', 500)), isUnreachable(failure('invalid_response', 200))],
+    [false, false],
+  )
 })

@@ -1,4 +1,4 @@
-import { OutboundError } from '../../platform/outbound.ts'
+import type { OutboundError } from '../../platform/outbound.ts'
 
 /** Together with the pauses between them, some three days. */
 const ATTEMPTS_MAX = 20

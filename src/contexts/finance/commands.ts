@@ -33,8 +33,16 @@ export async function queueInvoice(
 }
 
 /** Whatever became of it so far, the push is due now. False when there is none. */
-export async function retryPush(tx: ContextTx<'finance'>, id: string, { now }: { now: Temporal.Instant }): Promise<boolean> {
-  const { numUpdatedRows } = await tx.updateTable('finance.push').set(dueAt(now)).where('id', '=', id).executeTakeFirst()
+export async function retryPush(
+  tx: ContextTx<'finance'>,
+  id: string,
+  { now }: { now: Temporal.Instant },
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('finance.push')
+    .set(dueAt(now))
+    .where('id', '=', id)
+    .executeTakeFirst()
   return numUpdatedRows === 1n
 }
 
@@ -57,7 +65,10 @@ export async function shelvePushes(tx: ContextTx<'finance'>): Promise<number> {
 export type Claim = PushDocument & { id: string; attempts: number; claimed_until: Temporal.Instant }
 
 /** Takes the push that has been due longest, for one attempt: counted here, so that a crash counts too. */
-export async function claimPush(tx: ContextTx<'finance'>, { now }: { now: Temporal.Instant }): Promise<Claim | undefined> {
+export async function claimPush(
+  tx: ContextTx<'finance'>,
+  { now }: { now: Temporal.Instant },
+): Promise<Claim | undefined> {
   const claimed_until = now.add(CLAIM_TIME)
   const row = await tx
     .updateTable('finance.push')
@@ -104,7 +115,10 @@ export async function recordFailure(
   return status
 }
 
-type PushState = Omit<DB['finance.push'], 'id' | 'document' | 'source' | 'external_id' | 'tenant_id' | 'payload' | 'created_at'>
+type PushState = Omit<
+  DB['finance.push'],
+  'id' | 'document' | 'source' | 'external_id' | 'tenant_id' | 'payload' | 'created_at'
+>
 
 /** Does nothing when the claim has passed to another or the document was queued again: that one is still to be sent. */
 async function recordAttempt(tx: ContextTx<'finance'>, claim: Claim, state: Partial<PushState>): Promise<void> {

@@ -26,17 +26,33 @@ test('tax is the sum of the tax lines, gross the amount of the bill, net the res
   )
   assert.deepEqual(
     payload.lines.map(({ amount_minor, tax }) => [amount_minor, tax]),
-    [[8002n, false], [-100n, false], [500n, true], [290n, true]],
+    [
+      [8002n, false],
+      [-100n, false],
+      [500n, true],
+      [290n, true],
+    ],
   )
   assert.deepEqual(payload.vendor, { name: 'DigitalOcean', category: 'cloud' })
   assert.equal(payload.issued_on.toString(), '2026-05-01')
 })
 
 test('what rounding leaves over stands on a line of its own', () => {
-  const { lines } = billPayload({ ...BILL, amount: '0.03' }, [line('0.006'), line('0.006'), line('0.006'), line('0.012', 'Tax')])
+  const { lines } = billPayload({ ...BILL, amount: '0.03' }, [
+    line('0.006'),
+    line('0.006'),
+    line('0.006'),
+    line('0.012', 'Tax'),
+  ])
   assert.deepEqual(
     lines.map(({ description, amount_minor, tax }) => [description, amount_minor, tax]),
-    [['web-1', 1n, false], ['web-1', 1n, false], ['web-1', 1n, false], ['Rounding', -1n, false], ['web-1', 1n, true]],
+    [
+      ['web-1', 1n, false],
+      ['web-1', 1n, false],
+      ['web-1', 1n, false],
+      ['Rounding', -1n, false],
+      ['web-1', 1n, true],
+    ],
   )
 })
 
@@ -54,7 +70,10 @@ test('whatever the lines, the document adds up', () => {
   const lines = fc.array(fc.tuple(amount, fc.constantFrom('Usage', 'Tax', 'Credit')), { maxLength: 30 })
   fc.assert(
     fc.property(amount, lines, fc.constantFrom('USD', 'JPY', 'BHD'), (total, rows, currency) => {
-      const payload = billPayload({ ...BILL, currency, amount: total }, rows.map(([size, category]) => line(size, category)))
+      const payload = billPayload(
+        { ...BILL, currency, amount: total },
+        rows.map(([size, category]) => line(size, category)),
+      )
       const sum = (of: typeof payload.lines) => of.reduce((acc, { amount_minor }) => acc + amount_minor, 0n)
       assert.equal(payload.amount_net_minor + payload.amount_tax_minor, payload.amount_gross_minor)
       assert.equal(sum(payload.lines), payload.amount_gross_minor)

@@ -73,8 +73,16 @@ export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload
     amount_tax_minor: tax,
     amount_gross_minor: gross,
     lines: [
-      ...roundedTo(gross - tax, lines.filter((line) => !isTax(line)).map((line) => documentLine(line, bill.currency)), false),
-      ...roundedTo(tax, taxLines.map((line) => documentLine(line, bill.currency)), true),
+      ...roundedTo(
+        gross - tax,
+        lines.filter((line) => !isTax(line)).map((line) => documentLine(line, bill.currency)),
+        false,
+      ),
+      ...roundedTo(
+        tax,
+        taxLines.map((line) => documentLine(line, bill.currency)),
+        true,
+      ),
     ],
   }
 }
@@ -159,7 +167,10 @@ const StoredInvoice = Type.Object({
   }),
 })
 
-function documentLine({ description, kind, amount, tenant_id, deployment_id, ...line }: BillLine, currency: Currency): DocumentLine {
+function documentLine(
+  { description, kind, amount, tenant_id, deployment_id, ...line }: BillLine,
+  currency: Currency,
+): DocumentLine {
   const amount_minor = toMinor(decimal(amount), currency)
   return { description, kind, amount_minor, tax: isTax(line), tenant_id, deployment_id }
 }
@@ -167,7 +178,14 @@ function documentLine({ description, kind, amount, tenant_id, deployment_id, ...
 function roundedTo(total: bigint, lines: readonly DocumentLine[], tax: boolean): DocumentLine[] {
   const difference = total - lines.reduce((sum, line) => sum + line.amount_minor, 0n)
   if (difference === 0n) return [...lines]
-  const rounding = { description: 'Rounding', kind: 'rounding', amount_minor: difference, tax, tenant_id: null, deployment_id: null }
+  const rounding = {
+    description: 'Rounding',
+    kind: 'rounding',
+    amount_minor: difference,
+    tax,
+    tenant_id: null,
+    deployment_id: null,
+  }
   return [...lines, rounding]
 }
 

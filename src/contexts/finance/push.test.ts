@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { sql } from 'kysely'
 import { type FinanceStandIn, startFinanceStandIn } from '../../../demo/finance/index.ts'
@@ -48,10 +47,13 @@ test('a bill and an invoice are created in the books once, and updated when they
     tenant_invoice: { created: 1, updated: 1 },
   })
   const rows = await list()
-  assert.deepEqual(rows.map(({ document, status, action, attempts }) => [document, status, action, attempts]), [
-    ['invoice', 'pushed', 'updated', 1],
-    ['provider_invoice', 'pushed', 'updated', 1],
-  ])
+  assert.deepEqual(
+    rows.map(({ document, status, action, attempts }) => [document, status, action, attempts]),
+    [
+      ['invoice', 'pushed', 'updated', 1],
+      ['provider_invoice', 'pushed', 'updated', 1],
+    ],
+  )
 })
 
 test('the books get the bill exactly, its tax apart', async () => {
@@ -92,7 +94,14 @@ test('the books get the invoice with its buyer, dated in the tenant’s zone', a
     amount_tax_minor: 642,
     amount_gross_minor: 7064,
     lines: [
-      { description: 'Studio', kind: 'plan_base', amount_minor: 6422, tax: false, tenant_id: 't_1', deployment_id: WEB },
+      {
+        description: 'Studio',
+        kind: 'plan_base',
+        amount_minor: 6422,
+        tax: false,
+        tenant_id: 't_1',
+        deployment_id: WEB,
+      },
       { description: 'GST 10 %', kind: 'tax', amount_minor: 642, tax: true, tenant_id: 't_1', deployment_id: null },
     ],
   })
@@ -100,7 +109,10 @@ test('the books get the invoice with its buyer, dated in the tenant’s zone', a
 
 test('a preview bill and a draft invoice never get into the outbox', async () => {
   const options = { now: NOW, id: WEB }
-  await assert.rejects(harness.db.transaction((tx) => queueBill(tx, { provider_invoice_id: PREVIEW }, options)), /only issued bills/)
+  await assert.rejects(
+    harness.db.transaction((tx) => queueBill(tx, { provider_invoice_id: PREVIEW }, options)),
+    /only issued bills/,
+  )
   await assert.rejects(
     harness.db.transaction((tx) => queueInvoice(tx, { tenant_id: 't_1', invoice_id: DRAFT }, options)),
     /only issued invoices/,
@@ -125,10 +137,13 @@ test('a service that fails is tried again after a pause that grows, and then cat
   assert.match(row?.last_error ?? '', /status 500/)
   harness.clock.set(NOW.add({ minutes: 3 }))
   assert.equal((await push()).pushed, 2)
-  assert.deepEqual((await list()).map(({ status, attempts, last_error }) => [status, attempts, last_error]), [
-    ['pushed', 3, null],
-    ['pushed', 3, null],
-  ])
+  assert.deepEqual(
+    (await list()).map(({ status, attempts, last_error }) => [status, attempts, last_error]),
+    [
+      ['pushed', 3, null],
+      ['pushed', 3, null],
+    ],
+  )
 })
 
 test('a service that never answers stops the run after one document, and nothing is lost', async () => {
@@ -145,14 +160,22 @@ test('a service that never answers stops the run after one document, and nothing
 
 test('a wrong secret fails at once and shows, until it is retried with the right one', async () => {
   await queue('bill')
-  assert.deepEqual(await push(clientOf(books.url, 'another-secret-that-the-service-does-not-know')), { configured: true, pushed: 0, waiting: 0, failed: 1 })
+  assert.deepEqual(await push(clientOf(books.url, 'another-secret-that-the-service-does-not-know')), {
+    configured: true,
+    pushed: 0,
+    waiting: 0,
+    failed: 1,
+  })
   const [failed] = await list('?status=failed')
   assert.deepEqual([failed?.status, failed?.attempts, failed?.next_attempt_at], ['failed', 1, null])
   assert.match(failed?.last_error ?? '', /status 401/)
   assert.equal((await push()).pushed, 0)
 
   const answer = await harness.call('POST', `/finance/pushes/${failed?.id}/retry`)
-  assert.deepEqual([answer.status, answer.body.data.status, answer.body.data.attempts, answer.body.data.last_error], [200, 'pending', 0, null])
+  assert.deepEqual(
+    [answer.status, answer.body.data.status, answer.body.data.attempts, answer.body.data.last_error],
+    [200, 'pending', 0, null],
+  )
   assert.deepEqual(harness.enqueued, [{ job: 'finance.push-due', payload: {} }])
   assert.equal((await push()).pushed, 1)
 })
@@ -163,7 +186,10 @@ test('a pushed document is pushed again when asked, and stays one document', asy
   const [row] = await list()
   assert.equal((await harness.call('POST', `/finance/pushes/${row?.id}/retry`)).status, 200)
   await push()
-  assert.deepEqual(books.documents().map(({ actions }) => actions), [{ created: 1, updated: 1 }])
+  assert.deepEqual(
+    books.documents().map(({ actions }) => actions),
+    [{ created: 1, updated: 1 }],
+  )
   assert.equal((await list())[0]?.action, 'updated')
 })
 
@@ -177,17 +203,23 @@ test('without a configured service pushes wait and say so, and go out once there
   })
   assert.deepEqual((await list('?status=not_configured')).length, 2)
   const [configured] = financeJobs(harness.edge, { client: clientOf(books.url) })
-  assert.deepEqual(await configured?.handle({}, run), { outcome: 'done', detail: '2 pushed, 0 to be tried again, 0 failed' })
+  assert.deepEqual(await configured?.handle({}, run), {
+    outcome: 'done',
+    detail: '2 pushed, 0 to be tried again, 0 failed',
+  })
 })
 
 test('two runs at once send each document once', async () => {
   await queueAll()
   const runs = await Promise.all([push(), push()])
   assert.equal(runs[0].pushed + runs[1].pushed, 2)
-  assert.deepEqual(books.documents().map(({ actions }) => actions), [
-    { created: 1, updated: 0 },
-    { created: 1, updated: 0 },
-  ])
+  assert.deepEqual(
+    books.documents().map(({ actions }) => actions),
+    [
+      { created: 1, updated: 0 },
+      { created: 1, updated: 0 },
+    ],
+  )
 })
 
 test('a document that is queued again while it is being sent is sent once more', async () => {
@@ -204,12 +236,18 @@ test('a document that is queued again while it is being sent is sent once more',
   }
   await push(interrupted)
   assert.equal(sent, 2)
-  assert.deepEqual((await list()).map(({ status, action }) => [status, action]), [['pushed', 'updated']])
+  assert.deepEqual(
+    (await list()).map(({ status, action }) => [status, action]),
+    [['pushed', 'updated']],
+  )
 })
 
 test('a run that dies leaves its claim, which ends by itself', async () => {
   await queue('bill')
-  const dying: FinanceClient = { ...clientOf(books.url), importBill: () => Promise.reject(new Error('the process dies')) }
+  const dying: FinanceClient = {
+    ...clientOf(books.url),
+    importBill: () => Promise.reject(new Error('the process dies')),
+  }
   await assert.rejects(push(dying), /the process dies/)
   assert.equal((await push()).pushed, 0)
   harness.clock.set(NOW.add({ minutes: 10 }))
@@ -222,9 +260,13 @@ test('the outbox shows amounts as integers, page by page, to the operator only',
   const first = await harness.call('GET', '/finance/pushes?limit=1')
   const second = await harness.call('GET', `/finance/pushes?limit=1&cursor=${first.body.next_cursor}`)
   const rows = [...first.body.data, ...second.body.data]
-  assert.deepEqual(rows.map((row) => row.payload.amount_gross_minor).toSorted(), [7064, 8692])
+  assert.deepEqual(new Set(rows.map((row) => row.payload.amount_gross_minor)), new Set([7064, 8692]))
   assert.equal(second.body.next_cursor, null)
-  for (const [as, status] of [['nobody', 401], ['gateway', 403], [{ tenant: 't_1' }, 403]] as const) {
+  for (const [as, status] of [
+    ['nobody', 401],
+    ['gateway', 403],
+    [{ tenant: 't_1' }, 403],
+  ] as const) {
     assert.equal((await harness.call('GET', '/finance/pushes', { as })).status, status)
     assert.equal((await harness.call('POST', `/finance/pushes/${WEB}/retry`, { as })).status, status)
   }
@@ -243,13 +285,17 @@ test('an unknown push is not found and an unknown question refused', async () =>
 
 test('the audit finds an issued document that is not in the outbox, and one that does not add up', async () => {
   const broken = async () =>
-    (await runAudit(harness.db.read, financeInvariants)).filter(({ ok }) => !ok).map(({ name, violations }) => [name, violations.length])
+    (await runAudit(harness.db.read, financeInvariants))
+      .filter(({ ok }) => !ok)
+      .map(({ name, violations }) => [name, violations.length])
   await queueAll()
   assert.deepEqual(await broken(), [])
   await harness.db.transaction(async (tx) => {
     await tx.deleteFrom('finance.push').where('document', '=', 'invoice').execute()
     await sql`
-      update finance.push set external_id = 'preview', payload = jsonb_set(payload, '{amount_net_minor}', '"7901"')`.execute(tx)
+      update finance.push set external_id = 'preview', payload = jsonb_set(payload, '{amount_net_minor}', '"7901"')`.execute(
+      tx,
+    )
   })
   assert.deepEqual(await broken(), [
     ['finance.issued-documents-are-in-the-outbox', 2],
@@ -258,7 +304,15 @@ test('the audit finds an issued document that is not in the outbox, and one that
   ])
 })
 
-type Row = { id: string; document: string; status: string; action: string; attempts: number; next_attempt_at: string; last_error: string | null }
+type Row = {
+  id: string
+  document: string
+  status: string
+  action: string
+  attempts: number
+  next_attempt_at: string
+  last_error: string | null
+}
 
 async function list(query = ''): Promise<Row[]> {
   const answer = await harness.call('GET', `/finance/pushes${query}`)
@@ -291,9 +345,10 @@ function clientOf(base_url: string, jwt_secret = SECRET): FinanceClient {
 async function serve(answer: Parameters<typeof createServer>[1]): Promise<{ url: string; close(): void }> {
   const server: Server = createServer(answer)
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${address.port}`,
     close: () => {
       server.closeAllConnections()
       server.close()
@@ -305,14 +360,47 @@ async function storeBooks(): Promise<void> {
   await harness.db.transaction(async (tx) => {
     const stamps = { created_at: ISSUED_AT, updated_at: ISSUED_AT }
     await insertRows(within<'tenants'>(tx), 'tenants.tenant', [
-      { id: 't_1', legal_name: 'Renamed since', country: 'AU', currency: 'AUD', timezone: 'Australia/Sydney', tax_treatment: 'exempt', ...stamps },
+      {
+        id: 't_1',
+        legal_name: 'Renamed since',
+        country: 'AU',
+        currency: 'AUD',
+        timezone: 'Australia/Sydney',
+        tax_treatment: 'exempt',
+        ...stamps,
+      },
     ])
     await insertRows(within<'deployments'>(tx), 'deployments.deployment', [
-      { id: WEB, tenant_id: 't_1', slug: 'web', display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, ...stamps },
+      {
+        id: WEB,
+        tenant_id: 't_1',
+        slug: 'web',
+        display_name: 'x',
+        llm_mode: 'off',
+        status: 'active',
+        billing_action_suspended: false,
+        ...stamps,
+      },
     ])
-    const bill = { provider: 'digitalocean', currency: 'USD', amount: '86.92', lines_amount: '86.92', content_hash: 'x', announced_at: ISSUED_AT, ingested_at: ISSUED_AT, ...MONTH }
+    const bill = {
+      provider: 'digitalocean',
+      currency: 'USD',
+      amount: '86.92',
+      lines_amount: '86.92',
+      content_hash: 'x',
+      announced_at: ISSUED_AT,
+      ingested_at: ISSUED_AT,
+      ...MONTH,
+    }
     // `gap` is generated, so the columns are named.
-    const columns = (row: typeof bill & { id: string; external_id: string; invoice_number: string | null; status: 'issued' | 'preview' }) => ({
+    const columns = (
+      row: typeof bill & {
+        id: string
+        external_id: string
+        invoice_number: string | null
+        status: 'issued' | 'preview'
+      },
+    ) => ({
       ...row,
       period_start: Temporal.PlainDate.from(row.period_start),
       period_end: Temporal.PlainDate.from(row.period_end),
@@ -324,21 +412,97 @@ async function storeBooks(): Promise<void> {
         columns({ ...bill, id: PREVIEW, external_id: 'preview', invoice_number: null, status: 'preview' }),
       ])
       .execute()
-    const line = { provider_invoice_id: BILL, provider: 'digitalocean', product: 'x', currency: 'USD', charge_start: ISSUED_AT, charge_end: ISSUED_AT, match_reason: 'x' }
+    const line = {
+      provider_invoice_id: BILL,
+      provider: 'digitalocean',
+      product: 'x',
+      currency: 'USD',
+      charge_start: ISSUED_AT,
+      charge_end: ISSUED_AT,
+      match_reason: 'x',
+    }
     await insertRows(within<'costs'>(tx), 'costs.cost_line', [
-      { ...line, position: 1, id: BILL, kind: 'droplet', description: 'web-1', charge_category: 'Usage', amount: '79.02', tenant_id: 't_1', deployment_id: WEB, match_status: 'matched' },
-      { ...line, position: 2, id: PREVIEW, kind: 'tax', description: 'GST', charge_category: 'Tax', amount: '7.90', tenant_id: null, deployment_id: null, match_status: 'not_applicable' },
+      {
+        ...line,
+        position: 1,
+        id: BILL,
+        kind: 'droplet',
+        description: 'web-1',
+        charge_category: 'Usage',
+        amount: '79.02',
+        tenant_id: 't_1',
+        deployment_id: WEB,
+        match_status: 'matched',
+      },
+      {
+        ...line,
+        position: 2,
+        id: PREVIEW,
+        kind: 'tax',
+        description: 'GST',
+        charge_category: 'Tax',
+        amount: '7.90',
+        tenant_id: null,
+        deployment_id: null,
+        match_status: 'not_applicable',
+      },
     ])
-    const invoice = { tenant_id: 't_1', currency: 'AUD', subtotal_cents: 6422n, tax_cents: 642n, total_cents: 7064n, seller: {}, tax: {}, engine_version: '1', inputs_hash: 'x', created_at: ISSUED_AT }
+    const invoice = {
+      tenant_id: 't_1',
+      currency: 'AUD',
+      subtotal_cents: 6422n,
+      tax_cents: 642n,
+      total_cents: 7064n,
+      seller: {},
+      tax: {},
+      engine_version: '1',
+      inputs_hash: 'x',
+      created_at: ISSUED_AT,
+    }
     const buyer = { legal_name: 'Studio Pty Ltd', country: 'AU', tax_id: null, email: null, address: null }
     await insertRows(within<'invoicing'>(tx), 'invoicing.invoice', [
       { ...invoice, ...MONTH, id: INVOICE, number: null, status: 'draft', issued_at: null, buyer },
-      { ...invoice, id: DRAFT, number: null, status: 'draft', issued_at: null, buyer, period_start: '2026-05-01', period_end: '2026-06-01' },
+      {
+        ...invoice,
+        id: DRAFT,
+        number: null,
+        status: 'draft',
+        issued_at: null,
+        buyer,
+        period_start: '2026-05-01',
+        period_end: '2026-06-01',
+      },
     ])
-    const row = { tenant_id: 't_1', invoice_id: INVOICE, service_start: '2026-04-01', service_end: '2026-05-01', details: {} }
+    const row = {
+      tenant_id: 't_1',
+      invoice_id: INVOICE,
+      service_start: '2026-04-01',
+      service_end: '2026-05-01',
+      details: {},
+    }
     await insertRows(within<'invoicing'>(tx), 'invoicing.invoice_line', [
-      { ...row, position: 1, id: INVOICE, kind: 'plan_base', deployment_id: WEB, description: 'Studio', amount_precise: '64.22', amount_cents: 6422n, taxable: true },
-      { ...row, position: 2, id: DRAFT, kind: 'tax', deployment_id: null, description: 'GST 10 %', amount_precise: '6.42', amount_cents: 642n, taxable: false },
+      {
+        ...row,
+        position: 1,
+        id: INVOICE,
+        kind: 'plan_base',
+        deployment_id: WEB,
+        description: 'Studio',
+        amount_precise: '64.22',
+        amount_cents: 6422n,
+        taxable: true,
+      },
+      {
+        ...row,
+        position: 2,
+        id: DRAFT,
+        kind: 'tax',
+        deployment_id: null,
+        description: 'GST 10 %',
+        amount_precise: '6.42',
+        amount_cents: 642n,
+        taxable: false,
+      },
     ])
     await tx
       .updateTable('invoicing.invoice')

@@ -32,7 +32,10 @@ export async function findPush(reader: Reader, id: string) {
 }
 
 /** An issued bill with its lines, in the provider's order. */
-export async function readBill(reader: Reader, provider_invoice_id: string): Promise<{ bill: Bill; lines: BillLine[] }> {
+export async function readBill(
+  reader: Reader,
+  provider_invoice_id: string,
+): Promise<{ bill: Bill; lines: BillLine[] }> {
   const bill = await reader
     .selectFrom('costs.provider_invoice')
     .select(['provider', 'external_id', 'invoice_number', 'currency', 'amount', 'period_start', 'period_end', 'status'])
@@ -87,7 +90,9 @@ function pushes(reader: Reader) {
     .select(['next_attempt_at', 'last_error', 'created_at', 'pushed_at', 'payload'])
 }
 
-function withPayload<R extends Pick<DB['finance.push'], 'document'> & { payload: Parameters<typeof readDocument>[1] }>(row: R) {
+function withPayload<R extends Pick<DB['finance.push'], 'document'> & { payload: Parameters<typeof readDocument>[1] }>(
+  row: R,
+) {
   const { payload } = readDocument(row.document, row.payload)
   return { ...row, payload: { ...payload, lines: [...payload.lines] } }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { insertRows, within } from '../../platform/db.ts'
 import { memoryDatabase } from '../../../test/support/database.ts'
 import { type Answer, type CallOptions, testHttp } from '../../../test/support/http.ts'
+import { insertRows, within } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
 import { catalogRoutes } from '../catalog/index.ts'
 import { deploymentsRoutes } from '../deployments/index.ts'
 import { llmUsageRoutes } from '../llm-usage/index.ts'
@@ -10,13 +12,20 @@ import { subscriptionsRoutes } from '../subscriptions/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { invoicingRoutes } from './routes.ts'
 
+type CompanyOptions = {
+  /** Sees every statement. */
+  on_query?: (text: string) => void
+  /** Further routes under test. */
+  routes?: (edge: Edge) => ((app: App) => void)[]
+}
+
 export const SELLER = { legal_name: 'Arcadia Pty Ltd', abn: '51 824 753 556', address: '1 Example St, Hobart' }
 
 /**
  * The contexts that an invoice is made from, over HTTP, with a frozen clock on the second of May 2026 and the plan
  * `studio` of the worked example: base 50.00, 1,488 droplet hours, then 0.01 each, and `api_calls` at 0.10 each.
  */
-export async function testCompany({ on_query }: { on_query?: (text: string) => void } = {}) {
+export async function testCompany({ on_query, routes = () => [] }: CompanyOptions = {}) {
   /** What the hook was told of. */
   const issued: { tenant_id: string; invoice_id: string }[] = []
   const harness = await testHttp(
@@ -28,6 +37,7 @@ export async function testCompany({ on_query }: { on_query?: (text: string) => v
       meteringRoutes(edge),
       llmUsageRoutes(edge),
       invoicingRoutes(edge, { seller: SELLER, onInvoiceIssued: async (_tx, document) => void issued.push(document) }),
+      ...routes(edge),
     ],
     on_query ? { db: await memoryDatabase({ on_query }) } : {},
   )

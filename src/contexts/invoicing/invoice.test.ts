@@ -38,7 +38,12 @@ test('what is owed falls with payments and with credit, below zero when a refund
 })
 
 test('the hash of the facts does not depend on the order of keys, and on nothing less than the facts', () => {
-  const facts = (usage: Record<string, string>): QuoteFacts => ({
+  assert.equal(inputsHash(factsWith({ a: '1', b: '2' })), inputsHash(factsWith({ b: '2', a: '1' })))
+  assert.notEqual(inputsHash(factsWith({ a: '1', b: '2' })), inputsHash(factsWith({ a: '2', b: '1' })))
+})
+
+function factsWith(usage: Record<string, string>): QuoteFacts {
+  return {
     currency: 'AUD',
     period: period('2026-04-01', '2026-05-01'),
     tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
@@ -68,7 +73,5 @@ test('the hash of the facts does not depend on the order of keys, and on nothing
     ],
     llm: [],
     adjustments: [],
-  })
-  assert.equal(inputsHash(facts({ a: '1', b: '2' })), inputsHash(facts({ b: '2', a: '1' })))
-  assert.notEqual(inputsHash(facts({ a: '1', b: '2' })), inputsHash(facts({ a: '2', b: '1' })))
-})
+  }
+}

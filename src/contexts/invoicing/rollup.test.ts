@@ -175,13 +175,8 @@ test('eight rollups at once write each invoice once', async () => {
 })
 
 test('the number of statements does not grow with the number of tenants', async () => {
-  const count = async (tenant_ids: string[]) => {
-    statements.length = 0
-    await rollup({ ...company.edge, seller: SELLER }, { period: APRIL, tenant_ids })
-    return statements.length
-  }
   for (const id of ['few', 'many1', 'many2', 'many3']) await company.subscribe(await company.tenant(id))
-  assert.equal(await count(['few']), await count(['many1', 'many2', 'many3']))
+  assert.equal(await statementsFor(['few']), await statementsFor(['many1', 'many2', 'many3']))
 })
 
 test('a rollup names what is wrong with its request', async () => {
@@ -215,4 +210,10 @@ type Line = {
 
 async function parked() {
   return company.db.read.selectFrom('invoicing.parked').select('tenant_id').execute()
+}
+
+async function statementsFor(tenant_ids: string[]): Promise<number> {
+  statements.length = 0
+  await rollup({ ...company.edge, seller: SELLER }, { period: APRIL, tenant_ids })
+  return statements.length
 }

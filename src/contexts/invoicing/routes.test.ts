@@ -23,8 +23,6 @@ const BOAB = { as: { tenant: 'boab' } }
 const MULGA = { as: { tenant: 'mulga' } }
 
 test('the operator lists every invoice, by period, status and tenant', async () => {
-  const ids = async (query: string) =>
-    (await company.ok('GET', `/invoices${query}`)).map((invoice: { id: string }) => invoice.id)
   assert.deepEqual((await ids('')).toSorted(), [boab.draft_id, mulga.issued_id].toSorted())
   assert.deepEqual(await ids('?status=draft'), [boab.draft_id])
   assert.deepEqual(await ids('?tenant_id=mulga&period=2026-04-17'), [mulga.issued_id])
@@ -90,19 +88,25 @@ test('the projection is the running month so far, and to its end with the usage 
   const projection = await company.ok('GET', `/deployments/${boab.deployment_id}/projection`, BOAB)
   assert.deepEqual(projection.period, { start: '2026-05-01', end: '2026-06-01' })
   assert.equal(projection.as_of, '2026-05-10T12:00:00Z')
-  const lines = (quote: { lines: { kind: string; amount_cents: number }[] }) =>
-    quote.lines.map((line) => [line.kind, line.amount_cents])
   // 10 of 31 days have begun. 10 droplets have lived 9.5 days: 2,280 hours, of which 480 and 1,488 are included.
-  assert.deepEqual(lines(projection.so_far), [
+  assert.deepEqual(amounts(projection.so_far), [
     ['plan_base', 1_613],
     ['overage', 1_800],
     ['usage', 300],
     ['tax', 371],
   ])
-  assert.deepEqual(lines(projection.to_end_of_period), [
+  assert.deepEqual(amounts(projection.to_end_of_period), [
     ['plan_base', 5_000],
     ['overage', 792],
     ['usage', 300],
     ['tax', 609],
   ])
 })
+
+async function ids(query: string): Promise<string[]> {
+  return (await company.ok('GET', `/invoices${query}`)).map((invoice: { id: string }) => invoice.id)
+}
+
+function amounts(quote: { lines: { kind: string; amount_cents: number }[] }) {
+  return quote.lines.map((line) => [line.kind, line.amount_cents])
+}

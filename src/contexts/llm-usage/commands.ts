@@ -3,7 +3,16 @@ import { present } from '../../kernel/invariant.ts'
 import { Problem } from '../../kernel/problem.ts'
 import { type ContextTx, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
-import { admitAll, compare, conflict, type LlmEvent, type LlmEventRow, requestKey, rowOf, type StoredEvent } from './event.ts'
+import {
+  admitAll,
+  compare,
+  conflict,
+  type LlmEvent,
+  type LlmEventRow,
+  requestKey,
+  rowOf,
+  type StoredEvent,
+} from './event.ts'
 import { lockStored, readReferences } from './queries.ts'
 
 /** `held`: the event has no charge yet. */
@@ -18,13 +27,20 @@ export async function recordLlmUsage(
   read: readonly (LlmEvent | Problem)[],
   { now, ids, tenant_id }: { now: Temporal.Instant; ids: Ids; tenant_id: string | null },
 ): Promise<(Recorded | Problem)[]> {
-  const references = await readReferences(tx, read.flatMap((event) => (event instanceof Problem ? [] : [event])), tenant_id)
+  const references = await readReferences(
+    tx,
+    read.flatMap((event) => (event instanceof Problem ? [] : [event])),
+    tenant_id,
+  )
   const sent = admitAll(read, references, now).map((event) =>
     event instanceof Problem ? event : rowOf(event, { id: ids.uuid(), now }),
   )
   const rows = sent.flatMap((row) => (row instanceof Problem ? [] : [row]))
   const inserted = await insertNew(tx, rows)
-  const stored = await lockStored(tx, rows.filter((row) => !inserted.has(row.id)))
+  const stored = await lockStored(
+    tx,
+    rows.filter((row) => !inserted.has(row.id)),
+  )
   const { outcomes, released } = settle(sent, inserted, stored)
   await release(tx, released)
   return outcomes
@@ -62,7 +78,9 @@ function settle(sent: readonly (LlmEventRow | Problem)[], inserted: ReadonlySet<
         return { status: 'created', id: known.id, held }
       }
       case 'conflict':
-        return conflict(`Request ${row.gateway_request_id} of ${row.gateway_id} is known with other content; correct it by a new one that adjusts it.`)
+        return conflict(
+          `Request ${row.gateway_request_id} of ${row.gateway_id} is known with other content; correct it by a new one that adjusts it.`,
+        )
     }
   })
   return { outcomes, released }

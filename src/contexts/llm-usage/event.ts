@@ -188,7 +188,8 @@ function samePricing(a: Pricing, b: Pricing): boolean {
   )
 }
 
-function canonical(amount: string | null): string | null {
+/** Plain notation without trailing zeros. */
+export function canonical(amount: string | null): string | null {
   return amount === null ? null : plain(decimal(amount))
 }
 

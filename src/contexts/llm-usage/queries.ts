@@ -49,13 +49,30 @@ export type EventFilter = {
 export async function listEvents(
   reader: Reader,
   filter: EventFilter,
-  { now, limit, after }: { now: Temporal.Instant; limit: number; after: { occurred_at: string; id: string } | undefined },
+  {
+    now,
+    limit,
+    after,
+  }: { now: Temporal.Instant; limit: number; after: { occurred_at: string; id: string } | undefined },
 ) {
   const matching = await eventsOf(reader, filter, now)
   return matching
     .select([
-      'e.id', 'e.gateway_id', 'e.gateway_request_id', 'e.tenant_id', 'e.deployment_id', 'e.occurred_at', 'e.provider',
-      'e.model', 'e.usage', 'e.charge', 'e.currency', 'e.upstream_cost', 'e.price_version', 'e.adjusts', 'e.tags',
+      'e.id',
+      'e.gateway_id',
+      'e.gateway_request_id',
+      'e.tenant_id',
+      'e.deployment_id',
+      'e.occurred_at',
+      'e.provider',
+      'e.model',
+      'e.usage',
+      'e.charge',
+      'e.currency',
+      'e.upstream_cost',
+      'e.price_version',
+      'e.adjusts',
+      'e.tags',
       'e.received_at',
     ])
     .$if(after !== undefined, (query) =>
@@ -93,7 +110,9 @@ export async function readReferences(
   events: readonly LlmEvent[],
   tenant_id: string | null,
 ): Promise<References> {
-  const owners = new Map(events.map((event) => [ownerKey(event), { tenant_id: event.tenant_id, id: event.deployment_id }]))
+  const owners = new Map(
+    events.map((event) => [ownerKey(event), { tenant_id: event.tenant_id, id: event.deployment_id }]),
+  )
   const deployments = await sql<{ tenant_id: string; deployment_id: string; currency: string }>`
     select t.id as tenant_id, d.id as deployment_id, t.currency
     from jsonb_to_recordset(${toJson([...owners.values()].filter(({ id }) => isUuid(id)))}::jsonb) as o(tenant_id text, id uuid)
@@ -129,7 +148,9 @@ async function readOwners(reader: Reader, keys: readonly Pick<LlmEvent, 'gateway
   const { rows } = await sql<Pick<LlmEvent, 'gateway_id' | 'gateway_request_id' | 'tenant_id' | 'deployment_id'>>`
     select e.gateway_id, e.gateway_request_id, e.tenant_id, e.deployment_id
     from llm_usage.event e
-    where (e.gateway_id, e.gateway_request_id) in (select gateway_id, gateway_request_id from ${keyRows(keys)})`.execute(reader)
+    where (e.gateway_id, e.gateway_request_id) in (select gateway_id, gateway_request_id from ${keyRows(keys)})`.execute(
+    reader,
+  )
   return rows
 }
 
@@ -138,7 +159,11 @@ const keyRows = (keys: readonly Pick<LlmEvent, 'gateway_id' | 'gateway_request_i
     as k(gateway_id text, gateway_request_id text)`
 
 /** The period is a month of each tenant's own zone, so every zone in use has its window. */
-async function eventsOf(reader: Reader, { tenant_id, deployment_id, period, held }: EventFilter, now: Temporal.Instant) {
+async function eventsOf(
+  reader: Reader,
+  { tenant_id, deployment_id, period, held }: EventFilter,
+  now: Temporal.Instant,
+) {
   const zones = await reader.selectFrom('tenants.tenant').select('timezone').distinct().execute()
   const windows = zones.map(({ timezone }) => ({
     timezone,

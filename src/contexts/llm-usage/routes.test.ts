@@ -18,7 +18,13 @@ before(async () => {
   const db = await memoryDatabase({ on_query: (text) => statements.push(text) })
   harness = await testHttp((edge) => [llmUsageRoutes(edge)], { db, now: NOW })
   await harness.db.transaction(async (tx) => {
-    const tenant = { legal_name: 'X', country: 'AU', tax_treatment: 'exempt', created_at: CREATED, updated_at: CREATED } as const
+    const tenant = {
+      legal_name: 'X',
+      country: 'AU',
+      tax_treatment: 'exempt',
+      created_at: CREATED,
+      updated_at: CREATED,
+    } as const
     await tx
       .insertInto('tenants.tenant')
       .values([
@@ -26,7 +32,14 @@ before(async () => {
         { ...tenant, id: 't_2', currency: 'EUR', timezone: 'UTC' },
       ])
       .execute()
-    const deployment = { display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, created_at: CREATED, updated_at: CREATED } as const
+    const deployment = {
+      display_name: 'x',
+      llm_mode: 'off',
+      status: 'active',
+      billing_action_suspended: false,
+      created_at: CREATED,
+      updated_at: CREATED,
+    } as const
     await tx
       .insertInto('deployments.deployment')
       .values([
@@ -73,6 +86,17 @@ async function sendBatch(events: unknown[]) {
   return answer.body.data.results
 }
 
+async function chargesOf(query: string): Promise<string[]> {
+  const { sums } = await list(query)
+  return sums.map((sum: { charge: string }) => sum.charge)
+}
+
+async function statementsOf(events: unknown[]): Promise<number> {
+  statements.length = 0
+  await sendBatch(events)
+  return statements.length
+}
+
 async function list(query = '', as: As = 'operator') {
   const answer = await harness.call('GET', `/llm-usage${query}`, { as })
   assert.equal(answer.status, 200, answer.text)
@@ -85,7 +109,14 @@ test('a new event is 201, the same again 200 with the same id, other content 409
   assert.deepEqual([created.status, created.body.data.duplicate, created.body.data.held], [201, false, false])
   const again = await send({ ...first, charge: '0.01234567890', occurred_at: '2026-05-01T20:11:12.345+10:00' })
   assert.deepEqual([again.status, again.body.data], [200, { ...created.body.data, duplicate: true }])
-  for (const changes of [{ charge: '0.02' }, { charge: null }, { model: 'm-2' }, { usage: {} }, { tags: {} }, { upstream_cost: null }]) {
+  for (const changes of [
+    { charge: '0.02' },
+    { charge: null },
+    { model: 'm-2' },
+    { usage: {} },
+    { tags: {} },
+    { upstream_cost: null },
+  ]) {
     const answer = await send({ ...first, ...changes })
     assert.deepEqual([answer.status, answer.body.code], [409, 'llm-usage/conflict'], JSON.stringify(changes))
   }
@@ -104,7 +135,10 @@ test('an event without a charge is held, counted apart, and released by its char
   await send(event({ charge: '1' }))
   const sums = { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 2 }
   assert.deepEqual((await list()).sums, [{ ...sums, charge: '1', held_count: 1 }])
-  assert.deepEqual((await list('?held=true')).data.map((row: { id: string; charge: null }) => [row.id, row.charge]), [[id, null]])
+  assert.deepEqual(
+    (await list('?held=true')).data.map((row: { id: string; charge: null }) => [row.id, row.charge]),
+    [[id, null]],
+  )
 
   assert.equal((await send({ ...held, charge: '2', model: 'm-2' })).status, 409)
   const released = await send({ ...held, charge: '2', price_version: '2026-05-01' })
@@ -138,7 +172,12 @@ for (const [name, changes, code, path] of refusals) {
 }
 
 test('an unknown deployment, an unknown tenant and another tenant’s deployment are one refusal', async () => {
-  for (const changes of [{ deployment_id: CREATED.toString() }, { deployment_id: SHOP }, { tenant_id: 't_2' }, { tenant_id: 't_9' }]) {
+  for (const changes of [
+    { deployment_id: CREATED.toString() },
+    { deployment_id: SHOP },
+    { tenant_id: 't_2' },
+    { tenant_id: 't_9' },
+  ]) {
     const answer = await send(event(changes))
     assert.deepEqual([answer.status, answer.body.code], [422, 'llm-usage/unknown-deployment'], JSON.stringify(changes))
   }
@@ -174,7 +213,9 @@ test('one bad event of a batch spoils no other, and each has its result', async 
     event({ gateway_request_id: 'req_later' }),
   ])
   assert.deepEqual(
-    results.map(({ index, status, code }: Record<string, unknown>) => [index, status, code].filter((part) => part !== undefined)),
+    results.map(({ index, status, code }: Record<string, unknown>) =>
+      [index, status, code].filter((part) => part !== undefined),
+    ),
     [
       [0, 'duplicate'],
       [1, 'rejected', 'llm-usage/conflict'],
@@ -196,14 +237,14 @@ test('one bad event of a batch spoils no other, and each has its result', async 
 })
 
 test('a thousand events take as few statements as two, and more are refused', async () => {
-  const count = async (events: unknown[]) => {
-    statements.length = 0
-    await sendBatch(events)
-    return statements.length
-  }
-  const few = await count([event(), event()])
-  assert.equal(await count(Array.from({ length: 1_000 }, () => event())), few)
-  for (const body of [{ events: Array.from({ length: 1_001 }, () => event()) }, { events: [] }, { events: [event()], more: 1 }, []]) {
+  const few = await statementsOf([event(), event()])
+  assert.equal(await statementsOf(Array.from({ length: 1_000 }, () => event())), few)
+  for (const body of [
+    { events: Array.from({ length: 1_001 }, () => event()) },
+    { events: [] },
+    { events: [event()], more: 1 },
+    [],
+  ]) {
     assert.equal((await send(body)).status, 422)
   }
 })
@@ -230,14 +271,15 @@ test('a month is that of each tenant’s zone', async () => {
     event({ occurred_at: '2026-04-30T14:00:00Z', charge: '2' }),
     event({ occurred_at: '2026-04-30T14:00:00Z', charge: '4', tenant_id: 't_2', deployment_id: SHOP, currency: 'EUR' }),
   ])
-  const charges = async (query: string) => (await list(query)).sums.map((sum: { charge: string }) => sum.charge)
-  assert.deepEqual(await charges('?period=2026-04'), ['4', '1'])
-  assert.deepEqual(await charges('?period=2026-05-09'), ['2'])
+  assert.deepEqual(await chargesOf('?period=2026-04'), ['4', '1'])
+  assert.deepEqual(await chargesOf('?period=2026-05-09'), ['2'])
 })
 
 test('pages hold every event once, the latest first', async () => {
   const ids: string[] = []
-  await sendBatch([9, 9, 10, 8, 9].map((hour) => event({ occurred_at: `2026-05-01T${String(hour).padStart(2, '0')}:00:00Z` })))
+  await sendBatch(
+    [9, 9, 10, 8, 9].map((hour) => event({ occurred_at: `2026-05-01T${String(hour).padStart(2, '0')}:00:00Z` })),
+  )
   let cursor = ''
   for (;;) {
     const page = await list(`?limit=2${cursor}`)
@@ -248,13 +290,24 @@ test('pages hold every event once, the latest first', async () => {
   }
   assert.equal(new Set(ids).size, 5)
   const { data } = await list('?limit=200')
-  assert.deepEqual(data.map((row: { id: string }) => row.id), ids)
+  assert.deepEqual(
+    data.map((row: { id: string }) => row.id),
+    ids,
+  )
   assert.deepEqual([data[0].occurred_at, data[4].occurred_at], ['2026-05-01T10:00:00Z', '2026-05-01T08:00:00Z'])
 })
 
 test('an unreadable question is refused', async () => {
   const forged = Buffer.from(JSON.stringify(['never', 'x'])).toString('base64url')
-  for (const query of ['?deployment_id=web', '?period=April', '?limit=0', '?limit=201', '?cursor=x', `?cursor=${forged}`, '?model=m']) {
+  for (const query of [
+    '?deployment_id=web',
+    '?period=April',
+    '?limit=0',
+    '?limit=201',
+    '?cursor=x',
+    `?cursor=${forged}`,
+    '?model=m',
+  ]) {
     assert.equal((await harness.call('GET', `/llm-usage${query}`)).status, 422, query)
   }
 })
@@ -265,7 +318,10 @@ test('charges of many windows are summed exactly and at once; held ones are coun
     event({ charge: null }),
     event({ charge: '0.00000000000000000001', deployment_id: API }),
   ])
-  const day = { start: Temporal.Instant.from('2026-05-01T00:00:00Z'), end: Temporal.Instant.from('2026-05-02T00:00:00Z') }
+  const day = {
+    start: Temporal.Instant.from('2026-05-01T00:00:00Z'),
+    end: Temporal.Instant.from('2026-05-02T00:00:00Z'),
+  }
   const charges = await readLlmCharges(harness.db.read, [
     { key: 'web', tenant_id: 't_1', deployment_id: WEB, ...day },
     { key: 'api', tenant_id: 't_1', deployment_id: API, ...day },
@@ -282,13 +338,17 @@ test('a late event and a late charge both show that a window has changed', async
   const held = event({ charge: null })
   await send(held)
   const since = Temporal.Instant.from('2026-05-03T00:00:00Z')
-  const may = { start: Temporal.Instant.from('2026-05-01T00:00:00Z'), end: Temporal.Instant.from('2026-06-01T00:00:00Z') }
-  const changed = async () =>
-    [...(await changedLlmWindows(harness.db.read, [
+  const may = {
+    start: Temporal.Instant.from('2026-05-01T00:00:00Z'),
+    end: Temporal.Instant.from('2026-06-01T00:00:00Z'),
+  }
+  const changed = async () => [
+    ...(await changedLlmWindows(harness.db.read, [
       { key: 't_1', tenant_id: 't_1', ...may, since },
       { key: 't_2', tenant_id: 't_2', ...may, since },
       { key: 'june', tenant_id: 't_1', start: may.end, end: may.end.add({ hours: 24 }), since },
-    ]))]
+    ])),
+  ]
   assert.deepEqual(await changed(), [])
   harness.clock.set('2026-05-03T00:00:00Z')
   await send({ ...held, charge: '1' })
@@ -301,7 +361,9 @@ test('the stored events keep the promises of the audit, and broken ones are foun
   const broken = async () =>
     (await runAudit(harness.db.read, llmUsageInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
   assert.deepEqual(await broken(), [])
-  await harness.db.transaction((tx) => tx.updateTable('llm_usage.event').set({ currency: 'EUR', adjusts: 'gone' }).execute())
+  await harness.db.transaction((tx) =>
+    tx.updateTable('llm_usage.event').set({ currency: 'EUR', adjusts: 'gone' }).execute(),
+  )
   assert.deepEqual(await broken(), [
     'llm-usage.charges-are-in-the-currency-of-the-tenant',
     'llm-usage.adjustments-have-their-request',

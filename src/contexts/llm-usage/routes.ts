@@ -1,6 +1,5 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { decimal, plain } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import { invalidInput, Problem } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
@@ -24,7 +23,7 @@ import {
   readPeriodText,
 } from '../../platform/wire.ts'
 import { type Recorded, recordLlmUsage } from './commands.ts'
-import { type LlmEvent, readEvent } from './event.ts'
+import { canonical, type LlmEvent, readEvent } from './event.ts'
 import { listEvents, sumByModel } from './queries.ts'
 
 const EVENTS_PER_CALL_MAX = 1_000
@@ -60,7 +59,12 @@ const OneOrBatch = Type.Object(
 const Outcome = Type.Object({ id: Id, duplicate: Type.Boolean(), held: Type.Boolean() })
 const Result = Type.Object({
   index: Type.Integer(),
-  status: Type.Union([Type.Literal('created'), Type.Literal('duplicate'), Type.Literal('held'), Type.Literal('rejected')]),
+  status: Type.Union([
+    Type.Literal('created'),
+    Type.Literal('duplicate'),
+    Type.Literal('held'),
+    Type.Literal('rejected'),
+  ]),
   id: Type.Optional(Id),
   code: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
@@ -184,7 +188,6 @@ function resultOf(outcome: Recorded | Problem, index: number): Static<typeof Res
 }
 
 function plainly<E extends { charge: string | null; upstream_cost: string | null }>(event: E) {
-  const canonical = (amount: string | null) => (amount === null ? null : plain(decimal(amount)))
   return { ...event, charge: canonical(event.charge), upstream_cost: canonical(event.upstream_cost) }
 }
 
@@ -192,5 +195,7 @@ function readPosition(cursor: string | undefined): { occurred_at: string; id: st
   const [occurred_at, id] = readCursor(cursor, 2) ?? []
   if (occurred_at === undefined || id === undefined) return undefined
   if (Value.Check(InstantText, occurred_at) && Value.Check(Id, id)) return { occurred_at, id }
-  throw invalidInput('The querystring is not valid.', [{ path: 'cursor', message: 'must be the next_cursor of the page before' }])
+  throw invalidInput('The querystring is not valid.', [
+    { path: 'cursor', message: 'must be the next_cursor of the page before' },
+  ])
 }

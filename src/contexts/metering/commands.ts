@@ -28,7 +28,10 @@ export async function recordUsage(
   const repeats = sent.filter((one) => !(firsts.get(keyOf(one.row)) === one && inserted.has(keyOf(one.row))))
   const conflicts = await findConflicts(tx, repeats)
 
-  const rejected = [...judged.flatMap((refused, index) => (refused instanceof Problem ? [{ index, refused }] : [])), ...conflicts]
+  const rejected = [
+    ...judged.flatMap((refused, index) => (refused instanceof Problem ? [{ index, refused }] : [])),
+    ...conflicts,
+  ]
   return {
     accepted: inserted.size,
     duplicates: repeats.length - conflicts.length,
@@ -52,21 +55,32 @@ async function insertNew(tx: ContextTx<'metering'>, firsts: ReadonlyMap<string, 
   if (firsts.size === 0) return new Set()
   const { rows } = await sql<Pick<UsageEventRow, 'tenant_id' | 'source' | 'event_id'>>`
     insert into metering.usage_event
-    select * from ${rowset('metering.usage_event', [...firsts.values()].map(({ row }) => row))}
+    select * from ${rowset(
+      'metering.usage_event',
+      [...firsts.values()].map(({ row }) => row),
+    )}
     order by tenant_id, source, event_id
     on conflict do nothing
     returning tenant_id, source, event_id`.execute(tx)
   return new Set(rows.map(keyOf))
 }
 
-async function findConflicts(tx: ContextTx<'metering'>, repeats: readonly Sent[]): Promise<{ index: number; refused: Problem }[]> {
-  const stored = await readStored(tx, repeats.map(({ row }) => row))
+async function findConflicts(
+  tx: ContextTx<'metering'>,
+  repeats: readonly Sent[],
+): Promise<{ index: number; refused: Problem }[]> {
+  const stored = await readStored(
+    tx,
+    repeats.map(({ row }) => row),
+  )
   const hashes = new Map(stored.map((row) => [keyOf(row), row.content_hash]))
   return repeats
     .filter(({ row }) => hashes.get(keyOf(row)) !== row.content_hash)
     .map(({ index, row }) => ({
       index,
-      refused: conflict(`Event ${row.event_id} of ${row.source} is known with other content; send a new event under a new id.`),
+      refused: conflict(
+        `Event ${row.event_id} of ${row.source} is known with other content; send a new event under a new id.`,
+      ),
     }))
 }
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { decimal, plain } from '../../kernel/decimal.ts'
-import { type Fault, Problem, problem } from '../../kernel/problem.ts'
+import { type Fault, type Problem, problem } from '../../kernel/problem.ts'
 import { InstantText, UnsignedDecimalText } from '../../platform/wire.ts'
 import { contentHash, eventReader, parseInstant } from './intake.ts'
 
@@ -56,7 +56,11 @@ export type Meter = {
 export type References = { tenant_of: ReadonlyMap<string, string>; meters: ReadonlyMap<string, Meter> }
 
 /** The event with its owner, or why it is refused. */
-export function admit(event: UsageEvent, { tenant_of, meters }: References, now: Temporal.Instant): UsageEventRow | Problem {
+export function admit(
+  event: UsageEvent,
+  { tenant_of, meters }: References,
+  now: Temporal.Instant,
+): UsageEventRow | Problem {
   if (event.meter in DERIVED_METERS) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
   const tenant_id = tenant_of.get(event.deployment_id)
   if (tenant_id === undefined) return unknownDeployment(`There is no deployment ${event.deployment_id}.`)

@@ -19,14 +19,34 @@ before(async () => {
   db = await memoryDatabase()
   await db.transaction(async (tx) => {
     await insertRows(within<'tenants'>(tx), 'tenants.tenant', [
-      { id: TENANT, legal_name: 'X', country: 'AU', currency: 'AUD', timezone: 'UTC', tax_treatment: 'exempt', created_at: CREATED, updated_at: CREATED },
+      {
+        id: TENANT,
+        legal_name: 'X',
+        country: 'AU',
+        currency: 'AUD',
+        timezone: 'UTC',
+        tax_treatment: 'exempt',
+        created_at: CREATED,
+        updated_at: CREATED,
+      },
     ])
-    const deployment = { tenant_id: TENANT, display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, created_at: CREATED, updated_at: CREATED }
+    const deployment = {
+      tenant_id: TENANT,
+      display_name: 'x',
+      llm_mode: 'off',
+      status: 'active',
+      billing_action_suspended: false,
+      created_at: CREATED,
+      updated_at: CREATED,
+    }
     await insertRows(within<'deployments'>(tx), 'deployments.deployment', [
       { ...deployment, id: WEB, slug: 'web' },
       { ...deployment, id: SHOP, slug: 'shop' },
     ])
-    await tx.insertInto('catalog.meter').values({ code: 'calls', name: 'x', unit: 'call', aggregation: 'sum', created_at: CREATED }).execute()
+    await tx
+      .insertInto('catalog.meter')
+      .values({ code: 'calls', name: 'x', unit: 'call', aggregation: 'sum', created_at: CREATED })
+      .execute()
   })
 })
 after(() => db.close())
@@ -58,7 +78,13 @@ test('a span that only touches the window does not count', async () => {
 
 test('a resized volume counts each size for its own time', async () => {
   const id = await addSpan({ kind: 'volume', size_gb: '50', from: '2026-04-01T00:00:00Z', to: '2026-04-02T00:00:00Z' })
-  await addSpan({ kind: 'volume', size_gb: '100.5', from: '2026-04-02T00:00:00Z', to: '2026-04-02T12:00:00Z', resource_id: id })
+  await addSpan({
+    kind: 'volume',
+    size_gb: '100.5',
+    from: '2026-04-02T00:00:00Z',
+    to: '2026-04-02T12:00:00Z',
+    resource_id: id,
+  })
   assert.deepEqual(await usageOf(WEB, APRIL), { volume_gb_hours: '2406' })
 })
 
@@ -109,11 +135,13 @@ test('cutting a window anywhere leaves the sum as it is', async () => {
 test('a window is named when something inside it came after its facts were read', async () => {
   const since = instant('2026-05-01T03:00:00Z')
   const changed = async () =>
-    [...(await changedWindows(db.read, [
-      { key: 'april', tenant_id: TENANT, ...APRIL, since },
-      { key: 'may', tenant_id: TENANT, start: APRIL.end, end: instant('2026-06-01T00:00:00Z'), since },
-      { key: 'other', tenant_id: 't_2', ...APRIL, since },
-    ]))].toSorted()
+    [
+      ...(await changedWindows(db.read, [
+        { key: 'april', tenant_id: TENANT, ...APRIL, since },
+        { key: 'may', tenant_id: TENANT, start: APRIL.end, end: instant('2026-06-01T00:00:00Z'), since },
+        { key: 'other', tenant_id: 't_2', ...APRIL, since },
+      ])),
+    ].toSorted()
   await addEvent({ occurred_at: '2026-04-30T00:00:00Z', received_at: '2026-05-01T02:59:59Z' })
   await addSpan({ from: '2026-04-01T00:00:00Z', to: null, changed_at: '2026-05-01T02:59:59Z' })
   assert.deepEqual(await changed(), [])
@@ -131,32 +159,88 @@ function instant(text: string): Temporal.Instant {
   return Temporal.Instant.from(text)
 }
 
-async function usageOf(deployment_id: string, window: Pick<UsageWindow, 'start' | 'end'>): Promise<Record<string, string>> {
+async function usageOf(
+  deployment_id: string,
+  window: Pick<UsageWindow, 'start' | 'end'>,
+): Promise<Record<string, string>> {
   const usage = await readUsage(db.read, [{ key: 'w', tenant_id: TENANT, deployment_id, ...window }])
   return usage.get('w') ?? {}
 }
 
-type SpanOptions = { from: string; to: string | null; kind?: string; size_gb?: string; deployment_id?: string | null; resource_id?: string; changed_at?: string }
+type SpanOptions = {
+  from: string
+  to: string | null
+  kind?: string
+  size_gb?: string
+  deployment_id?: string | null
+  resource_id?: string
+  changed_at?: string
+}
 
 /** Returns the resource's id. */
-async function addSpan({ from, to, kind = 'droplet', size_gb = '0', deployment_id = WEB, resource_id, changed_at = from }: SpanOptions) {
+async function addSpan({
+  from,
+  to,
+  kind = 'droplet',
+  size_gb = '0',
+  deployment_id = WEB,
+  resource_id,
+  changed_at = from,
+}: SpanOptions) {
   const id = resource_id ?? randomIds.uuid()
   await db.transaction(async (tx) => {
     if (resource_id === undefined) {
       await insertRows(within<'inventory'>(tx), 'inventory.resource', [
-        { id, provider: 'digitalocean', kind, external_id: id, name: 'x', tags: [], born_at: from, first_seen_at: from, last_seen_at: from },
+        {
+          id,
+          provider: 'digitalocean',
+          kind,
+          external_id: id,
+          name: 'x',
+          tags: [],
+          born_at: from,
+          first_seen_at: from,
+          last_seen_at: from,
+        },
       ])
     }
     const owner = { tenant_id: deployment_id === null ? null : TENANT, deployment_id }
     await insertRows(within<'inventory'>(tx), 'inventory.span', [
-      { id: randomIds.uuid(), resource_id: id, starts_at: from, ends_at: to, name: 'x', size: 's', size_gb, changed_at, ...owner },
+      {
+        id: randomIds.uuid(),
+        resource_id: id,
+        starts_at: from,
+        ends_at: to,
+        name: 'x',
+        size: 's',
+        size_gb,
+        changed_at,
+        ...owner,
+      },
     ])
   })
   return id
 }
 
-async function addEvent({ quantity = '1', occurred_at, received_at = occurred_at }: { quantity?: string; occurred_at: string; received_at?: string }) {
+async function addEvent({
+  quantity = '1',
+  occurred_at,
+  received_at = occurred_at,
+}: {
+  quantity?: string
+  occurred_at: string
+  received_at?: string
+}) {
   const key = { tenant_id: TENANT, source: 's', event_id: randomIds.uuid() }
-  const event = { ...key, deployment_id: WEB, meter: 'calls', quantity, occurred_at, properties: {}, content_hash: '', received_at }
+  const event = {
+    ...key,
+    deployment_id: WEB,
+    meter: 'calls',
+    quantity,
+    occurred_at,
+    properties: {},
+    content_hash: '',
+    received_at,
+  }
   await db.transaction((tx) => insertRows(within<'metering'>(tx), 'metering.usage_event', [event]))
 }

@@ -17,7 +17,14 @@ before(async () => {
   const db = await memoryDatabase({ on_query: (text) => statements.push(text) })
   harness = await testHttp((edge) => [meteringRoutes(edge)], { db, now: '2026-05-02T06:00:00Z' })
   await harness.db.transaction(async (tx) => {
-    const tenant = { legal_name: 'X', country: 'AU', currency: 'AUD', tax_treatment: 'exempt', created_at: CREATED, updated_at: CREATED } as const
+    const tenant = {
+      legal_name: 'X',
+      country: 'AU',
+      currency: 'AUD',
+      tax_treatment: 'exempt',
+      created_at: CREATED,
+      updated_at: CREATED,
+    } as const
     await tx
       .insertInto('tenants.tenant')
       .values([
@@ -25,7 +32,14 @@ before(async () => {
         { ...tenant, id: 't_2', timezone: 'UTC' },
       ])
       .execute()
-    const deployment = { display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false, created_at: CREATED, updated_at: CREATED } as const
+    const deployment = {
+      display_name: 'x',
+      llm_mode: 'off',
+      status: 'active',
+      billing_action_suspended: false,
+      created_at: CREATED,
+      updated_at: CREATED,
+    } as const
     await tx
       .insertInto('deployments.deployment')
       .values([
@@ -53,13 +67,34 @@ beforeEach(() => harness.db.transaction((tx) => tx.deleteFrom('metering.usage_ev
 let count = 0
 function event(changes: Record<string, unknown> = {}) {
   count += 1
-  return { id: `e${count}`, deployment_id: WEB, meter: 'api_calls', quantity: '1', occurred_at: '2026-05-01T12:00:00Z', ...changes }
+  return {
+    id: `e${count}`,
+    deployment_id: WEB,
+    meter: 'api_calls',
+    quantity: '1',
+    occurred_at: '2026-05-01T12:00:00Z',
+    ...changes,
+  }
 }
 
 async function send(events: unknown[], options: object = {}) {
   const answer = await harness.call('POST', '/usage/events', { body: { events }, ...options })
   assert.equal(answer.status, 200, answer.text)
   return answer.body.data
+}
+
+function post(type: string, body: unknown) {
+  return harness.call('POST', '/usage/events', { body: JSON.stringify(body), headers: { 'content-type': type } })
+}
+
+async function statementsOf(events: unknown[]): Promise<number> {
+  statements.length = 0
+  await send(events)
+  return statements.length
+}
+
+function minute(minute: number): string {
+  return `2026-05-01T12:${String(minute).padStart(2, '0')}:00Z`
 }
 
 async function usage(query = '', as: 'operator' | { tenant: string } = 'operator') {
@@ -71,7 +106,12 @@ async function usage(query = '', as: 'operator' | { tenant: string } = 'operator
 test('an event sent again is a duplicate and counts once, however its content is spelled', async () => {
   const first = event({ source: 'edge', quantity: '1.50', properties: { a: 1, b: { c: 1, d: 2 } } })
   assert.deepEqual(await send([first]), { accepted: 1, duplicates: 0, rejected: [] })
-  const again = { ...first, quantity: '1.5', occurred_at: '2026-05-01T22:00:00.000+10:00', properties: { b: { d: 2, c: 1 }, a: 1 } }
+  const again = {
+    ...first,
+    quantity: '1.5',
+    occurred_at: '2026-05-01T22:00:00.000+10:00',
+    properties: { b: { d: 2, c: 1 }, a: 1 },
+  }
   assert.deepEqual(await send([again]), { accepted: 0, duplicates: 1, rejected: [] })
   assert.deepEqual((await usage()).meters, [{ meter: 'api_calls', unit: 'call', quantity: '1.5' }])
 })
@@ -120,7 +160,10 @@ test('one bad event spoils no other, and each refusal says which event and why',
   assert.deepEqual([accepted, duplicates], [1, 0])
   assert.deepEqual(
     rejected.map(({ index, code }: { index: number; code: string }) => [index, code]),
-    [...bad.map(([, code]) => code), 'metering/invalid-event', 'metering/invalid-event'].map((code, index) => [index, code]),
+    [...bad.map(([, code]) => code), 'metering/invalid-event', 'metering/invalid-event'].map((code, index) => [
+      index,
+      code,
+    ]),
   )
   assert.match(rejected[7].detail, /quantity must be string/)
   assert.match(rejected[16].detail, /note is not a known field/)
@@ -138,15 +181,25 @@ test('CloudEvents go into the same table, alone and in a batch', async () => {
     traceparent: 'an extension',
     data: { quantity: '1', user: 'u_1' },
   }
-  const post = (type: string, body: unknown) =>
-    harness.call('POST', '/usage/events', { body: JSON.stringify(body), headers: { 'content-type': type } })
   const one = await post('application/cloudevents+json; charset=utf-8', cloud)
   assert.deepEqual(one.body.data, { accepted: 1, duplicates: 0, rejected: [] })
-  const batch = [cloud, { ...cloud, id: 'ce_2', data: { quantity: '1', user: 'u_2' } }, { ...cloud, id: 'ce_3', specversion: '0.3' }]
+  const batch = [
+    cloud,
+    { ...cloud, id: 'ce_2', data: { quantity: '1', user: 'u_2' } },
+    { ...cloud, id: 'ce_3', specversion: '0.3' },
+  ]
   const many = await post('application/cloudevents-batch+json', batch)
   assert.deepEqual([many.body.data.accepted, many.body.data.duplicates, many.body.data.rejected[0].index], [1, 1, 2])
   assert.deepEqual((await usage()).meters, [{ meter: 'users', unit: 'call', quantity: '2' }])
-  const plain = { id: 'ce_1', source: '/edge', deployment_id: WEB, meter: 'users', quantity: '1', occurred_at: cloud.time, properties: { user: 'u_1' } }
+  const plain = {
+    id: 'ce_1',
+    source: '/edge',
+    deployment_id: WEB,
+    meter: 'users',
+    quantity: '1',
+    occurred_at: cloud.time,
+    properties: { user: 'u_1' },
+  }
   assert.equal((await send([plain])).duplicates, 1)
 })
 
@@ -155,51 +208,59 @@ test('a body that is no list of events is refused whole', async () => {
     const answer = await harness.call('POST', '/usage/events', { body })
     assert.deepEqual([answer.status, answer.body.code], [422, 'request/invalid'], JSON.stringify(body))
   }
-  for (const [type, status] of [['application/cloudevents-batch+json', 422], ['text/plain', 422], ['application/xml', 415]] as const) {
-    const answer = await harness.call('POST', '/usage/events', { body: '{}', headers: { 'content-type': type } })
-    assert.equal(answer.status, status, type)
+  for (const [type, status] of [
+    ['application/cloudevents-batch+json', 422],
+    ['text/plain', 422],
+    ['application/xml', 415],
+  ] as const) {
+    assert.equal((await post(type, {})).status, status, type)
   }
 })
 
 test('events are for the operator and for meters', async () => {
   assert.equal((await harness.call('POST', '/usage/events', { as: 'nobody', body: { events: [event()] } })).status, 401)
-  assert.equal((await harness.call('POST', '/usage/events', { as: 'gateway', body: { events: [event()] } })).status, 403)
-  assert.equal((await harness.call('POST', '/usage/events', { as: { tenant: 't_1' }, body: { events: [event()] } })).status, 403)
+  assert.equal(
+    (await harness.call('POST', '/usage/events', { as: 'gateway', body: { events: [event()] } })).status,
+    403,
+  )
+  assert.equal(
+    (await harness.call('POST', '/usage/events', { as: { tenant: 't_1' }, body: { events: [event()] } })).status,
+    403,
+  )
   assert.equal((await send([event()], { as: 'meter' })).accepted, 1)
 })
 
 test('ten thousand events take as few statements as two', async () => {
-  const count = async (events: unknown[]) => {
-    statements.length = 0
-    await send(events)
-    return statements.length
-  }
-  const few = await count([event(), event()])
-  const many = await count(Array.from({ length: 10_000 }, () => event()))
+  const few = await statementsOf([event(), event()])
+  const many = await statementsOf(Array.from({ length: 10_000 }, () => event()))
   assert.equal(many, few)
-  const answer = await harness.call('POST', '/usage/events', { body: { events: Array.from({ length: 10_001 }, () => 0) } })
+  const answer = await harness.call('POST', '/usage/events', {
+    body: { events: Array.from({ length: 10_001 }, () => 0) },
+  })
   assert.equal(answer.status, 422)
 })
 
 test('each meter is aggregated in its own way', async () => {
-  const at = (minute: number) => `2026-05-01T12:${String(minute).padStart(2, '0')}:00Z`
   await send([
     ...['0.1', '0.2'].map((quantity) => event({ quantity })),
     ...['5', '7'].map((quantity) => event({ meter: 'requests', quantity })),
     ...['3', '10', '9'].map((quantity) => event({ meter: 'seats', quantity })),
-    event({ meter: 'plan_size', id: 'late', quantity: '4', occurred_at: at(2) }),
-    event({ meter: 'plan_size', id: 'later', quantity: '6', occurred_at: at(2) }),
-    event({ meter: 'plan_size', id: 'zz', quantity: '8', occurred_at: at(1) }),
+    event({ meter: 'plan_size', id: 'late', quantity: '4', occurred_at: minute(2) }),
+    event({ meter: 'plan_size', id: 'later', quantity: '6', occurred_at: minute(2) }),
+    event({ meter: 'plan_size', id: 'zz', quantity: '8', occurred_at: minute(1) }),
     ...['a', 'b', 'a'].map((user) => event({ meter: 'users', properties: { user } })),
   ])
   const { meters } = await usage()
-  assert.deepEqual(Object.fromEntries(meters.map((row: { meter: string; quantity: string }) => [row.meter, row.quantity])), {
-    api_calls: '0.3',
-    requests: '2',
-    seats: '10',
-    plan_size: '6',
-    users: '2',
-  })
+  assert.deepEqual(
+    Object.fromEntries(meters.map((row: { meter: string; quantity: string }) => [row.meter, row.quantity])),
+    {
+      api_calls: '0.3',
+      requests: '2',
+      seats: '10',
+      plan_size: '6',
+      users: '2',
+    },
+  )
 })
 
 test('a month is that of the tenant’s zone: its first instant counts, its end does not', async () => {
@@ -224,10 +285,29 @@ test('a resource that is alive counts up to now', async () => {
     const born_at = Temporal.Instant.from('2026-04-01T00:00:00Z')
     const seen = { first_seen_at: born_at, last_seen_at: born_at }
     await insertRows(within<'inventory'>(tx), 'inventory.resource', [
-      { id: resource_id, provider: 'digitalocean', kind: 'droplet', external_id: '1', name: 'web-1', tags: [], born_at, ...seen },
+      {
+        id: resource_id,
+        provider: 'digitalocean',
+        kind: 'droplet',
+        external_id: '1',
+        name: 'web-1',
+        tags: [],
+        born_at,
+        ...seen,
+      },
     ])
     await insertRows(within<'inventory'>(tx), 'inventory.span', [
-      { id: resource_id, resource_id, starts_at: born_at, name: 'web-1', size: 's', size_gb: '0', tenant_id: 't_1', deployment_id: WEB, changed_at: born_at },
+      {
+        id: resource_id,
+        resource_id,
+        starts_at: born_at,
+        name: 'web-1',
+        size: 's',
+        size_gb: '0',
+        tenant_id: 't_1',
+        deployment_id: WEB,
+        changed_at: born_at,
+      },
     ])
   })
   // In Sydney, May began at 14:00 UTC on 30 April; now is 06:00 UTC on 2 May.

@@ -5,7 +5,17 @@ import { invalidInput, type Problem } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { Body, callerOf, Data, found, Id, IdParams, PeriodOut, PeriodText, readPeriodText } from '../../platform/wire.ts'
+import {
+  Body,
+  callerOf,
+  Data,
+  found,
+  Id,
+  IdParams,
+  PeriodOut,
+  PeriodText,
+  readPeriodText,
+} from '../../platform/wire.ts'
 import { recordUsage } from './commands.ts'
 import { readCloudEvent, readPlainEvent, type UsageEvent } from './event.ts'
 import { findDeployment, readUnits, readUsage } from './queries.ts'
@@ -19,7 +29,8 @@ const Envelope = Body({
   events: Type.Array(Type.Unknown(), {
     minItems: 1,
     maxItems: EVENTS_PER_CALL_MAX,
-    description: 'Each: id, source (default: the token’s subject), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
+    description:
+      'Each: id, source (default: the token’s subject), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
     examples: [
       [
         {
@@ -52,7 +63,11 @@ const Usage = Type.Object({
 export const meteringRoutes =
   (edge: Edge) =>
   (app: App): void => {
-    app.addContentTypeParser([CLOUD_EVENT, CLOUD_EVENT_BATCH], { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
+    app.addContentTypeParser(
+      [CLOUD_EVENT, CLOUD_EVENT_BATCH],
+      { parseAs: 'string' },
+      app.getDefaultJsonParser('error', 'error'),
+    )
 
     app.post(
       '/usage/events',
@@ -100,7 +115,13 @@ export const meteringRoutes =
         const { period: text } = request.query
         const period = text === undefined ? monthOf(dateIn(now, deployment.timezone)) : readPeriodText(text)
         const { start, end } = instantsOf(period, deployment.timezone)
-        const window = { key: id, tenant_id: deployment.tenant_id, deployment_id: id, start, end: earlierInstant(end, now) }
+        const window = {
+          key: id,
+          tenant_id: deployment.tenant_id,
+          deployment_id: id,
+          start,
+          end: earlierInstant(end, now),
+        }
         const usage = (await readUsage(edge.db.read, [window])).get(id) ?? {}
         const units = await readUnits(edge.db.read, Object.keys(usage))
         const meters = Object.entries(usage)

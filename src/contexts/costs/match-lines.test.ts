@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import {
+  assertSound,
+  csv,
+  deploy,
+  emptyTables,
+  HEADER,
+  listInventory,
+  row,
+  startCosts,
+  upload,
+} from './costs.fixture.ts'
+import { matchLines, matchUnmatchedLines } from './index.ts'
+
+const costs = await startCosts()
+const { call, db, edge } = costs
+after(() => costs.close())
+beforeEach(() => emptyTables(costs))
+
+const BEFORE = '2026-02-01T00:00:00Z'
+const tag = (slug: string): string[] => [`arcadia:boab:${slug}`]
+
+async function lines(query = '') {
+  const { status, body } = await call('GET', `/billing/cost-lines?${query}`)
+  assert.equal(status, 200)
+  return body.data
+}
+
+async function decisions() {
+  return (await lines()).map(({ match_status, match_method, deployment_id, match_reason }: Record<string, string>) => [
+    match_status,
+    match_method,
+    deployment_id,
+    match_reason,
+  ])
+}
+
+/** As the provider's items name them: the CSV of the other tests carries no ids. */
+async function nameById(ids: { id: string | null; uuid: string | null }): Promise<void> {
+  await db.transaction(async (tx) => {
+    const named = { external_resource_id: ids.id, external_resource_uuid: ids.uuid }
+    await tx.updateTable('costs.cost_line').set(named).execute()
+    await matchLines(tx, {})
+  })
+}
+
+test('a line is matched by the resource id that it names, in either of its two forms, whatever the name', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: '77', name: 'one', tags: tag('studio') },
+    { external_id: 'aa-bb', kind: 'volume', name: 'two', tags: tag('studio') },
+  ])
+  await upload(costs, csv(row('Droplets', 'renamed (s-1)', '4.00')))
+  for (const [id, uuid, external_id] of [
+    ['77', null, '77'],
+    ['5', 'aa-bb', '5'],
+    [null, 'aa-bb', 'aa-bb'],
+  ] as const) {
+    await nameById({ id, uuid })
+    assert.deepEqual(await decisions(), [['matched', 'resource_id', studio, `resource id ${external_id}`]])
+  }
+  await assertSound(costs)
+})
+
+test('a line without an id is matched by kind and name, without case', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: '1', name: 'Web-1', tags: tag('studio') },
+    { external_id: '2', kind: 'volume', name: 'web-2', tags: tag('studio') },
+  ])
+  await upload(costs, csv(row('Droplets', 'web-1 (s-1)', '4.00'), row('Droplets', 'web-2 (s-1)', '4.00')))
+  const [first, second] = await lines()
+  assert.deepEqual([first.match_method, first.deployment_id, first.tenant_id], ['kind_and_name', studio, 'boab'])
+  assert.equal(first.match_reason, 'droplet named web-1')
+  assert.ok(first.resource_id)
+  assert.deepEqual([second.match_status, second.resource_id], ['unmatched', null])
+  assert.equal(second.match_reason, 'no droplet named web-2 was alive in this window')
+})
+
+test('backups and snapshots are the cost of what they are taken of', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: '1', name: 'web', tags: tag('studio') },
+    { external_id: '2', kind: 'volume', name: 'data', tags: tag('studio') },
+  ])
+  const text = csv(
+    row('Droplet Backups', 'web (Weekly Backup Services)', '1.20'),
+    row('Droplet Snapshots', 'web-1774692000123 (syd1) 4.20GB Droplet Snapshot', '0.25'),
+    row('Volume Snapshots', 'data-1774692000123 (syd1) 4.20GB Volume Snapshot', '0.25'),
+  )
+  await upload(costs, text)
+  assert.deepEqual(
+    (await lines()).map(({ deployment_id }: { deployment_id: string }) => deployment_id),
+    [studio, studio, studio],
+  )
+})
+
+test('a name counts for as long as the resource bore it', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await listInventory(edge, '2026-03-01T00:00:00Z', [
+    { external_id: '1', name: 'old-web', tags: tag('studio') },
+    { external_id: '2', name: 'web', tags: tag('shop'), born_at: Temporal.Instant.from('2026-03-01T00:00:00Z') },
+  ])
+  const february = 'Droplets,,web (s-1),672,2026-02-01 00:00:00 +0000,2026-03-01 00:00:00 +0000,$4.00,,iaas'
+  await upload(costs, csv(february), 'period=2026-02')
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00')))
+  const owners = new Map((await lines()).map((line: any) => [line.charge_period.start, line.deployment_id]))
+  assert.deepEqual(owners.get('2026-02-01T00:00:00Z'), studio)
+  assert.deepEqual(owners.get('2026-04-01T00:00:00Z'), shop)
+})
+
+test('two resources of one name count if they agree; else the line is ambiguous', async () => {
+  const [studio] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  const named = (tags: string[]) => [
+    { external_id: '1', name: 'web', tags: tag('studio') },
+    { external_id: '2', name: 'web', tags },
+  ]
+  await listInventory(edge, BEFORE, named(tag('studio')))
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00')))
+  const [agreed] = await lines()
+  assert.deepEqual([agreed.match_status, agreed.deployment_id, agreed.resource_id], ['matched', studio, null])
+  await listInventory(edge, '2026-02-02T00:00:00Z', named(tag('shop')))
+  await db.transaction((tx) => matchLines(tx, {}))
+  assert.deepEqual(await decisions(), [['unmatched', null, null, 'ambiguous: 2 resources named web']])
+})
+
+test('a resource that changed hands belongs to the deployment that had it for most of the window', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await listInventory(edge, '2026-04-20T00:00:00Z', [{ external_id: '1', name: 'web', tags: tag('shop') }])
+  const late = 'Droplets,,web (s-1),480,2026-04-11 00:00:00 +0000,2026-05-01 00:00:00 +0000,$2.00,,iaas'
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00'), late))
+  assert.deepEqual(
+    (await lines()).map(({ deployment_id }: { deployment_id: string }) => deployment_id),
+    [studio, shop],
+  )
+})
+
+test('a resource without a deployment is named, and matched once it has one', async () => {
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00')))
+  const [line] = await lines()
+  assert.ok(line.resource_id)
+  assert.deepEqual(await decisions(), [
+    ['unmatched', null, null, 'the resource has no deployment: tag it or assign it'],
+  ])
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, '2026-05-02T00:00:00Z', [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await db.transaction((tx) => matchUnmatchedLines(tx))
+  assert.deepEqual(await decisions(), [['matched', 'kind_and_name', studio, 'droplet named web']])
+})
+
+test('lines that the inventory cannot know say so', async () => {
+  await upload(
+    costs,
+    csv(
+      'Database Clusters,pg-main,1 GB / 1 vCPU / 10 GB,720,2026-04-01 00:00:00 +0000,2026-05-01 00:00:00 +0000,$15.15,,paas',
+      row('Bandwidth', 'Bandwidth overage', '0.37'),
+    ),
+  )
+  assert.deepEqual(await decisions(), [
+    ['unmatched', null, null, 'the inventory has no resources of the kind database'],
+    ['unmatched', null, null, 'the line names no resource: an allocation rule can share it'],
+  ])
+})
+
+test('an assignment by hand stays when lines are matched again, and null gives the line back', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00')))
+  const [{ id }] = await lines()
+  const path = `/billing/cost-lines/${id}/assignment`
+  const { body } = await call('POST', path, { body: { deployment_id: shop } })
+  assert.deepEqual([body.data.match_method, body.data.deployment_id], ['by_hand', shop])
+  await db.transaction((tx) => matchLines(tx, {}))
+  assert.deepEqual(await decisions(), [['matched', 'by_hand', shop, 'assigned by test-platform_admin']])
+  const back = await call('POST', path, { body: { deployment_id: null } })
+  assert.deepEqual([back.body.data.match_method, back.body.data.deployment_id], ['kind_and_name', studio])
+})
+
+test('a remembered assignment holds for the other bills of the resource, until it is forgotten', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  const database = (month: string) =>
+    `Database Clusters,PG-main,1 GB / 1 vCPU / 10 GB,720,${month}-01 00:00:00 +0000,${month}-28 00:00:00 +0000,$15.15,,paas`
+  await upload(costs, csv(database('2026-03')), 'period=2026-03')
+  const [{ id }] = await lines()
+  const path = `/billing/cost-lines/${id}/assignment`
+  await call('POST', path, { body: { deployment_id: studio, remember: true } })
+  await upload(costs, csv(database('2026-04')))
+  const [april] = await lines('period=2026-04')
+  assert.deepEqual([april.match_method, april.deployment_id], ['remembered', studio])
+  await call('POST', path, { body: { deployment_id: null, remember: true } })
+  assert.deepEqual(
+    (await lines()).map((line: any) => line.match_status),
+    ['unmatched', 'unmatched'],
+  )
+})
+
+test('a rule shares what has no deployment, to the cent; the rule that names most wins; without it the lines are unmatched again', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await upload(
+    costs,
+    csv(
+      row('Load Balancers', 'edge (syd1)', '10.01', 'platform'),
+      row('Droplets', 'monitoring (s-1)', '4.00', 'Platform'),
+    ),
+  )
+  const both = [
+    { deployment_id: studio, weight: '1' },
+    { deployment_id: shop, weight: '1' },
+  ]
+  const general = await call('POST', '/billing/allocation-rules', { body: { project: 'platform', shares: both } })
+  assert.equal(general.status, 201)
+  const body = { project: 'platform', product: 'load balancers', shares: [{ deployment_id: shop, weight: '1' }] }
+  const special = await call('POST', '/billing/allocation-rules', { body })
+  const shares = async () =>
+    (await lines()).map((line: any) => line.shares.map((one: any) => [one.deployment_id, one.amount]).toSorted())
+  assert.deepEqual(await shares(), [
+    [[shop, '10.01']],
+    [
+      [studio, '2'],
+      [shop, '2'],
+    ].toSorted(),
+  ])
+  await assertSound(costs)
+  assert.equal((await call('DELETE', `/billing/allocation-rules/${special.body.data.id}`)).status, 204)
+  const [balancer] = await shares()
+  assert.deepEqual(balancer.map(([, amount]: string[]) => amount).toSorted(), ['5', '5.01'])
+  assert.deepEqual((await lines(`deployment_id=${studio}`)).length, 2)
+  await assertSound(costs)
+  await call('DELETE', `/billing/allocation-rules/${general.body.data.id}`)
+  assert.deepEqual(
+    (await lines()).map((line: any) => [line.match_status, line.shares]),
+    [
+      ['unmatched', []],
+      ['unmatched', []],
+    ],
+  )
+  await assertSound(costs)
+})
+
+test('a credit and a tax line stay out of it, whatever rules there are', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  const body = { product: 'Credits', shares: [{ deployment_id: studio, weight: '1' }] }
+  await call('POST', '/billing/allocation-rules', { body })
+  const text = `${HEADER}\nCredits,,Promotional credit,,2026-04-01 00:00:00 +0000,2026-04-30 23:59:59 +0000,-$2.00,,\n`
+  await upload(costs, text)
+  assert.equal((await lines())[0].match_status, 'not_applicable')
+})
+
+test('two thousand lines are matched in a fixed number of statements', async () => {
+  await deploy(edge, 'boab', 'studio')
+  const names = Array.from({ length: 2_000 }, (_, index) => `web-${index}`)
+  await listInventory(
+    edge,
+    BEFORE,
+    names.map((name, index) => ({ external_id: String(index), name, tags: tag('studio') })),
+  )
+  await upload(costs, csv(...names.map((name) => row('Droplets', `${name} (s-1)`, '4.00'))))
+  const { body } = await call('GET', '/billing/provider-invoices')
+  assert.deepEqual([body.data[0].matched_lines, body.data[0].coverage], [2_000, '1'])
+})

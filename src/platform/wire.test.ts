@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { callerOf, found, pageOf, readCursor, readPeriodBody, readPeriodText, requireCurrency } from './wire.ts'
+
+const ROWS = [{ id: 'a' }, { id: 'b' }, { id: 'ç' }, { id: 'd' }]
+
+test('a page holds its limit, and its cursor is the key of its last row', () => {
+  const page = pageOf(ROWS, 3, (row) => [row.id, '1'])
+  assert.deepEqual(page.data, ROWS.slice(0, 3))
+  assert.deepEqual(readCursor(page.next_cursor ?? '', 2), ['ç', '1'])
+})
+
+test('the last page has no cursor', () => {
+  assert.equal(pageOf(ROWS, 4, (row) => [row.id]).next_cursor, null)
+  assert.equal(pageOf([], 4, () => []).next_cursor, null)
+  assert.equal(readCursor(undefined, 1), undefined)
+})
+
+test('a cursor that no page gave out is refused', () => {
+  for (const cursor of ['', 'garbage', cursorOf(['a', 'b']), cursorOf([1]), cursorOf({ length: 1 })]) {
+    assert.throws(() => readCursor(cursor, 1), { code: 'request/invalid', status: 422 }, cursor)
+  }
+})
+
+test('a period is read from a month, or from dates in the right order', () => {
+  assert.equal(readPeriodText('2026-04-17').end.toString(), '2026-05-01')
+  assert.throws(() => readPeriodText('2026-13'), { code: 'request/invalid' })
+  assert.equal(readPeriodBody({ start: '2026-04-01', end: '2026-04-02' }, 'period').start.toString(), '2026-04-01')
+  assert.throws(() => readPeriodBody({ start: '2026-04-01', end: '2026-04-01' }, 'period'), {
+    errors: [{ path: 'period/end', message: 'must be after start (the end is exclusive)' }],
+  })
+})
+
+test('a currency is one of ISO 4217', () => {
+  assert.equal(requireCurrency('AUD', 'currency'), 'AUD')
+  assert.throws(() => requireCurrency('AUX', 'currency'), {
+    errors: [{ path: 'currency', message: 'must be an ISO 4217 currency' }],
+  })
+})
+
+test('what is missing is not found; a call without a caller is a bug', () => {
+  assert.equal(found(0, 'invoice'), 0)
+  assert.throws(() => found(undefined, 'invoice'), { status: 404, message: 'No such invoice.' })
+  assert.throws(() => callerOf({ caller: null }), { name: 'Error' })
+})
+
+function cursorOf(key: unknown): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url')
+}
