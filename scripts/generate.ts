@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { openDatabase } from '../src/platform/db.ts'
 import { migrate, readMigrations } from '../src/platform/migrate.ts'
 import { openBooks } from '../test/scenarios/books.ts'
+import { describeProblems } from './problems.ts'
 import { describeQueries, walkThrough } from './queries.ts'
 import { describeSchema, describeTypes } from './schema.ts'
 
@@ -21,6 +22,7 @@ const files: Record<string, string> = {
   'db/types.ts': types,
   'db/schema.sql': schema,
   'db/queries.snap.sql': describeQueries(statements),
+  'docs/problems.md': describeProblems(),
   'docs/openapi.json': `${JSON.stringify(books.app.http.swagger(), null, 2)}\n`,
 }
 await books.close()

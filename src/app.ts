@@ -59,7 +59,6 @@ export async function openApp(
     const jobs = createJobs({ db, clock, ids, log, metrics })
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
     const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
-    await jobs.open([...work, auditJob(edge, invariants)])
     const jwt_secret = await jwtSecret(config, ids)
     const http = await createHttp({
       db,
@@ -72,6 +71,7 @@ export async function openApp(
       ready: () => requireSchema(db, migrations),
       routes,
     })
+    await jobs.open([...work, auditJob(edge, invariants)])
     return {
       config,
       edge,

@@ -1,8 +1,9 @@
 import closeWithGrace from 'close-with-grace'
 import { type Application, openApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { createLog } from '../platform/log.ts'
 import { invalidInput } from '../kernel/problem.ts'
+import type { App } from '../platform/http.ts'
+import { createLog } from '../platform/log.ts'
 
 /** Requests and jobs that are under way get this long to finish. */
 const SHUTDOWN_TIMEOUT_MS = 35_000
@@ -12,7 +13,7 @@ export async function runServe(options: { jobs: boolean }): Promise<void> {
   const log = createLog(config.log_level)
   const app = await openApp(config, log)
   stopGracefully(app)
-  const url = await listen(app)
+  const url = await listenOrClose(app)
   if (options.jobs) await app.jobs.work()
   log.info({ url, docs: `${url}/docs`, jobs: options.jobs, database: config.database.kind }, 'arcadia is ready')
 }
@@ -31,17 +32,41 @@ export async function runWork(): Promise<void> {
   log.info({}, 'arcadia is working')
 }
 
-/** Binds all addresses, IPv4 and IPv6. Returns the address for this machine. */
-export async function listen(app: Application, port = app.config.port): Promise<string> {
+async function listenOrClose(app: Application): Promise<string> {
   try {
-    await app.http.listen({ port, host: '::' })
+    return await listen(app)
   } catch (error) {
     await app.close()
-    if ((error as { code?: string }).code !== 'EADDRINUSE') throw error
-    throw invalidInput(`Port ${port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`)
+    throw error
   }
-  const address = app.http.server.address()
-  return `http://localhost:${typeof address === 'object' && address ? address.port : port}`
+}
+
+/** Listens on every address of the machine. Returns the one for this machine itself. */
+export async function listen({ http, config }: Application): Promise<string> {
+  try {
+    await bindAll(http, config.port)
+  } catch (error) {
+    if (codeOf(error) !== 'EADDRINUSE') throw error
+    throw invalidInput(`Port ${config.port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`)
+  }
+  const address = http.server.address()
+  return `http://localhost:${typeof address === 'object' && address ? address.port : config.port}`
+}
+
+/** IPv4 and IPv6, or IPv4 alone where the machine has no other. */
+async function bindAll(http: App, port: number): Promise<void> {
+  try {
+    await http.listen({ port, host: '::' })
+  } catch (error) {
+    if (!NO_IPV6.has(codeOf(error))) throw error
+    await http.listen({ port, host: '0.0.0.0' })
+  }
+}
+
+const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
 /** On SIGTERM and SIGINT: finish what is under way, then exit 0. */

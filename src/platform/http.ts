@@ -34,6 +34,8 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >
 
+export type { FastifyRequest as Request } from 'fastify'
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call the route. A route without it is refused at start; `[]` needs no token. */

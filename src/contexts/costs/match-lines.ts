@@ -23,7 +23,9 @@ export type MatchScope = {
 export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Promise<void> {
   const { rows } = await sql<AllocatedLine>`
     with target as (${targets(scope)}),
+    identifier as materialized (${IDENTIFIERS}),
     by_id as (${CANDIDATES_BY_ID}),
+    bearer as materialized (${BEARERS}),
     candidate as (select * from by_id union all ${CANDIDATES_BY_NAME}),
     owner as (${OWNERS}),
     finding as (${FINDINGS}),
@@ -57,7 +59,7 @@ function targets({ provider_invoice_ids, unmatched_only }: MatchScope): RawBuild
     conditions.push(sql`l.provider_invoice_id = any (${sql.val(arrayOf(provider_invoice_ids))}::uuid[])`)
   return sql`
     select l.id, l.provider, l.kind, l.product, l.project, l.description, l.external_resource_id,
-      l.external_resource_uuid, l.resource_name, l.charge_start,
+      l.external_resource_uuid, l.resource_name, lower(l.resource_name) as name, l.charge_start,
       greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end,
       case
         when l.kind in ('droplet', 'volume') then l.kind
@@ -72,20 +74,32 @@ function arrayOf(ids: readonly string[]): string {
   return `{${ids.join(',')}}`
 }
 
-const CANDIDATES_BY_ID = sql`
-  select distinct t.id as line_id, r.id as resource_id, 'resource_id' as method
-  from target t
-  cross join lateral (values (t.external_resource_id), (t.external_resource_uuid)) as named (external_id)
-  join inventory.resource r on r.provider = t.provider and r.external_id = named.external_id`
+/**
+ * Materialized, like the bearers below, so that each candidate comes from a join of two sets on the whole key. Left to
+ * itself the planner, which knows nothing yet of a bill just stored, joins all lines with all resources of a provider
+ * and compares names afterwards: quadratic.
+ */
+const IDENTIFIERS = sql`
+  select id as line_id, provider, external_resource_id as external_id from target where external_resource_id is not null
+  union
+  select id, provider, external_resource_uuid from target where external_resource_uuid is not null`
 
-/** Through spans, so that a name counts for as long as the resource bore it. */
+const CANDIDATES_BY_ID = sql`
+  select distinct n.line_id, r.id as resource_id, 'resource_id' as method
+  from identifier n join inventory.resource r on r.provider = n.provider and r.external_id = n.external_id`
+
+/** Who bore a name that the lines use, and when: spans, so that a name counts for as long as the resource bore it. */
+const BEARERS = sql`
+  select s.resource_id, r.provider, r.kind, lower(s.name) as name, s.starts_at, coalesce(s.ends_at, 'infinity') as ends_at
+  from inventory.span s join inventory.resource r on r.id = s.resource_id
+  where lower(s.name) in (select name from target)`
+
 const CANDIDATES_BY_NAME = sql`
-  select distinct t.id as line_id, r.id as resource_id, 'kind_and_name' as method
+  select distinct t.id as line_id, b.resource_id, 'kind_and_name' as method
   from target t
-  join inventory.span s on lower(s.name) = lower(t.resource_name)
-    and s.starts_at < t.charge_end and coalesce(s.ends_at, 'infinity') > t.charge_start
-  join inventory.resource r on r.id = s.resource_id and r.provider = t.provider and r.kind = t.resource_kind
-  where not exists (select from by_id b where b.line_id = t.id)`
+  join bearer b on b.provider = t.provider and b.kind = t.resource_kind and b.name = t.name
+    and b.starts_at < t.charge_end and b.ends_at > t.charge_start
+  where t.id not in (select line_id from by_id)`
 
 /** For each candidate the deployment, or none, that it had for most of the window. */
 const OWNERS = sql`
@@ -148,7 +162,7 @@ const DECISIONS = sql`
   left join finding f on f.line_id = t.id
   left join rule on rule.line_id = t.id
   left join costs.remembered_assignment m
-    on m.provider = t.provider and m.kind = t.kind and m.resource_name = lower(t.resource_name)`
+    on m.provider = t.provider and m.kind = t.kind and m.resource_name = t.name`
 
 /** Only lines whose decision is new are written. */
 const UPDATE_LINES = sql`

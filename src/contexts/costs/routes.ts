@@ -1,8 +1,7 @@
-import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { problem } from '../../kernel/problem.ts'
 import type { Edge } from '../../platform/edge.ts'
-import type { App } from '../../platform/http.ts'
+import type { App, Request } from '../../platform/http.ts'
 import {
   AnyObject,
   Body,
@@ -253,7 +252,7 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
 const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not text in UTF-8' })
 const noFile = problem({ code: 'costs/no-file', status: 422, title: 'The request carries no file' })
 
-async function readFile(request: FastifyRequest): Promise<{ csv: string; filename: string | undefined }> {
+async function readFile(request: Request): Promise<{ csv: string; filename: string | undefined }> {
   if (Buffer.isBuffer(request.body)) return { csv: decode(request.body), filename: undefined }
   const part = request.isMultipart() ? await request.file({ limits: { fileSize: IMPORT_LIMIT_BYTES } }) : undefined
   if (part === undefined) throw noFile('Send the CSV as the body (text/csv), or as a file (multipart/form-data).')
@@ -268,7 +267,7 @@ function decode(bytes: Buffer): string {
   }
 }
 
-function actOf(edge: Edge, request: Pick<FastifyRequest, 'caller'>): { now: Temporal.Instant; actor: string } {
+function actOf(edge: Edge, request: Pick<Request, 'caller'>): { now: Temporal.Instant; actor: string } {
   return { now: edge.clock.now(), actor: callerOf(request).sub }
 }
 

@@ -1,5 +1,5 @@
 import { present } from '../../kernel/invariant.ts'
-import { earlierDate, earlierInstant, instantsOf, type Period, type Window } from '../../kernel/period.ts'
+import { earlierDate, earlierInstant, instantsOf, isTimeZone, type Period, type Window } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
 import { readPlanTerms } from '../catalog/index.ts'
 import { readLlmCharges } from '../llm-usage/index.ts'
@@ -16,7 +16,7 @@ import {
 import { readSubscriptions, type BilledSubscription } from '../subscriptions/index.ts'
 import { taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt } from './attempt.ts'
-import { unknownPlan } from './problems.ts'
+import { unknownPlan, unknownTimeZone } from './problems.ts'
 import { readDeploymentIds } from './queries.ts'
 
 export type FactsScope = {
@@ -95,6 +95,9 @@ function outlineOf(
   has: { scope: FactsScope; subscriptions: readonly BilledSubscription[]; deployment_ids: readonly string[] },
 ): Outline {
   const { period, as_of, days_until = period.end } = has.scope
+  if (!isTimeZone(tenant.timezone)) {
+    throw unknownTimeZone(`There is no time zone ${tenant.timezone}; give the tenant one that exists.`)
+  }
   const billed = { start: period.start, end: earlierDate(period.end, days_until) }
   return {
     tenant,

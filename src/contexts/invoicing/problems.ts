@@ -10,6 +10,11 @@ export const unknownPlan = problem({
   status: 422,
   title: 'A subscription names a plan version that does not exist',
 })
+export const unknownTimeZone = problem({
+  code: 'invoicing/unknown-time-zone',
+  status: 422,
+  title: 'The tenant’s time zone does not exist',
+})
 export const alreadyIssued = problem({
   code: 'invoicing/already-issued',
   status: 409,

@@ -145,6 +145,24 @@ test('a tenant that fails is parked, the others are invoiced; a later success ta
   assert.equal((await company.invoice('broken')).lines[0].subscription_id, subscription_id)
 })
 
+test('a zone that does not exist parks its tenant alone', async () => {
+  for (const id of ['lost', 'found']) await company.subscribe(await company.tenant(id))
+  // No route lets such a zone in; a newer zone database could take one away.
+  await company.db.transaction((tx) =>
+    tx.updateTable('tenants.tenant').set({ timezone: 'Nowhere/Land' }).where('id', '=', 'lost').execute(),
+  )
+  const deps = { ...company.edge, seller: SELLER }
+  const result = await rollup(deps, { period: APRIL, tenant_ids: ['found', 'lost'] })
+  assert.equal(result.created, 1)
+  assert.deepEqual(
+    result.parked.map((row) => [row.tenant_id, row.code]),
+    [['lost', 'invoicing/unknown-time-zone']],
+  )
+  await company.db.transaction((tx) =>
+    tx.updateTable('tenants.tenant').set({ timezone: 'UTC' }).where('id', '=', 'lost').execute(),
+  )
+})
+
 test('a month that goes on is refused; a tenant whose zone is late is parked until it is over there', async () => {
   const body = { period: '2026-05' }
   const refused = await company.call('POST', '/invoices/rollup', { body })

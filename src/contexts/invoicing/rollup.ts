@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
-import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
+import { instantsOf, isTimeZone, monthLabel, type Period } from '../../kernel/period.ts'
 import { type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { found } from '../../platform/wire.ts'
@@ -59,15 +59,16 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
 }
 
 function requireOver(period: Period, tenants: readonly Tenant[], now: Temporal.Instant): void {
-  const zones = tenants.length === 0 ? ['UTC'] : tenants.map((tenant) => tenant.timezone)
-  if (zones.some((zone) => isOver(period, zone, now))) return
+  const zones = tenants.length === 0 ? ['UTC'] : tenants.map((tenant) => tenant.timezone).filter(isTimeZone)
+  if (zones.length === 0 || zones.some((zone) => !goesOn(period, zone, now))) return
   throw periodNotOver(
     `${monthLabel(period)} has not ended in ${zones[0]}; roll it up after ${period.end} has begun there.`,
   )
 }
 
-function isOver(period: Period, zone: string, now: Temporal.Instant): boolean {
-  return Temporal.Instant.compare(instantsOf(period, zone).end, now) <= 0
+/** False for a zone that does not exist: the facts of its tenant fail with that. */
+function goesOn(period: Period, zone: string, now: Temporal.Instant): boolean {
+  return isTimeZone(zone) && Temporal.Instant.compare(now, instantsOf(period, zone).end) < 0
 }
 
 type BatchOptions = RollupOptions & { deps: RollupDeps; now: Temporal.Instant }
@@ -122,9 +123,10 @@ async function draftAll(
   tenants: readonly Tenant[],
   { period, deps, now }: { period: Period; deps: RollupDeps; now: Temporal.Instant },
 ): Promise<{ tenant: Tenant; draft: Attempt<Draft> }[]> {
-  const scope = { period, tenants: tenants.filter((tenant) => isOver(period, tenant.timezone, now)), as_of: now }
-  const facts = await readBillableFacts(tx, scope)
-  const adjustments = await readAdjustments(tx, scope)
+  const over = tenants.filter((tenant) => !goesOn(period, tenant.timezone, now))
+  const facts = await readBillableFacts(tx, { period, tenants: over, as_of: now })
+  const sound = over.filter((tenant) => facts.get(tenant.id)?.ok)
+  const adjustments = await readAdjustments(tx, { period, tenants: sound, as_of: now })
   const drafting = { seller: deps.seller, now, newId: deps.ids.uuid }
   return tenants.map((tenant) => ({
     tenant,

@@ -1,5 +1,3 @@
-export { recordUsage } from './commands.ts'
-export type { UsageEvent } from './event.ts'
 export { contentHash, eventReader, parseInstant } from './intake.ts'
 export { invariants as meteringInvariants } from './invariants.ts'
 export { changedWindows, type ChangeWindow, readUsage, type UsageWindow } from './queries.ts'

@@ -91,7 +91,7 @@ export async function readReferences(
 ): Promise<References> {
   const ids = [...new Set(events.map((event) => event.deployment_id))]
   const codes = [...new Set(events.map((event) => event.meter))]
-  // Compared as text: what is not a UUID is the id of no deployment.
+  // What is not a UUID is the id of no deployment.
   const { rows: deployments } = await sql<{ id: string; tenant_id: string }>`
     select d.id, d.tenant_id
     from jsonb_array_elements_text(${toJson(ids.filter(isUuid))}::jsonb) as sent(id)

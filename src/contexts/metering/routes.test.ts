@@ -208,9 +208,10 @@ test('a body that is no list of events is refused whole', async () => {
     const answer = await harness.call('POST', '/usage/events', { body })
     assert.deepEqual([answer.status, answer.body.code], [422, 'request/invalid'], JSON.stringify(body))
   }
+  assert.equal((await harness.call('POST', '/usage/events')).status, 422)
   for (const [type, status] of [
     ['application/cloudevents-batch+json', 422],
-    ['text/plain', 422],
+    ['text/plain', 415],
     ['application/xml', 415],
   ] as const) {
     assert.equal((await post(type, {})).status, status, type)
