@@ -4,7 +4,7 @@ delete from "costs"."allocation_rule" where "id" = $1 returning "id";
 
 delete from "costs"."line_share" where "cost_line_id" = $1;
 
-delete from "invoicing"."invoice" where "tenant_id" = any($1) and "period_start" = $2 and "status" = $3 returning "tenant_id";
+delete from "invoicing"."invoice" where "id" = any($1::uuid[]) and "status" = $2 returning "tenant_id";
 
 delete from "invoicing"."parked" where "tenant_id" = any($1) and "period_start" = $2;
 

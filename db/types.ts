@@ -5,8 +5,11 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 
 /** Read as bigint, written as bigint or as a whole number. */
 type Int8 = ColumnType<bigint, bigint | number, bigint | number>
+/** A parameter made by `jsonb()`: the drivers would send an array or a text as something else. */
+export type JsonText = string & { readonly json: true }
 /** Read parsed, written with `jsonb()`. */
-type Jsonb<T = Json> = ColumnType<T, never, never>
+type Jsonb = ColumnType<Json, JsonText, JsonText>
+type NullableJsonb = ColumnType<Json | null, JsonText | null, JsonText | null>
 /** Computed by the database. */
 type Computed<T> = ColumnType<T, never, never>
 
@@ -27,7 +30,7 @@ export interface DB {
     meter: string
     model: 'per_unit' | 'graduated' | 'volume' | 'package' | 'percentage'
     unit_price: string | null
-    tiers: Jsonb<Json | null>
+    tiers: NullableJsonb
     package_size: string | null
     package_price: string | null
     rate: string | null
@@ -126,11 +129,11 @@ export interface DB {
     lines_amount: string | null
     tax_amount: string | null
     gap: Computed<string | null>
-    summary: Jsonb<Json | null>
+    summary: NullableJsonb
     line_count: number | null
     read_from: 'items' | 'csv' | 'upload' | null
     content_hash: string | null
-    difference: Jsonb<Json | null>
+    difference: NullableJsonb
     announced_at: Temporal.Instant
     ingested_at: Temporal.Instant | null
     last_error: string | null

@@ -13,9 +13,15 @@ export async function enterBooks(operator: Client): Promise<void> {
 }
 
 /** What the gateway sends in the course of the month. */
-export async function sendLlmUsage(operator: Client, gateway: Client): Promise<{ created: number; duplicates: number; held: number }> {
+export async function sendLlmUsage(
+  operator: Client,
+  gateway: Client,
+): Promise<{ created: number; duplicates: number; held: number }> {
   const deployments = await readDeployments(operator)
-  const events = LLM_USAGE.map(({ slug, event }) => ({ ...event, deployment_id: deployments.get(`${event.tenant_id}/${slug}`) }))
+  const events = LLM_USAGE.map(({ slug, event }) => ({
+    ...event,
+    deployment_id: deployments.get(`${event.tenant_id}/${slug}`),
+  }))
   const { results } = await gateway.post<{ results: { status: string }[] }>('/integrations/llm-usage', { events })
   const count = (status: string) => results.filter((result) => result.status === status).length
   return { created: count('created'), duplicates: count('duplicate'), held: count('held') }
@@ -37,5 +43,9 @@ async function enterDeployment(operator: Client, wanted: (typeof DEPLOYMENTS)[nu
   const { tenant_id, slug, display_name, plan_code, addons, start_date } = wanted
   const status = 'trial' in wanted ? 'trial' : 'active'
   const { id } = await operator.post<{ id: string }>('/deployments', { tenant_id, slug, display_name, status })
-  await operator.post(`/deployments/${id}/subscribe`, { plan_code, addons: addons.map((code) => ({ code })), start_date })
+  await operator.post(`/deployments/${id}/subscribe`, {
+    plan_code,
+    addons: addons.map((code) => ({ code })),
+    start_date,
+  })
 }

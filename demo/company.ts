@@ -114,16 +114,54 @@ export const PLANS = [
 ]
 
 export const DEPLOYMENTS = [
-  { tenant_id: 'boab', slug: 'studio', display_name: 'Roastery studio', plan_code: 'studio', addons: ['storage_50gb'], start_date: '2026-03-01' },
-  { tenant_id: 'kelpie', slug: 'shop', display_name: 'Surf shop', plan_code: 'starter', addons: ['daily_backup'], start_date: '2026-04-11' },
-  { tenant_id: 'hume', slug: 'catalogue', display_name: 'Library catalogue', plan_code: 'starter', addons: [], start_date: '2026-01-01' },
-  { tenant_id: 'fjordlys', slug: 'newsroom', display_name: 'Newsroom', plan_code: 'newsroom', addons: ['storage_50gb'], start_date: '2025-02-03' },
-  { tenant_id: 'tui', slug: 'cellar', display_name: 'Cellar', plan_code: 'starter', addons: [], start_date: '2026-04-20', trial: true },
+  {
+    tenant_id: 'boab',
+    slug: 'studio',
+    display_name: 'Roastery studio',
+    plan_code: 'studio',
+    addons: ['storage_50gb'],
+    start_date: '2026-03-01',
+  },
+  {
+    tenant_id: 'kelpie',
+    slug: 'shop',
+    display_name: 'Surf shop',
+    plan_code: 'starter',
+    addons: ['daily_backup'],
+    start_date: '2026-04-11',
+  },
+  {
+    tenant_id: 'hume',
+    slug: 'catalogue',
+    display_name: 'Library catalogue',
+    plan_code: 'starter',
+    addons: [],
+    start_date: '2026-01-01',
+  },
+  {
+    tenant_id: 'fjordlys',
+    slug: 'newsroom',
+    display_name: 'Newsroom',
+    plan_code: 'newsroom',
+    addons: ['storage_50gb'],
+    start_date: '2025-02-03',
+  },
+  {
+    tenant_id: 'tui',
+    slug: 'cellar',
+    display_name: 'Cellar',
+    plan_code: 'starter',
+    addons: [],
+    start_date: '2026-04-20',
+    trial: true,
+  },
 ] as const
 
 /** Priced by the gateway; the charges are exact decimals and one is not priced yet. */
 export const LLM_USAGE = [
-  ...['0.0123456789', '0.4100000001', '0.2377', '1.006', '0.000098'].map((charge, index) => request('fjordlys', 'newsroom', index, charge)),
+  ...['0.0123456789', '0.4100000001', '0.2377', '1.006', '0.000098'].map((charge, index) =>
+    request('fjordlys', 'newsroom', index, charge),
+  ),
   request('fjordlys', 'newsroom', 5, null),
   ...['0.031', '0.0275', '0.0055'].map((charge, index) => request('kelpie', 'shop', index, charge)),
   request('tui', 'cellar', 0, '0.2604'),

@@ -56,7 +56,10 @@ export async function runDemo(options: { json?: true; serve: boolean }): Promise
   try {
     const url = await listen(app)
     const token = (role: string) =>
-      mintToken({ sub: 'demo', role, tenant_id: null }, { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TOKEN_TTL })
+      mintToken(
+        { sub: 'demo', role, tenant_id: null },
+        { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TOKEN_TTL },
+      )
     const operator = createClient(url, await token('platform_admin'))
     const gateway = createClient(url, await token('gateway'))
 
@@ -105,7 +108,8 @@ function demoEnvironment(): Record<string, string | undefined> {
     ARCADIA_NOW: DEMO_NOW.toString(),
     ARCADIA_DATA_DIR: env['ARCADIA_DATA_DIR'] ?? './data/demo',
     // The demo mints its own tokens, so a secret of its own will do.
-    ARCADIA_JWT_SECRET: env['ARCADIA_JWT_SECRET'] ?? (env['DATABASE_URL'] === undefined ? undefined : randomIds.secret()),
+    ARCADIA_JWT_SECRET:
+      env['ARCADIA_JWT_SECRET'] ?? (env['DATABASE_URL'] === undefined ? undefined : randomIds.secret()),
   }
 }
 
@@ -121,7 +125,9 @@ async function refuseOthersBooks(operator: Client): Promise<void> {
   const known = new Set(TENANTS.map((tenant) => tenant.id))
   const others = (await operator.list<{ id: string }>('/tenants')).filter((tenant) => !known.has(tenant.id))
   if (others.length > 0) {
-    throw othersBooks(`The database has tenants that are not the demo's (${others.length}). Set ARCADIA_DATA_DIR or DATABASE_URL to another one.`)
+    throw othersBooks(
+      `The database has tenants that are not the demo's (${others.length}). Set ARCADIA_DATA_DIR or DATABASE_URL to another one.`,
+    )
   }
 }
 
@@ -149,11 +155,14 @@ async function pushAgainOnce(
 }
 
 function invitation(url: string, token: string): string {
-  const examples = [`/margin?period=${PERIOD}&group_by=deployment`, `/invoices?period=${PERIOD}`, `/billing/cost-lines?period=${PERIOD}&match_status=unmatched&limit=${SHOWN_LINES}`]
+  const examples = [
+    `/margin?period=${PERIOD}&group_by=deployment`,
+    `/invoices?period=${PERIOD}`,
+    `/billing/cost-lines?period=${PERIOD}&match_status=unmatched&limit=${SHOWN_LINES}`,
+  ]
   return [
     `\nServing ${url} (documentation: ${url}/docs). Stop with Ctrl-C.`,
     `\nexport TOKEN=${token}\n`,
     ...examples.map((path) => `curl -s -H "authorization: Bearer $TOKEN" '${url}/api/v1${path}'`),
   ].join('\n')
 }
-

@@ -54,19 +54,43 @@ type CostLine = {
   tenant_id: string | null
   deployment_id: string | null
 }
-type InvoiceLine = { kind: string; description: string; amount_cents: number; quantity: string | null; unit_price: string | null }
+type InvoiceLine = {
+  kind: string
+  description: string
+  amount_cents: number
+  quantity: string | null
+  unit_price: string | null
+}
 type Margin = {
   rows: (Omit<MarginRow, 'tenant_id' | 'deployment'> & { tenant_id: string; deployment: string | null })[]
-  totals: Record<'revenue_cents' | 'attributed_cost_cents' | 'unmatched_cost_cents' | 'tax_cents' | 'credit_cents' | 'bill_total_cents' | 'margin_cents', number> & { coverage: string }
+  totals: Record<
+    | 'revenue_cents'
+    | 'attributed_cost_cents'
+    | 'unmatched_cost_cents'
+    | 'tax_cents'
+    | 'credit_cents'
+    | 'bill_total_cents'
+    | 'margin_cents',
+    number
+  > & { coverage: string }
 }
-type Finance = { documents(): { type: string; actions: { created: number; updated: number }; payload: { source: string; external_id: string } }[] }
+type Finance = {
+  documents(): {
+    type: string
+    actions: { created: number; updated: number }
+    payload: { source: string; external_id: string }
+  }[]
+}
 
 const CURRENCY = 'USD'
 const BILL = { lines: 33, amount_cents: 8692, tax_cents: 790 }
 /** The worked example: three droplets through April on Studio with 50 GB of storage. */
 const WORKED_EXAMPLE = { tenant_id: 'boab', subtotal_cents: 6422, tax_cents: 642, total_cents: 7064 }
 
-export async function readReport(operator: Client, { app, finance }: { app: Application; finance: Finance }): Promise<Report> {
+export async function readReport(
+  operator: Client,
+  { app, finance }: { app: Application; finance: Finance },
+): Promise<Report> {
   const bills = (await operator.list<Bill>('/billing/provider-invoices')).filter((bill) => bill.status === 'issued')
   const invoices = await operator.list<InvoiceRow & { number: string }>(`/invoices?period=${PERIOD}`)
   const margin = await operator.get<Margin>(`/margin?period=${PERIOD}&group_by=deployment`)
@@ -113,7 +137,10 @@ export async function readReport(operator: Client, { app, finance }: { app: Appl
     checks: [
       { name: 'the April bill has 33 lines, 86.92 in total, 7.90 of it GST', ok: same(april, BILL) },
       { name: 'the worked example comes to 64.22 + 6.42 = 70.64', ok: same(worked, WORKED_EXAMPLE) },
-      { name: 'every bill balances: its lines add up to its amount', ok: bills.length > 0 && bills.every((bill) => bill.balanced) },
+      {
+        name: 'every bill balances: its lines add up to its amount',
+        ok: bills.length > 0 && bills.every((bill) => bill.balanced),
+      },
       {
         name: 'every line of the April bill is matched, allocated, tax, credit, or unmatched with a reason',
         ok: lines.length === BILL.lines && lines.every((line) => line.match_reason !== ''),
@@ -122,7 +149,8 @@ export async function readReport(operator: Client, { app, finance }: { app: Appl
         name: 'margin adds up to the provider’s bill',
         ok:
           totals.bill_total_cents === BILL.amount_cents &&
-          totals.attributed_cost_cents + totals.unmatched_cost_cents + totals.tax_cents + totals.credit_cents === totals.bill_total_cents,
+          totals.attributed_cost_cents + totals.unmatched_cost_cents + totals.tax_cents + totals.credit_cents ===
+            totals.bill_total_cents,
       },
       {
         name: 'margin adds up to the invoices',
@@ -154,7 +182,9 @@ export async function printReport(operator: Client, report: Report): Promise<voi
       report.finance_pushes.slice(-SHOWN_PUSHES),
     ),
   )
-  print(`${report.finance_pushes.length} pushes in all; the last ${Math.min(SHOWN_PUSHES, report.finance_pushes.length)} are shown.`)
+  print(
+    `${report.finance_pushes.length} pushes in all; the last ${Math.min(SHOWN_PUSHES, report.finance_pushes.length)} are shown.`,
+  )
   print(heading('Checks'))
   print(
     table(
@@ -190,9 +220,14 @@ async function printBill(operator: Client): Promise<void> {
 }
 
 async function printInvoices(operator: Client): Promise<void> {
-  const invoices = await operator.list<{ id: string; number: string; tenant_id: string; subtotal_cents: number; tax_cents: number; total_cents: number }>(
-    `/invoices?period=${PERIOD}`,
-  )
+  const invoices = await operator.list<{
+    id: string
+    number: string
+    tenant_id: string
+    subtotal_cents: number
+    tax_cents: number
+    total_cents: number
+  }>(`/invoices?period=${PERIOD}`)
   for (const { id, number, tenant_id, subtotal_cents, tax_cents, total_cents } of byNumber(invoices)) {
     const { lines } = await operator.get<{ lines: InvoiceLine[] }>(`/invoices/${id}`)
     print(heading(`Invoice ${number} to ${tenant_id}`))
@@ -208,7 +243,9 @@ async function printInvoices(operator: Client): Promise<void> {
         lines,
       ),
     )
-    const [subtotal, tax, total] = [subtotal_cents, tax_cents, total_cents].map((amount) => formatMinor(BigInt(amount), CURRENCY))
+    const [subtotal, tax, total] = [subtotal_cents, tax_cents, total_cents].map((amount) =>
+      formatMinor(BigInt(amount), CURRENCY),
+    )
     print(`Subtotal ${subtotal} + tax ${tax} = ${total}`)
   }
 }

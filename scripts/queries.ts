@@ -11,7 +11,10 @@ export async function walkThrough(books: Books): Promise<void> {
   const { app, ok, call } = books
   const url = await app.http.listen({ port: 0, host: '127.0.0.1' })
   const token = (role: string) =>
-    mintToken({ sub: 'generate', role, tenant_id: null }, { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TTL })
+    mintToken(
+      { sub: 'generate', role, tenant_id: null },
+      { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TTL },
+    )
   const operator = createClient(url, await token('platform_admin'))
   await enterBooks(operator)
   await books.sync()
@@ -31,28 +34,70 @@ export async function walkThrough(books: Books): Promise<void> {
   const detail = await operator.get<{ lines: { id: string }[] }>(`/invoices/${invoice?.id}`)
   await ok('POST', `/billing/cost-lines/${unmatched?.id}/assignment`, { deployment_id: deployment?.id, remember: true })
   await ok('POST', `/resources/${resource?.id}/assignment`, { deployment_id: deployment?.id })
-  const rule = await ok('POST', '/billing/allocation-rules', { product: 'Spaces Subscription', shares: [{ deployment_id: deployment?.id, weight: '1' }] })
+  const rule = await ok('POST', '/billing/allocation-rules', {
+    product: 'Spaces Subscription',
+    shares: [{ deployment_id: deployment?.id, weight: '1' }],
+  })
   await call('DELETE', `/billing/allocation-rules/${rule.id}`)
   await ok('POST', '/billing/sync', {})
   await ok('POST', `/finance/pushes/${push?.id}/retry`, {})
-  await ok('POST', `/invoices/${invoice?.id}/payments`, { amount_cents: 1, paid_at: '2026-05-02T00:00:00Z', reference: 'p1' })
+  await ok('POST', `/invoices/${invoice?.id}/payments`, {
+    amount_cents: 1,
+    paid_at: '2026-05-02T00:00:00Z',
+    reference: 'p1',
+  })
   await ok('POST', `/invoices/${invoice?.id}/credit-notes`, { amount_cents: 1, reason: 'goodwill' })
   await ok('POST', `/invoices/${other?.id}/void`, {})
   await ok('PATCH', '/tenants/boab', { email: 'new@boab.example' })
   await ok('PATCH', `/deployments/${deployment?.id}`, { display_name: 'Studio 1' })
   await walkSubscription(books, deployment?.id ?? '')
-  await ok('POST', '/usage/events', { events: [{ id: 'e1', deployment_id: deployment?.id, meter: 'droplet_hours', quantity: '1', occurred_at: '2026-05-01T00:00:00Z' }] })
+  await ok('POST', '/usage/events', {
+    events: [
+      {
+        id: 'e1',
+        deployment_id: deployment?.id,
+        meter: 'droplet_hours',
+        quantity: '1',
+        occurred_at: '2026-05-01T00:00:00Z',
+      },
+    ],
+  })
   for (const path of [
-    '/tenants', '/tenants/boab', '/meters', '/plans', '/plans/studio', '/addons', '/deployments', `/deployments/${deployment?.id}`,
-    `/deployments/${deployment?.id}/usage?period=2026-04`, `/deployments/${deployment?.id}/projection`,
-    `/llm-usage?deployment_id=${deployment?.id}&period=2026-04`, '/billing/balance', '/billing/cost-lines?period=2026-04&kind=droplet',
-    `/billing/provider-invoices/${bill?.id}`, '/billing/allocation-rules', '/resources?kind=droplet&alive=true', '/invoices?status=issued', `/invoices/${invoice?.id}`,
-    `/invoices/${invoice?.id}/lines/${detail.lines[0]?.id}/explanation`, '/finance/pushes?status=pushed',
-    '/margin?period=2026-04&group_by=tenant', '/margin?period=2026-04&group_by=deployment', '/margin?period=2026-04&group_by=kind',
+    '/tenants',
+    '/tenants/boab',
+    '/meters',
+    '/plans',
+    '/plans/studio',
+    '/addons',
+    '/deployments',
+    `/deployments/${deployment?.id}`,
+    `/deployments/${deployment?.id}/usage?period=2026-04`,
+    `/deployments/${deployment?.id}/projection`,
+    `/llm-usage?deployment_id=${deployment?.id}&period=2026-04`,
+    '/billing/balance',
+    '/billing/cost-lines?period=2026-04&kind=droplet',
+    `/billing/provider-invoices/${bill?.id}`,
+    '/billing/allocation-rules',
+    '/resources?kind=droplet&alive=true',
+    '/invoices?status=issued',
+    `/invoices/${invoice?.id}`,
+    `/invoices/${invoice?.id}/lines/${detail.lines[0]?.id}/explanation`,
+    '/finance/pushes?status=pushed',
+    '/margin?period=2026-04&group_by=tenant',
+    '/margin?period=2026-04&group_by=deployment',
+    '/margin?period=2026-04&group_by=kind',
   ]) {
     await call('GET', path)
   }
-  await call('POST', '/quotes', { body: { plan: { code: 'studio' }, addons: [{ code: 'storage_50gb' }], usage: { droplet_hours: '1' }, period: { start: '2026-04-01', end: '2026-05-01' }, tenant_id: 'boab' } })
+  await call('POST', '/quotes', {
+    body: {
+      plan: { code: 'studio' },
+      addons: [{ code: 'storage_50gb' }],
+      usage: { droplet_hours: '1' },
+      period: { start: '2026-04-01', end: '2026-05-01' },
+      tenant_id: 'boab',
+    },
+  })
   await runAudit(app.edge.db.read, app.invariants)
 }
 

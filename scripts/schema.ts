@@ -29,8 +29,11 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 
 /** Read as bigint, written as bigint or as a whole number. */
 type Int8 = ColumnType<bigint, bigint | number, bigint | number>
+/** A parameter made by \`jsonb()\`: the drivers would send an array or a text as something else. */
+export type JsonText = string & { readonly json: true }
 /** Read parsed, written with \`jsonb()\`. */
-type Jsonb<T = Json> = ColumnType<T, never, never>
+type Jsonb = ColumnType<Json, JsonText, JsonText>
+type NullableJsonb = ColumnType<Json | null, JsonText | null, JsonText | null>
 /** Computed by the database. */
 type Computed<T> = ColumnType<T, never, never>
 
@@ -105,7 +108,7 @@ const TYPES: Record<string, string> = {
   'text[]': 'string[]',
 }
 
-const NULLABLE: Record<string, string> = { Jsonb: 'Jsonb<Json | null>' }
+const NULLABLE: Record<string, string> = { Jsonb: 'NullableJsonb' }
 
 async function readColumns(db: Database): Promise<Column[]> {
   const { rows } = await sql<Column>`

@@ -3,7 +3,14 @@ import type { Config } from './config.ts'
 import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
 import { type CostsDeps, costsInvariants, costsJobs, costsRoutes, matchUnmatchedLines } from './contexts/costs/index.ts'
 import { deploymentsInvariants, deploymentsRoutes, type TransitionHook } from './contexts/deployments/index.ts'
-import { type FinanceDeps, financeInvariants, financeJobs, financeRoutes, queueBill, queueInvoice } from './contexts/finance/index.ts'
+import {
+  type FinanceDeps,
+  financeInvariants,
+  financeJobs,
+  financeRoutes,
+  queueBill,
+  queueInvoice,
+} from './contexts/finance/index.ts'
 import { type InventoryDeps, inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
 import { type InvoicingDeps, invoicingInvariants, invoicingJobs, invoicingRoutes } from './contexts/invoicing/index.ts'
 import { llmUsageInvariants, llmUsageRoutes } from './contexts/llm-usage/index.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
@@ -32,8 +32,11 @@ for (const { name, command, planted } of GATES) {
 
 /** The tree as it is in the work tree, as a repository of its own; the packages are shared. */
 function copyTree(): void {
-  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
-  for (const file of files.split('\n').filter((line) => line !== '')) {
+  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  for (const file of files.split('\n').filter((line) => line !== '' && existsSync(join(ROOT, line)))) {
     cpSync(join(ROOT, file), join(copy, file), { force: true })
   }
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))

@@ -25,7 +25,10 @@ function alone(planted: readonly SourceFile[]): SourceFile[][] {
 }
 
 function readTree(): SourceFile[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
   return listed
     .split('\n')
     .filter((path) => /\.(ts|md|json)$/.test(path))

@@ -47,9 +47,12 @@ export const RULES: readonly Rule[] = [
         importsOf(file).flatMap(({ target, line }) => {
           const [from, to] = [contextOf(file.path), contextOf(target)]
           if (to === undefined || from === to) return []
-          if (from === undefined && !/^(src\/(app|cli\/[\w-]+)|demo\/index)\.ts$/.test(file.path)) return [`${file.path}:${line} is no context and imports ${target}`]
-          if (!target.endsWith('/index.ts')) return [`${file.path}:${line} imports ${target}, which is private to ${to}`]
-          if (from !== undefined && rankOf(to) >= rankOf(from)) return [`${file.path}:${line} imports ${to}, which is not above ${from}`]
+          if (from === undefined && !/^(src\/(app|cli\/[\w-]+)|demo\/index)\.ts$/.test(file.path))
+            return [`${file.path}:${line} is no context and imports ${target}`]
+          if (!target.endsWith('/index.ts'))
+            return [`${file.path}:${line} imports ${target}, which is private to ${to}`]
+          if (from !== undefined && rankOf(to) >= rankOf(from))
+            return [`${file.path}:${line} imports ${to}, which is not above ${from}`]
           return []
         }),
       ),
@@ -84,7 +87,9 @@ export const RULES: readonly Rule[] = [
       production(files).flatMap((file) =>
         packagesOf(file).flatMap(({ name, line }) => {
           const allowed = Object.hasOwn(VENDORS, name) ? VENDORS[name] : undefined
-          return allowed && file.path.startsWith('src/') && !allowed.test(file.path) ? [`${file.path}:${line} imports ${name}`] : []
+          return allowed && file.path.startsWith('src/') && !allowed.test(file.path)
+            ? [`${file.path}:${line} imports ${name}`]
+            : []
         }),
       ),
     planted: [{ path: 'src/contexts/costs/queries.ts', text: "import pg from 'pg'" }],
@@ -95,13 +100,19 @@ export const RULES: readonly Rule[] = [
       production(files).flatMap((file) => {
         const own = contextOf(file.path) ?? (file.path.startsWith('src/platform/') ? 'platform' : undefined)
         if (!file.path.startsWith('src/')) return []
-        return [...withoutComments(file.text).matchAll(/\b(?:insert\s+into|update|delete\s+from|merge\s+into|truncate(?:\s+table)?)\s+([a-z_]+)\.([a-z_]+)/gi)].flatMap((match) => {
+        return [
+          ...withoutComments(file.text).matchAll(
+            /\b(?:insert\s+into|update|delete\s+from|merge\s+into|truncate(?:\s+table)?)\s+([a-z_]+)\.([a-z_]+)/gi,
+          ),
+        ].flatMap((match) => {
           const schema = match[1] ?? ''
           const owned = own !== undefined && schema === (SCHEMAS[own] ?? own)
           return owned || !isSchema(schema) ? [] : [`${file.path}: writes ${schema}.${match[2]}`]
         })
       }),
-    planted: [{ path: 'src/contexts/margin/queries.ts', text: 'await sql`update costs.cost_line set amount = 0`.execute(tx)' }],
+    planted: [
+      { path: 'src/contexts/margin/queries.ts', text: 'await sql`update costs.cost_line set amount = 0`.execute(tx)' },
+    ],
   },
   {
     name: 'only config.ts reads the environment',
@@ -137,7 +148,9 @@ export const RULES: readonly Rule[] = [
         const path = `src/contexts/${name}/README.md`
         const text = files.find((file) => file.path === path)?.text
         if (text === undefined) return [`${path} is missing`]
-        return README_HEADINGS.filter((heading) => !text.split('\n').includes(heading)).map((heading) => `${path} lacks "${heading}"`)
+        return README_HEADINGS.filter((heading) => !text.split('\n').includes(heading)).map(
+          (heading) => `${path} lacks "${heading}"`,
+        )
       }),
     planted: CONTEXTS.map((name) => ({
       path: `src/contexts/${name}/README.md`,
@@ -157,7 +170,8 @@ export const RULES: readonly Rule[] = [
     name: 'dependencies have exact versions, and the lock file names no host to fetch them from',
     check: (files) =>
       files.flatMap(({ path, text }) => {
-        if (path === 'package-lock.json') return /"resolved"/.test(text) ? [`${path} names where packages come from`] : []
+        if (path === 'package-lock.json')
+          return /"resolved"/.test(text) ? [`${path} names where packages come from`] : []
         if (path !== 'package.json') return []
         const { dependencies = {}, devDependencies = {} } = JSON.parse(text) as Record<string, Record<string, string>>
         return Object.entries({ ...dependencies, ...devDependencies })
@@ -202,7 +216,13 @@ function importsOf(file: SourceFile): { target: string; line: number }[] {
 function packagesOf(file: SourceFile): { name: string; line: number }[] {
   return specifiersOf(file)
     .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:'))
-    .map(({ specifier, line }) => ({ name: specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/'), line }))
+    .map(({ specifier, line }) => ({
+      name: specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/'),
+      line,
+    }))
 }
 
 function specifiersOf({ text }: SourceFile): { specifier: string; line: number }[] {
@@ -212,7 +232,12 @@ function specifiersOf({ text }: SourceFile): { specifier: string; line: number }
   }))
 }
 
-function scan(files: readonly SourceFile[], word: RegExp, allowed: readonly string[], prepare = withoutComments): string[] {
+function scan(
+  files: readonly SourceFile[],
+  word: RegExp,
+  allowed: readonly string[],
+  prepare = withoutComments,
+): string[] {
   return files
     .filter((file) => !allowed.includes(file.path))
     .flatMap((file) => {

@@ -19,11 +19,20 @@ export async function runImport(file: string, options: Options): Promise<void> {
   }
   const stored = await withApp(({ edge, costs }) =>
     edge.db.transaction((tx) =>
-      importCsv(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued: (bill) => costs.onBillIssued(tx, bill) }),
+      importCsv(tx, upload, {
+        now: edge.clock.now(),
+        ids: edge.ids,
+        onBillIssued: (bill) => costs.onBillIssued(tx, bill),
+      }),
     ),
   )
   if (options.json) printJson(stored)
-  else print(stored.outcome === 'created' ? `Stored as ${stored.provider_invoice_id}.` : `Unchanged: stored already as ${stored.provider_invoice_id}.`)
+  else
+    print(
+      stored.outcome === 'created'
+        ? `Stored as ${stored.provider_invoice_id}.`
+        : `Unchanged: stored already as ${stored.provider_invoice_id}.`,
+    )
 }
 
 async function readCsv(file: string): Promise<string> {

@@ -4,7 +4,12 @@ import { readPeriodText } from '../platform/wire.ts'
 import { print, printJson, progress, table } from './output.ts'
 import { withApp } from './session.ts'
 
-export async function runRollup(options: { period: string; tenant?: string; force?: true; json?: true }): Promise<void> {
+export async function runRollup(options: {
+  period: string
+  tenant?: string
+  force?: true
+  json?: true
+}): Promise<void> {
   const period = readPeriodText(options.period)
   const result = await withApp(async ({ edge, config }) => {
     const bar = progress('Invoicing')
@@ -24,7 +29,9 @@ export async function runRollup(options: { period: string; tenant?: string; forc
   })
   if (options.json) printJson(result)
   else {
-    print(`${monthLabel(period)}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`)
+    print(
+      `${monthLabel(period)}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`,
+    )
     if (result.parked.length > 0) {
       print(
         table(

@@ -47,7 +47,9 @@ export async function listen({ http, config }: Application): Promise<string> {
     await bindAll(http, config.port)
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error
-    throw invalidInput(`Port ${config.port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`)
+    throw invalidInput(
+      `Port ${config.port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`,
+    )
   }
   const address = http.server.address()
   return `http://localhost:${typeof address === 'object' && address ? address.port : config.port}`

@@ -28,7 +28,10 @@ export async function runSync(options: { json?: true }): Promise<void> {
 /** Inventory, balance and every bill that is due, with a bar on a terminal. */
 export async function syncWithProgress({ edge, costs }: Application): Promise<SyncSummary> {
   const { provider, onBillIssued } = costs
-  if (provider === null) throw invalidInput('No provider is configured. Set DIGITALOCEAN_TOKEN to a token that may read billing and resources.')
+  if (provider === null)
+    throw invalidInput(
+      'No provider is configured. Set DIGITALOCEAN_TOKEN to a token that may read billing and resources.',
+    )
   const bar = progress('Reading bills')
   try {
     return await syncNow({ edge, provider, onBillIssued }, ({ step, done, total }) => {

@@ -7,7 +7,7 @@ import { print } from './output.ts'
 
 const TTL = /^(\d{1,6})([smhd])$/
 const UNITS = { s: 'seconds', m: 'minutes', h: 'hours', d: 'days' } as const
-const OPERATOR_ROLES = ['platform_admin', 'gateway', 'meter']
+const OPERATOR_ROLES = new Set(['platform_admin', 'gateway', 'meter'])
 
 export async function runToken(options: {
   role: string
@@ -19,7 +19,7 @@ export async function runToken(options: {
   if (config.database.kind === 'memory' && config.jwt_secret === null) {
     throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
   }
-  if (!OPERATOR_ROLES.includes(options.role) && options.tenant === undefined) {
+  if (!OPERATOR_ROLES.has(options.role) && options.tenant === undefined) {
     throw invalidInput(`The role ${options.role} belongs to a tenant: name it with --tenant.`)
   }
   const clock = config.now ? frozenClock(config.now) : systemClock

@@ -3,7 +3,7 @@ import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
 import { Kysely, type LogEvent, PGliteDialect, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import type { Config } from '../config.ts'
-import type { DB } from '../../db/types.ts'
+import type { DB, JsonText } from '../../db/types.ts'
 import { problemOfConstraint } from '../kernel/problem.ts'
 import { lockDataDir } from './data-dir.ts'
 
@@ -90,7 +90,7 @@ export function within<C extends string>(tx: Reader): ContextTx<C> {
 }
 
 /** A value for a jsonb column or parameter. Big integers and times become strings. */
-export function jsonb(value: unknown): RawBuilder<never> {
+export function jsonb(value: unknown): RawBuilder<JsonText> {
   return sql`${toJson(value)}::jsonb`
 }
 
@@ -128,7 +128,7 @@ function openPostgres(url: string, options: OpenOptions): Database {
     connectionString: url,
     max: POOL_MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    types: { getTypeParser: (oid: number) => (PARSERS[oid] ?? pg.types.getTypeParser(oid)) as never },
+    types: { getTypeParser: (oid) => PARSERS[oid] ?? pg.types.getTypeParser(oid) },
   })
   // A connection that breaks while idle is replaced at the next query, which reports the trouble.
   pool.on('error', () => {})

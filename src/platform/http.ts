@@ -73,8 +73,9 @@ export type HttpOptions = {
 }
 
 export async function createHttp(options: HttpOptions): Promise<App> {
+  const logger: FastifyBaseLogger = options.log
   const app = fastify({
-    loggerInstance: options.log as FastifyBaseLogger,
+    loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -103,7 +104,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   serveOperations(app, options)
   await app.register(
     async (api) => {
-      for (const register of options.routes) register(api as App)
+      for (const register of options.routes) register(api)
     },
     { prefix: '/api/v1' },
   )
@@ -209,14 +210,19 @@ function sendProblem(reply: FastifyReply, refused: Problem): void {
     .send({ ...refused.toJSON() })
 }
 
+/** Text that PostgreSQL cannot hold: NUL, or half of a surrogate pair. */
+const UNSTORABLE_TEXT = new Set(['22021', '22P05'])
+
 function problemOf(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error
+  if (UNSTORABLE_TEXT.has(error.code))
+    return invalidInput('A text holds a character that cannot be stored (NUL or a lone surrogate).')
   if (error.validation) {
     // A path that cannot name anything names nothing.
     if (error.validationContext === 'params') return notFound('No such object.')
     return invalidInput(`The ${error.validationContext ?? 'request'} is not valid.`, error.validation.map(faultOf))
   }
-  switch (error.statusCode) {
+  switch (error.statusCode ?? 500) {
     case 400:
       return malformed(error.message)
     case 414:
@@ -234,7 +240,7 @@ function problemOf(error: FastifyError | Problem): Problem {
 }
 
 function faultOf(fault: NonNullable<FastifyError['validation']>[number]): Fault {
-  const { missingProperty, additionalProperty, allowedValues } = fault.params as Record<string, unknown>
+  const { missingProperty, additionalProperty, allowedValues } = fault.params
   const at = fault.instancePath.replace(/^\//, '')
   const name = missingProperty ?? additionalProperty
   const path = [at, typeof name === 'string' ? name : ''].filter((part) => part !== '').join('/')

@@ -133,24 +133,20 @@ export function createJobs({
     work: async () => {
       for (const job of jobs) {
         if (job.schedule !== undefined) await boss.schedule(job.name, job.schedule, {}, { tz: 'UTC' })
-        await boss.work(
-          job.name,
-          { pollingIntervalSeconds: POLLING_INTERVAL_S },
-          async ([queued]: QueuedJob<object>[]) => {
-            if (queued === undefined) return
-            const payload = Value.Parse(job.payload, queued.data)
-            await record(job.name, () =>
-              job.handle(payload, {
-                finish: (effect) =>
-                  db.transaction(async (tx) => {
-                    const result = await effect(tx)
-                    await boss.complete(job.name, queued.id, {}, { db: fromKysely(tx) })
-                    return result
-                  }),
-              }),
-            )
-          },
-        )
+        await boss.work(job.name, { pollingIntervalSeconds: POLLING_INTERVAL_S }, async ([queued]: QueuedJob[]) => {
+          if (queued === undefined) return
+          const payload = Value.Parse(job.payload, queued.data)
+          await record(job.name, () =>
+            job.handle(payload, {
+              finish: (effect) =>
+                db.transaction(async (tx) => {
+                  const result = await effect(tx)
+                  await boss.complete(job.name, queued.id, {}, { db: fromKysely(tx) })
+                  return result
+                }),
+            }),
+          )
+        })
       }
     },
     runNow: (job, payload) =>

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** JSON text in which a bigint is an integer, whatever its size. */
 export function stringifyJson(value: unknown, options: { indent?: number } = {}): string {
   return JSON.stringify(
@@ -12,4 +14,15 @@ declare global {
   interface JSON {
     rawJSON(text: string): unknown
   }
+}
+
+/** SHA-256 in hex over JSON in which the order of an object's fields does not count. Big integers and times count as text. */
+export function contentHash(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content, canonical)).digest('hex')
+}
+
+function canonical(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }

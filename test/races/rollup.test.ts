@@ -15,17 +15,28 @@ after(() => server.stop())
 test('eight rollups at once write each invoice once, with its lines once', async () => {
   const { db, url } = await server.database()
   const books = await openBooks(db, '2026-05-02T06:00:00Z')
-  const handles = await Promise.all(Array.from({ length: ROLLUPS }, () => openDatabase({ database: { kind: 'postgres', url } })))
+  const handles = await Promise.all(
+    Array.from({ length: ROLLUPS }, () => openDatabase({ database: { kind: 'postgres', url } })),
+  )
   try {
     await enterTenants(books)
     const { edge, config } = books.app
     const results = await Promise.all(
-      handles.map((handle) => rollup({ ...edge, db: handle, seller: config.seller }, { period: period('2026-04-01', '2026-05-01') })),
+      handles.map((handle) =>
+        rollup({ ...edge, db: handle, seller: config.seller }, { period: period('2026-04-01', '2026-05-01') }),
+      ),
     )
 
-    assert.equal(results.reduce((sum, result) => sum + result.created, 0), TENANTS, 'each invoice is reported by one of them')
-    assert.deepEqual(results.flatMap((result) => result.parked), [])
-    const rows = await db.read.selectFrom("invoicing.invoice").select("tenant_id").execute()
+    assert.equal(
+      results.reduce((sum, result) => sum + result.created, 0),
+      TENANTS,
+      'each invoice is reported by one of them',
+    )
+    assert.deepEqual(
+      results.flatMap((result) => result.parked),
+      [],
+    )
+    const rows = await db.read.selectFrom('invoicing.invoice').select('tenant_id').execute()
     assert.equal(rows.length, TENANTS)
     assert.equal(new Set(rows.map((row) => row.tenant_id)).size, TENANTS)
     const lines = await db.read.selectFrom('invoicing.invoice_line').select('kind').execute()
@@ -44,7 +55,9 @@ test('eight callers that issue one invoice at once give it one number, and the o
     await enterTenants(books, 3)
     await books.ok('POST', '/invoices/rollup', { period: '2026-04' })
     const [invoice] = (await books.call('GET', '/invoices?period=2026-04')).body.data
-    const answers = await Promise.all(Array.from({ length: ROLLUPS }, () => books.call('POST', `/invoices/${invoice.id}/issue`, { body: {} })))
+    const answers = await Promise.all(
+      Array.from({ length: ROLLUPS }, () => books.call('POST', `/invoices/${invoice.id}/issue`, { body: {} })),
+    )
     assert.deepEqual(
       answers.map((answer) => answer.status).toSorted((a, b) => a - b),
       [200, ...Array.from({ length: ROLLUPS - 1 }, () => 409)],
@@ -58,12 +71,29 @@ test('eight callers that issue one invoice at once give it one number, and the o
 
 async function enterTenants(books: Books, count = TENANTS): Promise<void> {
   await books.ok('POST', '/plans', { code: 'flat', name: 'Flat' })
-  await books.ok('POST', '/plans/flat/versions', { currency: 'USD', interval: 'month', base_price_cents: 1000, proration: 'daily', charges: [] })
+  await books.ok('POST', '/plans/flat/versions', {
+    currency: 'USD',
+    interval: 'month',
+    base_price_cents: 1000,
+    proration: 'daily',
+    charges: [],
+  })
   await books.ok('POST', '/plans/flat/versions/1/publish', {})
   for (let index = 0; index < count; index += 1) {
     const id = `t${index}`
-    await books.ok('POST', '/tenants', { id, legal_name: id, country: 'NO', currency: 'USD', timezone: 'UTC', tax: { treatment: 'export' } })
-    const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id: id, slug: 'site', display_name: id })
+    await books.ok('POST', '/tenants', {
+      id,
+      legal_name: id,
+      country: 'NO',
+      currency: 'USD',
+      timezone: 'UTC',
+      tax: { treatment: 'export' },
+    })
+    const { id: deployment_id } = await books.ok('POST', '/deployments', {
+      tenant_id: id,
+      slug: 'site',
+      display_name: id,
+    })
     await books.ok('POST', `/deployments/${deployment_id}/subscribe`, { plan_code: 'flat', start_date: '2026-04-01' })
   }
 }

@@ -54,11 +54,19 @@ export async function openBooks(db: Database, now: string): Promise<Books> {
       if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
       return answer.body.data
     },
-    sync: () => syncNow({ edge: app.edge, provider: present(app.costs.provider, 'stories have a provider'), onBillIssued: app.costs.onBillIssued }),
+    sync: () =>
+      syncNow({
+        edge: app.edge,
+        provider: present(app.costs.provider, 'stories have a provider'),
+        onBillIssued: app.costs.onBillIssued,
+      }),
     push: async () => {
       await pushDue(app.edge, { client: app.finance })
     },
-    broken: async () => (await runAudit(app.edge.db.read, app.invariants)).filter((finding) => !finding.ok).map((finding) => finding.name),
+    broken: async () =>
+      (await runAudit(app.edge.db.read, app.invariants))
+        .filter((finding) => !finding.ok)
+        .map((finding) => finding.name),
     close: async () => {
       await app.close()
       await provider.close()

@@ -24,7 +24,10 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
       { meter: 'droplet_hours', unit: 'hour', quantity: '2160' },
     ])
 
-    assert.deepEqual(pick(await books.ok('POST', '/invoices/rollup', { period: '2026-04' }), ['created', 'parked']), { created: 1, parked: [] })
+    assert.deepEqual(pick(await books.ok('POST', '/invoices/rollup', { period: '2026-04' }), ['created', 'parked']), {
+      created: 1,
+      parked: [],
+    })
     const invoice = await onlyInvoice(books)
     assert.deepEqual(amounts(invoice), [
       ['plan_base', 5000],
@@ -32,7 +35,11 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
       ['overage', 672],
       ['tax', 642],
     ])
-    assert.deepEqual(pick(invoice, ['subtotal_cents', 'tax_cents', 'total_cents']), { subtotal_cents: 6422, tax_cents: 642, total_cents: 7064 })
+    assert.deepEqual(pick(invoice, ['subtotal_cents', 'tax_cents', 'total_cents']), {
+      subtotal_cents: 6422,
+      tax_cents: 642,
+      total_cents: 7064,
+    })
 
     const { rows, totals } = await books.ok('GET', '/margin?period=2026-04&group_by=deployment')
     assert.deepEqual(
@@ -70,88 +77,120 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
     await books.push()
     assert.deepEqual(document()?.actions, { created: 1, updated: 0 })
 
-    const push = (await books.call('GET', '/finance/pushes?limit=200')).body.data.find((row: any) => row.external_id === bill.external_id)
+    const push = (await books.call('GET', '/finance/pushes?limit=200')).body.data.find(
+      (row: any) => row.external_id === bill.external_id,
+    )
     await books.ok('POST', `/finance/pushes/${push.id}/retry`, {})
     await books.push()
     assert.deepEqual(document()?.actions, { created: 1, updated: 1 })
     assert.equal((await books.call('GET', '/billing/cost-lines?period=2026-04&limit=200')).body.data.length, 33)
   })
 
-  story('a second rollup creates nothing, force rebuilds the draft, an issued invoice stays as it is', async (books) => {
-    await enterStudio(books)
-    await books.sync()
-    const rollup = (body: object = {}) => books.ok('POST', '/invoices/rollup', { period: '2026-04', ...body })
-    assert.equal((await rollup()).created, 1)
-    assert.deepEqual(pick(await rollup(), ['created', 'rebuilt', 'skipped']), { created: 0, rebuilt: 0, skipped: 1 })
-    assert.deepEqual(pick(await rollup({ force: true }), ['created', 'rebuilt', 'skipped']), { created: 0, rebuilt: 1, skipped: 0 })
+  story(
+    'a second rollup creates nothing, force rebuilds the draft, an issued invoice stays as it is',
+    async (books) => {
+      await enterStudio(books)
+      await books.sync()
+      const rollup = (body: object = {}) => books.ok('POST', '/invoices/rollup', { period: '2026-04', ...body })
+      assert.equal((await rollup()).created, 1)
+      assert.deepEqual(pick(await rollup(), ['created', 'rebuilt', 'skipped']), { created: 0, rebuilt: 0, skipped: 1 })
+      assert.deepEqual(pick(await rollup({ force: true }), ['created', 'rebuilt', 'skipped']), {
+        created: 0,
+        rebuilt: 1,
+        skipped: 0,
+      })
 
-    const draft = await onlyInvoice(books)
-    const issued = await books.ok('POST', `/invoices/${draft.id}/issue`, {})
-    assert.equal(issued.number, 'INV-2026-000001')
-    assert.deepEqual(pick(await rollup({ force: true }), ['created', 'rebuilt', 'skipped']), { created: 0, rebuilt: 0, skipped: 1 })
-    assert.equal((await books.call('POST', `/invoices/${draft.id}/issue`, { body: {} })).body.code, 'invoicing/already-issued')
+      const draft = await onlyInvoice(books)
+      const issued = await books.ok('POST', `/invoices/${draft.id}/issue`, {})
+      assert.equal(issued.number, 'INV-2026-000001')
+      assert.deepEqual(pick(await rollup({ force: true }), ['created', 'rebuilt', 'skipped']), {
+        created: 0,
+        rebuilt: 0,
+        skipped: 1,
+      })
+      assert.equal(
+        (await books.call('POST', `/invoices/${draft.id}/issue`, { body: {} })).body.code,
+        'invoicing/already-issued',
+      )
 
-    await books.push()
-    const sent = books.finance.documents().filter((doc) => doc.type === 'tenant_invoice')
-    assert.deepEqual(
-      sent.map((doc) => [doc.payload.external_id, doc.payload.amount_gross_minor]),
-      [[draft.id, 7064]],
-    )
-    await books.ok('POST', `/invoices/${draft.id}/void`, {})
-    assert.equal((await rollup()).created, 1)
-  })
+      await books.push()
+      const sent = books.finance.documents().filter((doc) => doc.type === 'tenant_invoice')
+      assert.deepEqual(
+        sent.map((doc) => [doc.payload.external_id, doc.payload.amount_gross_minor]),
+        [[draft.id, 7064]],
+      )
+      await books.ok('POST', `/invoices/${draft.id}/void`, {})
+      assert.equal((await rollup()).created, 1)
+    },
+  )
 
-  story('priced LLM usage is billed once to the cent; late usage comes as an adjustment on the next invoice', async (books) => {
-    const deployment_id = await enterStudio(books)
-    const event = (id: string, charge: string | null, occurred_at: string) => ({
-      gateway_id: 'gw',
-      gateway_request_id: id,
-      occurred_at,
-      tenant_id: 'boab',
-      deployment_id,
-      provider: 'anthropic',
-      model: 'm',
-      usage: { input_tokens: 1 },
-      charge,
-      currency: 'USD',
-    })
-    const send = (body: object) => books.call('POST', '/integrations/llm-usage', { body, as: 'gateway' })
-    assert.equal((await send(event('a', '0.0123456789', '2026-04-03T10:00:00Z'))).status, 201)
-    assert.equal((await send(event('a', '0.0123456789', '2026-04-03T10:00:00Z'))).status, 200)
-    assert.equal((await send(event('a', '0.99', '2026-04-03T10:00:00Z'))).status, 409)
-    assert.equal((await send(event('b', '0.0326543211', '2026-04-04T10:00:00Z'))).status, 201)
-    assert.equal((await send(event('c', null, '2026-04-05T10:00:00Z'))).status, 202)
+  story(
+    'priced LLM usage is billed once to the cent; late usage comes as an adjustment on the next invoice',
+    async (books) => {
+      const deployment_id = await enterStudio(books)
+      const event = (id: string, charge: string | null, occurred_at: string) => ({
+        gateway_id: 'gw',
+        gateway_request_id: id,
+        occurred_at,
+        tenant_id: 'boab',
+        deployment_id,
+        provider: 'anthropic',
+        model: 'm',
+        usage: { input_tokens: 1 },
+        charge,
+        currency: 'USD',
+      })
+      const send = (body: object) => books.call('POST', '/integrations/llm-usage', { body, as: 'gateway' })
+      assert.equal((await send(event('a', '0.0123456789', '2026-04-03T10:00:00Z'))).status, 201)
+      assert.equal((await send(event('a', '0.0123456789', '2026-04-03T10:00:00Z'))).status, 200)
+      assert.equal((await send(event('a', '0.99', '2026-04-03T10:00:00Z'))).status, 409)
+      assert.equal((await send(event('b', '0.0326543211', '2026-04-04T10:00:00Z'))).status, 201)
+      assert.equal((await send(event('c', null, '2026-04-05T10:00:00Z'))).status, 202)
 
-    await books.sync()
-    await books.ok('POST', '/invoices/rollup', { period: '2026-04' })
-    const april = await onlyInvoice(books)
-    const llm = april.lines.find((line: any) => line.kind === 'llm_usage')
-    assert.deepEqual(pick(llm, ['amount_precise', 'amount_cents', 'quantity']), { amount_precise: '0.045', amount_cents: 5, quantity: '2' })
-    await books.ok('POST', `/invoices/${april.id}/issue`, {})
+      await books.sync()
+      await books.ok('POST', '/invoices/rollup', { period: '2026-04' })
+      const april = await onlyInvoice(books)
+      const llm = april.lines.find((line: any) => line.kind === 'llm_usage')
+      assert.deepEqual(pick(llm, ['amount_precise', 'amount_cents', 'quantity']), {
+        amount_precise: '0.045',
+        amount_cents: 5,
+        quantity: '2',
+      })
+      await books.ok('POST', `/invoices/${april.id}/issue`, {})
 
-    books.clock.set('2026-05-20T00:00:00Z')
-    assert.equal((await send(event('late', '0.5', '2026-04-30T23:00:00Z'))).status, 201)
-    books.clock.set('2026-06-02T00:00:00Z')
-    await books.ok('POST', '/invoices/rollup', { period: '2026-05' })
-    const may = await onlyInvoice(books, '2026-05')
-    const adjustments = may.lines.filter((line: any) => line.kind === 'adjustment')
-    assert.deepEqual(
-      adjustments.map((line: any) => [line.amount_cents, line.service_period]),
-      [[50, { start: '2026-04-01', end: '2026-05-01' }]],
-    )
-    await books.ok('POST', `/invoices/${may.id}/issue`, {})
-    books.clock.set('2026-07-02T00:00:00Z')
-    await books.ok('POST', '/invoices/rollup', { period: '2026-06' })
-    const june = await onlyInvoice(books, '2026-06')
-    assert.deepEqual(june.lines.filter((line: any) => line.kind === 'adjustment'), [])
-  })
+      books.clock.set('2026-05-20T00:00:00Z')
+      assert.equal((await send(event('late', '0.5', '2026-04-30T23:00:00Z'))).status, 201)
+      books.clock.set('2026-06-02T00:00:00Z')
+      await books.ok('POST', '/invoices/rollup', { period: '2026-05' })
+      const may = await onlyInvoice(books, '2026-05')
+      const adjustments = may.lines.filter((line: any) => line.kind === 'adjustment')
+      assert.deepEqual(
+        adjustments.map((line: any) => [line.amount_cents, line.service_period]),
+        [[50, { start: '2026-04-01', end: '2026-05-01' }]],
+      )
+      await books.ok('POST', `/invoices/${may.id}/issue`, {})
+      books.clock.set('2026-07-02T00:00:00Z')
+      await books.ok('POST', '/invoices/rollup', { period: '2026-06' })
+      const june = await onlyInvoice(books, '2026-06')
+      assert.deepEqual(
+        june.lines.filter((line: any) => line.kind === 'adjustment'),
+        [],
+      )
+    },
+  )
 
   story(
     'a plan change, a pause and a cancellation in one month are billed by their days',
     async (books) => {
       const deployment_id = await enterStudio(books, [])
       await books.ok('POST', '/plans', { code: 'small', name: 'Small' })
-      await books.ok('POST', '/plans/small/versions', { currency: 'USD', interval: 'month', base_price_cents: 3000, proration: 'daily', charges: [] })
+      await books.ok('POST', '/plans/small/versions', {
+        currency: 'USD',
+        interval: 'month',
+        base_price_cents: 3000,
+        proration: 'daily',
+        charges: [],
+      })
       await books.ok('POST', '/plans/small/versions/1/publish', {})
       const { subscription } = await books.ok('GET', `/deployments/${deployment_id}`)
       books.clock.set('2026-04-11T00:00:00Z')
@@ -190,12 +229,21 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
     assert.deepEqual([others.status, others.body], [404, absent.body])
     assert.equal((await books.call('GET', '/tenants/boab', as('kelpie'))).status, 404)
 
-    assert.equal((await books.call('GET', `/invoices/${draft.id}`, as('boab'))).status, 404, 'a draft is not for the tenant')
+    assert.equal(
+      (await books.call('GET', `/invoices/${draft.id}`, as('boab'))).status,
+      404,
+      'a draft is not for the tenant',
+    )
     await books.ok('POST', `/invoices/${draft.id}/issue`, {})
     assert.equal((await books.call('GET', `/invoices/${draft.id}`, as('boab'))).status, 200)
     assert.equal((await books.call('GET', `/invoices/${draft.id}`, as('kelpie'))).status, 404)
     assert.deepEqual((await books.call('GET', '/invoices', as('kelpie'))).body.data, [])
-    for (const path of ['/margin?period=2026-04&group_by=tenant', '/billing/cost-lines?period=2026-04', '/resources', '/finance/pushes']) {
+    for (const path of [
+      '/margin?period=2026-04&group_by=tenant',
+      '/billing/cost-lines?period=2026-04',
+      '/resources',
+      '/finance/pushes',
+    ]) {
       assert.equal((await books.call('GET', path, as('boab'))).status, 403, path)
     }
   })
@@ -218,8 +266,19 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
 }
 
 async function enterTenant(books: Books, id: string): Promise<string> {
-  await books.ok('POST', '/tenants', { id, legal_name: `${id} Pty Ltd`, country: 'AU', currency: 'USD', timezone: 'UTC', tax: { treatment: 'taxable', name: 'GST', rate: '0.10' } })
-  const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id: id, slug: 'site', display_name: id })
+  await books.ok('POST', '/tenants', {
+    id,
+    legal_name: `${id} Pty Ltd`,
+    country: 'AU',
+    currency: 'USD',
+    timezone: 'UTC',
+    tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+  })
+  const { id: deployment_id } = await books.ok('POST', '/deployments', {
+    tenant_id: id,
+    slug: 'site',
+    display_name: id,
+  })
   await books.ok('POST', `/deployments/${deployment_id}/subscribe`, { plan_code: 'studio', start_date: '2026-04-01' })
   return id
 }
@@ -243,7 +302,14 @@ async function enterStudio(books: Books, addons: object[] = [{ code: 'storage_50
     charges: [{ meter: 'droplet_hours', model: 'per_unit', unit_price: '0.01', included_quantity: '1488' }],
   })
   await books.ok('POST', '/plans/studio/versions/1/publish', {})
-  await books.ok('POST', '/addons', { code: 'storage_50gb', name: 'Storage 50 GB', price_cents: 750, currency: 'USD', quantity: '50', unit: 'GB' })
+  await books.ok('POST', '/addons', {
+    code: 'storage_50gb',
+    name: 'Storage 50 GB',
+    price_cents: 750,
+    currency: 'USD',
+    quantity: '50',
+    unit: 'GB',
+  })
   const { id } = await books.ok('POST', '/deployments', { tenant_id: 'boab', slug: 'studio', display_name: 'Studio' })
   await books.ok('POST', `/deployments/${id}/subscribe`, { plan_code: 'studio', addons, start_date: '2026-04-01' })
   return id

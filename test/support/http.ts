@@ -71,7 +71,7 @@ export function callerOn(app: App, clock: { now(): Temporal.Instant }, secret = 
       ...(body !== undefined && { payload: body as string | object }),
     }
     const response = await app.inject(request)
-    const json = /json/.test(String(response.headers['content-type'] ?? ''))
+    const json = /json/.test(response.headers['content-type'] ?? '')
     return {
       status: response.statusCode,
       body: json ? response.json() : undefined,

@@ -100,8 +100,9 @@ export function totalsOf(lines: readonly Pick<CostLine, 'amount' | 'charge_categ
   }
 }
 
-function sumOf(lines: readonly { readonly amount: string }[]): Decimal {
-  return sum(lines.map(({ amount }) => decimal(amount)))
+/** In major units, exact. */
+export function sumOf(items: readonly { readonly amount: string }[]): Decimal {
+  return sum(items.map(({ amount }) => decimal(amount)))
 }
 
 /**

@@ -1,26 +1,36 @@
 import assert from 'node:assert/strict'
 import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
-import { type Tx, within } from '../../platform/db.ts'
+import { type Database, type Tx, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { createDeployment } from '../deployments/index.ts'
 import { type ListedResource, recordInventory, type ResourceKind } from '../inventory/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import { costsInvariants, costsRoutes } from './index.ts'
+import type { CostLineRow, ProviderInvoiceRow } from './queries.ts'
 
 export const HEADER = 'product,group_description,description,hours,start,end,USD,project_name,category'
 
 /** The routes on an empty database. `issued` collects what would go to the books. */
-export async function startCosts(provider: DigitalOcean | null = null) {
+export async function startCosts(provider: DigitalOcean | null = null, options: { db?: Database } = {}) {
   const issued: string[] = []
   const onBillIssued = async (_tx: Tx, bill: { provider_invoice_id: string }): Promise<void> =>
     void issued.push(bill.provider_invoice_id)
-  const harness = await testHttp((edge) => [costsRoutes(edge, { provider, onBillIssued })])
+  const harness = await testHttp((edge) => [costsRoutes(edge, { provider, onBillIssued })], options)
   return { ...harness, issued, onBillIssued }
 }
 
 export type Costs = Awaited<ReturnType<typeof startCosts>>
+
+/** As they come over HTTP. */
+export type LineJson = Pick<CostLineRow, 'match_status' | 'deployment_id' | 'shares'> & {
+  charge_period: { start: string; end: string }
+}
+export type InvoiceJson = Omit<ProviderInvoiceRow, 'period_start' | 'period_end'> & {
+  balanced: boolean | null
+  summary_check: string
+}
 
 /** Truncated, because issued bills refuse to be deleted. */
 export async function emptyTables({ db, issued }: Costs): Promise<void> {

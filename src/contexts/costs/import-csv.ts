@@ -1,11 +1,12 @@
-import { decimal } from '../../kernel/decimal.ts'
-import { monthLabel, parseMonth, type Period } from '../../kernel/period.ts'
+import { decimal, plain } from '../../kernel/decimal.ts'
+import { present } from '../../kernel/invariant.ts'
+import { monthLabel, parseMonth } from '../../kernel/period.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
-import type { ContextTx } from '../../platform/db.ts'
+import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { parseInvoiceCsv, parseInvoiceFilename } from '../../providers/digitalocean/index.ts'
-import { type Bill, contentHash, costLines, totalsOf } from './bill.ts'
+import { type Bill, contentHash, sumOf } from './bill.ts'
 import { invoiceDiffers, invoiceUnreadable, totalsDiffer } from './problems.ts'
-import { findUploadedInvoice } from './queries.ts'
+import { lockUploadedInvoice } from './queries.ts'
 import { announcedColumns, storeBill, type StoreContext } from './store-bill.ts'
 
 export type Upload = {
@@ -27,37 +28,35 @@ export type ImportedBill = { readonly provider_invoice_id: string; readonly outc
  * another amount.
  */
 export async function importCsv(tx: ContextTx<'costs'>, upload: Upload, context: StoreContext): Promise<ImportedBill> {
-  const { bill, period, invoice_number } = readUpload(upload)
-  const { provider } = upload
-  const known = await findUploadedInvoice(tx, { provider, invoice_number, period_start: period.start })
-  const { lines_amount } = totalsOf(costLines(bill.items, { id: '', provider, period }, () => ''))
-  if (known?.status === 'issued') {
-    if (known.content_hash === contentHash(bill.items)) return { provider_invoice_id: known.id, outcome: 'unchanged' }
+  const { bill, header } = readUpload(upload)
+  const invoice = (await lockUploadedInvoice(tx, header)) ?? (await announceUpload(tx, header, context))
+  const provider_invoice_id = invoice.id
+  if (invoice.status === 'issued') {
+    if (invoice.content_hash === contentHash(bill.items)) return { provider_invoice_id, outcome: 'unchanged' }
     throw invoiceDiffers(
-      `The bill ${invoice_number ?? monthLabel(period)} is issued over ${known.amount} and the file holds ${lines_amount}. Nothing was stored: compare the file with GET /billing/provider-invoices/${known.id}.`,
+      `The bill of ${monthLabel(header.period)} is issued over ${plain(decimal(invoice.amount))} and the file holds ${header.amount}. Nothing was stored: compare it with GET /billing/provider-invoices/${invoice.id}.`,
     )
   }
-  if (known && !decimal(known.amount).eq(decimal(lines_amount))) {
+  if (!decimal(invoice.amount).eq(decimal(header.amount))) {
     throw totalsDiffer(
-      `The provider announced ${known.amount}, the lines of the file add up to ${lines_amount}. Check that it is the file of this invoice, and whole.`,
+      `The provider announced ${plain(decimal(invoice.amount))}, the lines of the file add up to ${header.amount}. Check that it is the file of this invoice, and whole.`,
     )
-  }
-  const provider_invoice_id = known?.id ?? context.ids.uuid()
-  if (known === undefined) {
-    await tx
-      .insertInto('costs.provider_invoice')
-      .values({
-        ...announcedColumns({ provider, invoice_number, period, amount: lines_amount }, context.now),
-        id: provider_invoice_id,
-        external_id: invoice_number ?? monthLabel(period),
-      })
-      .execute()
   }
   await storeBill(tx, { provider_invoice_id, bill }, context)
   return { provider_invoice_id, outcome: 'created' }
 }
 
-function readUpload(upload: Upload): { bill: Bill; period: Period; invoice_number: string | null } {
+type UploadHeader = Parameters<typeof announcedColumns>[0]
+
+/** Another upload of the same bill may be first: then its row is what this one is compared with. */
+async function announceUpload(tx: ContextTx<'costs'>, header: UploadHeader, { now, ids }: StoreContext) {
+  const external_id = header.invoice_number ?? monthLabel(header.period)
+  const row = { ...announcedColumns(header, now), id: ids.uuid(), external_id }
+  await insertRows(tx, 'costs.provider_invoice', [row], { on_conflict: 'do nothing' })
+  return present(await lockUploadedInvoice(tx, header), 'an invoice that was announced can be found')
+}
+
+function readUpload(upload: Upload): { bill: Bill; header: UploadHeader } {
   const named = upload.filename === undefined ? undefined : parseInvoiceFilename(upload.filename)
   const label = upload.period ?? named?.period
   const period = label === undefined ? undefined : parseMonth(label)
@@ -69,8 +68,11 @@ function readUpload(upload: Upload): { bill: Bill; period: Period; invoice_numbe
   const { items, faults } = parseInvoiceCsv(upload.csv)
   if (faults.length > 0) throw unreadable(faults)
   if (items.length === 0) throw unreadable([{ row: 2, column: '*', message: 'expected at least one line' }])
-  const bill: Bill = { items, summary: null, read_from: 'upload' }
-  return { bill, period, invoice_number: upload.invoice_number ?? named?.invoice_number ?? null }
+  const invoice_number = upload.invoice_number ?? named?.invoice_number ?? null
+  return {
+    bill: { items, summary: null, read_from: 'upload' },
+    header: { provider: upload.provider, invoice_number, period, amount: plain(sumOf(items)) },
+  }
 }
 
 function unreadable(faults: readonly Fault[]) {

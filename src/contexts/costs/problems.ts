@@ -1,12 +1,6 @@
 import { problem } from '../../kernel/problem.ts'
 
 export const noBalance = problem({ code: 'costs/no-balance', status: 404, title: 'No balance has been read yet' })
-export const balanceDiffers = problem({
-  code: 'costs/balance-differs',
-  status: 502,
-  title: 'The balance of the provider does not add up',
-  constraints: ['balance_adds_up'],
-})
 export const invoiceUnreadable = problem({
   code: 'costs/invoice-unreadable',
   status: 422,
@@ -38,4 +32,12 @@ export const unknownDeployment = problem({
   code: 'costs/unknown-deployment',
   status: 422,
   title: 'There is no such deployment',
+})
+
+// Thrown by nobody: the constraint alone refuses a balance that does not add up.
+problem({
+  code: 'costs/balance-differs',
+  status: 502,
+  title: 'The balance of the provider does not add up',
+  constraints: ['balance_adds_up'],
 })

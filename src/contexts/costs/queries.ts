@@ -196,25 +196,28 @@ export async function findInvoiceToIngest(reader: Reader, id: string) {
   return invoice && provider_uuid !== null ? { ...invoice, provider_uuid } : undefined
 }
 
-/** By its printed number; a file that does not say that is taken for the bill of its month. */
-export async function findUploadedInvoice(
+/**
+ * The invoice that an uploaded file is about, locked: the one with its printed number; else the one of its month, where
+ * either side does not know the number.
+ */
+export async function lockUploadedInvoice(
   reader: Reader,
-  {
-    provider,
-    invoice_number,
-    period_start,
-  }: { provider: string; invoice_number: string | null; period_start: Temporal.PlainDate },
+  { provider, invoice_number, period }: { provider: string; invoice_number: string | null; period: Period },
 ) {
-  const query = reader
+  return reader
     .selectFrom('costs.provider_invoice')
     .select(['id', 'status', 'amount', 'content_hash'])
     .where('provider', '=', provider)
     .where('status', '<>', 'preview')
-  const named =
-    invoice_number === null
-      ? query.where('period_start', '=', period_start)
-      : query.where('invoice_number', '=', invoice_number)
-  return named.orderBy('announced_at').executeTakeFirst()
+    .where((row) => {
+      const ofMonth = row('period_start', '=', period.start)
+      if (invoice_number === null) return ofMonth
+      return row.or([row('invoice_number', '=', invoice_number), row.and([ofMonth, row('invoice_number', 'is', null)])])
+    })
+    .orderBy('invoice_number')
+    .limit(1)
+    .forUpdate()
+    .executeTakeFirst()
 }
 
 export type BalanceRow = {

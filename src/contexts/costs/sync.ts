@@ -1,13 +1,13 @@
 import { type Period, parseMonth, previousMonth } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
-import { decimal } from '../../kernel/decimal.ts'
+import { decimal, plain } from '../../kernel/decimal.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { OutboundError } from '../../platform/outbound.ts'
 import { type DigitalOcean, parseInvoiceCsv, PREVIEW } from '../../providers/digitalocean/index.ts'
 import { askProvider } from '../inventory/index.ts'
 import { type Announcement, announceInvoices } from './announce.ts'
-import type { Bill } from './bill.ts'
+import { type Bill, sumOf } from './bill.ts'
 import { recordBalance, recordIngestFailure } from './commands.ts'
 import { invoiceUnreadable } from './problems.ts'
 import { findInvoiceToIngest } from './queries.ts'
@@ -77,9 +77,7 @@ export async function ingestInvoice(
   if (invoice === undefined) return null
   try {
     const bill = await askProvider(() => fetchBill(provider, invoice.provider_uuid))
-    if (isNotReady(bill, invoice.amount)) {
-      throw invoiceUnreadable(`The invoice is over ${invoice.amount} and has no lines yet. The next run tries again.`)
-    }
+    requireWhole(bill, invoice.amount)
     return await transact((tx) =>
       storeBill(
         tx,
@@ -120,7 +118,11 @@ async function fetchBill(provider: DigitalOcean, invoice_uuid: string): Promise<
   const summary = await ifReadable(provider.invoiceSummary(invoice_uuid))
   if (items !== null) return { items, summary, read_from: 'items' }
   const csv = parseInvoiceCsv(await provider.invoiceCsv(invoice_uuid))
-  if (csv.faults.length > 0) throw invoiceUnreadable(`The provider's CSV of ${invoice_uuid} has faults.`, csv.faults)
+  const [fault] = csv.faults
+  if (fault) {
+    const at = `row ${fault.row}, column ${fault.column}: ${fault.message}`
+    throw invoiceUnreadable(`The provider's CSV of ${invoice_uuid} cannot be read at ${at}.`, csv.faults)
+  }
   return { items: csv.items, summary, read_from: 'csv' }
 }
 
@@ -135,9 +137,17 @@ async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
   }
 }
 
-/** An issued bill never changes, so one that is still being made must not become one. */
-function isNotReady(bill: Bill, amount: string): boolean {
-  return bill.items.length === 0 && !decimal(amount).eq(decimal('0'))
+/**
+ * An issued bill never changes, so what may be a part of one must not become one: a bill that is still being made, or
+ * a CSV that was cut between two rows, which nothing in it would tell.
+ */
+function requireWhole({ items, read_from }: Bill, amount: string): void {
+  const total = sumOf(items)
+  const isCertain = items.length > 0 && read_from === 'items'
+  if (isCertain || total.eq(decimal(amount))) return
+  throw invoiceUnreadable(
+    `The invoice is over ${amount}, and its ${items.length} lines add up to ${plain(total)}. The next run tries again.`,
+  )
 }
 
 function monthNamed(label: string): Period {

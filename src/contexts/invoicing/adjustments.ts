@@ -11,6 +11,11 @@ import { readBillableFacts } from './facts.ts'
 
 /** Usage that comes later than this many months after its own is billed by hand. */
 const LATE_USAGE_LOOKBACK_MONTHS = 12
+/**
+ * An event is stamped before its transaction commits, so one that was on its way while an invoice was made carries a
+ * somewhat earlier time. Looking back further than needed costs a rating that changes nothing.
+ */
+const SETTLING_TIME = Temporal.Duration.from({ minutes: 10 })
 
 type AdjustmentScope = { period: Period; tenants: readonly Tenant[]; as_of: Temporal.Instant }
 
@@ -84,7 +89,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
     key: invoice.id,
     tenant_id: invoice.tenant_id,
     ...instantsOf(monthOf(invoice), present(zones.get(invoice.tenant_id), 'invoices are read for given tenants')),
-    since: invoice.created_at,
+    since: invoice.created_at.subtract(SETTLING_TIME),
   }))
   const metered = await changedWindows(reader, candidates)
   const llm = await changedLlmWindows(reader, candidates)

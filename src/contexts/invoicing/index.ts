@@ -1,5 +1,4 @@
 export { invoicingInvariants } from './invariants.ts'
-export type { Buyer, Invoice, InvoiceStatus, Seller } from './invoice.ts'
 export { invoicingJobs } from './jobs.ts'
-export { rollup, type RollupDeps, type RollupOptions, type RollupResult } from './rollup.ts'
-export { type InvoiceIssuedHook, type InvoicingDeps, invoicingRoutes } from './routes.ts'
+export { rollup } from './rollup.ts'
+export { type InvoicingDeps, invoicingRoutes } from './routes.ts'

@@ -6,7 +6,7 @@ import { fromMinor, toMinor } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { Quote, QuoteFacts, QuoteLine, TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
-import { inputsHash } from './inputs-hash.ts'
+import { contentHash } from '../../platform/json.ts'
 
 /** Who sells and who buys, as they were when the invoice was made. */
 export type Seller = Config['seller']
@@ -43,7 +43,7 @@ export function draftOf(
       buyer: buyerOf(tenant),
       tax: facts.tax,
       engine_version: quote.engine_version,
-      inputs_hash: inputsHash(facts),
+      inputs_hash: contentHash(facts),
       created_at: now,
       issued_at: null,
       issued_by: null,

@@ -52,7 +52,8 @@ export const creditTooLarge = problem({
   status: 422,
   title: 'The credit is more than was invoiced',
 })
-export const issuedIsImmutable = problem({
+// Only the database refuses this: no code tries it.
+problem({
   code: 'invoicing/issued-is-immutable',
   status: 409,
   title: 'An issued invoice cannot be changed',

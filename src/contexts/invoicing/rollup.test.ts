@@ -190,6 +190,7 @@ test('eight rollups at once write each invoice once', async () => {
     2,
   )
   assert.equal((await company.invoice('race1')).lines.length, 2)
+  assert.deepEqual([...new Set(results.map((result) => result.rebuilt))], [0])
 })
 
 test('the number of statements does not grow with the number of tenants', async () => {

@@ -39,11 +39,7 @@ const TENANTS_PER_TRANSACTION_MAX = 500
 export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<RollupResult> {
   const now = deps.clock.now()
   const tenants = await readTenants(deps.db.read, options.tenant_ids)
-  for (const id of options.tenant_ids ?? [])
-    found(
-      tenants.find((tenant) => tenant.id === id),
-      'tenant',
-    )
+  requireKnown(tenants, options.tenant_ids ?? [])
   requireOver(options.period, tenants, now)
   const result: RollupResult = { created: 0, rebuilt: 0, skipped: 0, parked: [] }
   for (let done = 0; done < tenants.length; done += TENANTS_PER_TRANSACTION_MAX) {
@@ -56,6 +52,11 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
     options.on_progress?.({ done: done + batch.length, total: tenants.length })
   }
   return result
+}
+
+function requireKnown(tenants: readonly Tenant[], tenant_ids: readonly string[]): void {
+  const known = new Map(tenants.map((tenant) => [tenant.id, tenant]))
+  for (const id of tenant_ids) found(known.get(id), 'tenant')
 }
 
 function requireOver(period: Period, tenants: readonly Tenant[], now: Temporal.Instant): void {
@@ -86,14 +87,16 @@ async function rollupBatch(
     draft.ok ? [] : [{ tenant_id: tenant.id, ...failureOf(draft.error) }],
   )
   const drafted = attempts.flatMap(({ tenant, draft }) => (draft.ok ? [tenant.id] : []))
-  const rebuilt = await deleteDrafts(tx, drafted, period)
-  const written = await insertDrafts(
+  const rebuilt = await deleteDrafts(
     tx,
-    drafts.filter((draft) => draft.lines.length > 0),
+    drafted.flatMap((tenant_id) => live.get(tenant_id)?.id ?? []),
   )
+  const billable = drafts.filter((draft) => draft.lines.length > 0)
+  const written = await insertDrafts(tx, billable)
   await recordParked(tx, { parked, succeeded: drafted, period, now })
   const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
-  return { created, rebuilt: rebuilt.size, skipped: tenants.length - due.length, parked }
+  const thereAlready = tenants.length - due.length + billable.length - written.length
+  return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked }
 }
 
 type Live = { id: string; status: 'draft' | 'issued' | 'paid' | 'void' }
@@ -142,16 +145,11 @@ function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<AdjustmentF
   return { ...valueOf(facts), adjustments: adjustments === undefined ? [] : valueOf(adjustments) }
 }
 
-/** Which tenants had a draft. One that was issued meanwhile is none any more, and stays. */
-async function deleteDrafts(
-  tx: ContextTx<'invoicing'>,
-  tenant_ids: readonly string[],
-  period: Period,
-): Promise<Set<string>> {
+/** Whose drafts these were. One that was issued meanwhile is no draft any more, and stays. */
+async function deleteDrafts(tx: ContextTx<'invoicing'>, ids: readonly string[]): Promise<Set<string>> {
   const rows = await tx
     .deleteFrom('invoicing.invoice')
-    .where('tenant_id', '=', sql<string>`any(${tenant_ids})`)
-    .where('period_start', '=', period.start)
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
     .where('status', '=', 'draft')
     .returning('tenant_id')
     .execute()

@@ -43,10 +43,11 @@ import {
 } from './queries.ts'
 import { rollup } from './rollup.ts'
 
-/** Runs in the transaction that issues the invoice. */
-export type InvoiceIssuedHook = (tx: Tx, document: { tenant_id: string; invoice_id: string }) => Promise<void>
-
-export type InvoicingDeps = { readonly seller: Seller; readonly onInvoiceIssued: InvoiceIssuedHook }
+export type InvoicingDeps = {
+  readonly seller: Seller
+  /** Runs in the transaction that issues the invoice. */
+  readonly onInvoiceIssued: (tx: Tx, document: { tenant_id: string; invoice_id: string }) => Promise<void>
+}
 
 export const invoicingRoutes =
   (edge: Edge, deps: InvoicingDeps) =>

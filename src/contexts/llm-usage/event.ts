@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox'
 import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
 import { type Fault, Problem, problem } from '../../kernel/problem.ts'
 import { AnyObject, CurrencyCode, DecimalText, InstantText, Nullable } from '../../platform/wire.ts'
-import { contentHash, eventReader, parseInstant } from '../metering/index.ts'
+import { eventReader, parseInstant } from '../../platform/intake.ts'
+import { contentHash } from '../../platform/json.ts'
 
 export const invalidEvent = problem({ code: 'llm-usage/invalid-event', status: 422, title: 'The event is not valid' })
 export const unknownDeployment = problem({

@@ -1,3 +1,1 @@
-export { type GroupBy, type Margin, marginOf, type MarginRow, type MarginTotals } from './margin.ts'
-export { readBooks } from './queries.ts'
 export { marginRoutes } from './routes.ts'

@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox'
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Fault, type Problem, problem } from '../../kernel/problem.ts'
 import { InstantText, UnsignedDecimalText } from '../../platform/wire.ts'
-import { contentHash, eventReader, parseInstant } from './intake.ts'
+import { eventReader, parseInstant } from '../../platform/intake.ts'
+import { contentHash } from '../../platform/json.ts'
 
 export const invalidEvent = problem({ code: 'metering/invalid-event', status: 422, title: 'The event is not valid' })
 export const unknownDeployment = problem({

@@ -1,4 +1,3 @@
-export { contentHash, eventReader, parseInstant } from './intake.ts'
 export { invariants as meteringInvariants } from './invariants.ts'
 export { changedWindows, type ChangeWindow, readUsage, type UsageWindow } from './queries.ts'
 export { meteringRoutes } from './routes.ts'

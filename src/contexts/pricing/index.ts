@@ -1,5 +1,5 @@
 export { checkCharges } from './check.ts'
-export { type ExplainableLine, type Explanation, explain } from './explain.ts'
+export { explain } from './explain.ts'
 export type {
   AddonTerms,
   AdjustmentFacts,
@@ -11,10 +11,9 @@ export type {
   QuoteFacts,
   QuoteLine,
   SegmentFacts,
-  SegmentMode,
   SubscriptionFacts,
   TaxTerms,
   Tier,
 } from './facts.ts'
-export { ENGINE_VERSION, quote } from './quote.ts'
-export { type Addon, type Phase, type Segment, segments } from './segments.ts'
+export { quote } from './quote.ts'
+export { type Phase, type Segment, segments } from './segments.ts'

@@ -1,5 +1,5 @@
-export type { Balance, BillingEntry, Droplet, InvoiceHeader, InvoiceSummary, Volume } from './answers.ts'
+export type { Balance, Droplet, InvoiceSummary, Volume } from './answers.ts'
 export { createDigitalOcean, type DigitalOcean, type DigitalOceanOptions, PREVIEW } from './client.ts'
-export { type ChargeCategory, type ChargeDescription, type ChargeKind, readDescription } from './describe.ts'
-export { type CsvFault, parseInvoiceCsv, parseInvoiceFilename } from './invoice-csv.ts'
+export { type ChargeCategory, readDescription } from './describe.ts'
+export { parseInvoiceCsv, parseInvoiceFilename } from './invoice-csv.ts'
 export type { InvoiceItem } from './item.ts'

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
-import type { Fault } from '../../kernel/problem.ts'
+import type { Fault } from '../kernel/problem.ts'
 
 /** Events come in batches in which one bad event spoils no other, so each is checked by itself, not with the request. */
 export function eventReader<Schema extends TSchema>(
@@ -14,11 +13,6 @@ export function eventReader<Schema extends TSchema>(
     if (!isStorable(sent)) return { faults: [{ path: '', message: 'must hold well-formed text without NUL' }] }
     return { event: sent }
   }
-}
-
-/** SHA-256 in hex over JSON in which the order of an object's fields does not count. */
-export function contentHash(content: unknown): string {
-  return createHash('sha256').update(JSON.stringify(content, sortFields)).digest('hex')
 }
 
 /** RFC 3339 text, cut to the microseconds that the database keeps: rounding up could cross the end of a period. */
@@ -49,9 +43,4 @@ const NOT_STORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i
 
 function isStorable(value: unknown): boolean {
   return !NOT_STORABLE.test(JSON.stringify(value))
-}
-
-function sortFields(_name: string, value: unknown): unknown {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
