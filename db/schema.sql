@@ -157,8 +157,9 @@ create table costs.cost_line (
   constraint cost_line_unmatched_has_none CHECK (((match_status = ANY (ARRAY['matched'::text, 'allocated'::text])) OR (deployment_id IS NULL)))
 );
 CREATE INDEX cost_line_of_deployment ON costs.cost_line USING btree (tenant_id, deployment_id, charge_start);
-CREATE TRIGGER cost_line_issued_is_immutable BEFORE UPDATE ON costs.cost_line FOR EACH ROW WHEN (((((((((new.provider_invoice_id IS DISTINCT FROM old.provider_invoice_id) OR (new."position" IS DISTINCT FROM old."position")) OR (new.id IS DISTINCT FROM old.id)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.product IS DISTINCT FROM old.product)) OR (new.description IS DISTINCT FROM old.description)) OR (new.charge_category IS DISTINCT FROM old.charge_category)) OR (((((new.amount IS DISTINCT FROM old.amount) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.charge_start IS DISTINCT FROM old.charge_start)) OR (new.charge_end IS DISTINCT FROM old.charge_end)) OR (new.quantity IS DISTINCT FROM old.quantity)))) EXECUTE FUNCTION costs.refuse_change_of_issued_line();
+CREATE TRIGGER cost_line_issued_is_immutable BEFORE UPDATE ON costs.cost_line FOR EACH ROW WHEN (((((((((new.provider_invoice_id IS DISTINCT FROM old.provider_invoice_id) OR (new."position" IS DISTINCT FROM old."position")) OR (new.id IS DISTINCT FROM old.id)) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.product IS DISTINCT FROM old.product)) OR (new.group_description IS DISTINCT FROM old.group_description)) OR ((((((new.description IS DISTINCT FROM old.description) OR (new.charge_category IS DISTINCT FROM old.charge_category)) OR (new.amount IS DISTINCT FROM old.amount)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.charge_start IS DISTINCT FROM old.charge_start)) OR (new.charge_end IS DISTINCT FROM old.charge_end)) OR ((((((new.quantity IS DISTINCT FROM old.quantity) OR (new.unit IS DISTINCT FROM old.unit)) OR (new.project IS DISTINCT FROM old.project)) OR (new.external_resource_id IS DISTINCT FROM old.external_resource_id)) OR (new.external_resource_uuid IS DISTINCT FROM old.external_resource_uuid)) OR (new.resource_name IS DISTINCT FROM old.resource_name)))) EXECUTE FUNCTION costs.refuse_change_of_issued_line();
 CREATE TRIGGER cost_line_issued_is_kept BEFORE DELETE ON costs.cost_line FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_issued_line();
+CREATE TRIGGER cost_line_issued_is_whole AFTER INSERT ON costs.cost_line REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_lines_for_issued_bill();
 CREATE UNIQUE INDEX cost_line_id_once ON costs.cost_line USING btree (id);
 
 create table costs.line_share (
@@ -193,6 +194,8 @@ create table costs.provider_invoice (
   difference jsonb,
   announced_at timestamp with time zone not null,
   ingested_at timestamp with time zone,
+  compared_at timestamp with time zone,
+  incomplete_readings integer not null,
   last_error text,
   constraint provider_invoice_once UNIQUE (provider, external_id),
   constraint provider_invoice_pkey PRIMARY KEY (id),
@@ -203,6 +206,7 @@ create table costs.provider_invoice (
 );
 CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, content_hash) WHERE ((status = 'issued'::text) AND (line_count > 0));
 CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number) WHERE (status <> 'preview'::text);
 CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider) WHERE (status = 'preview'::text);
 
@@ -267,6 +271,8 @@ create table finance.push (
   finance_id text,
   attempts integer not null,
   next_attempt_at timestamp with time zone,
+  claimed_until timestamp with time zone,
+  first_attempt_at timestamp with time zone,
   last_error text,
   created_at timestamp with time zone not null,
   pushed_at timestamp with time zone,
@@ -275,11 +281,26 @@ create table finance.push (
   constraint push_action_check CHECK ((action = ANY (ARRAY['created'::text, 'updated'::text]))),
   constraint push_answered CHECK (((status = 'pushed'::text) = ((action IS NOT NULL) AND (finance_id IS NOT NULL) AND (pushed_at IS NOT NULL)))),
   constraint push_attempts_check CHECK ((attempts >= 0)),
+  constraint push_attempts_have_a_first CHECK (((attempts = 0) OR (first_attempt_at IS NOT NULL))),
+  constraint push_claimed_is_pending CHECK (((claimed_until IS NULL) OR (status = 'pending'::text))),
   constraint push_document_check CHECK ((document = ANY (ARRAY['provider_invoice'::text, 'invoice'::text]))),
   constraint push_due_has_time CHECK (((status = 'pending'::text) = (next_attempt_at IS NOT NULL))),
   constraint push_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'pushed'::text, 'failed'::text, 'not_configured'::text])))
 );
 CREATE INDEX push_due ON finance.push USING btree (next_attempt_at) WHERE (status = 'pending'::text);
+
+create table inventory.ownership_change (
+  id uuid not null,
+  tenant_id text not null,
+  deployment_id uuid not null,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  changed_at timestamp with time zone not null,
+  constraint ownership_change_pkey PRIMARY KEY (id),
+  constraint ownership_change_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint ownership_change_ends_after_start CHECK (((ends_at IS NULL) OR (ends_at > starts_at)))
+);
+CREATE INDEX ownership_change_of_tenant ON inventory.ownership_change USING btree (tenant_id, changed_at);
 
 create table inventory.resource (
   id uuid not null,
@@ -562,12 +583,14 @@ create table subscriptions.subscription (
   deployment_id uuid not null,
   starts_on date not null,
   ends_on date,
+  trial_ends_on date,
   created_at timestamp with time zone not null,
   changed_at timestamp with time zone not null,
   constraint subscription_no_overlap EXCLUDE USING gist (tenant_id WITH =, deployment_id WITH =, daterange(starts_on, ends_on) WITH &&),
   constraint subscription_pkey PRIMARY KEY (tenant_id, id),
   constraint subscription_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
-  constraint subscription_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on)))
+  constraint subscription_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on))),
+  constraint subscription_trial_ends_after_start CHECK ((trial_ends_on >= starts_on))
 );
 CREATE UNIQUE INDEX subscription_id_once ON subscriptions.subscription USING btree (id);
 CREATE UNIQUE INDEX subscription_one_live ON subscriptions.subscription USING btree (tenant_id, deployment_id) WHERE (ends_on IS NULL);
@@ -619,15 +642,30 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION costs.refuse_lines_for_issued_bill()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (
+    select from inserted n join costs.provider_invoice i on i.id = n.provider_invoice_id where i.status = 'issued'
+  ) then
+    raise exception 'an issued bill gets no more lines'
+      using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
-  -- After a draft only the state may move on: issued → paid, issued → void. Nothing that the customer was told changes.
+  -- After a draft only the state may move on: to paid, and to void. Nothing that the customer was told changes.
   if old.status <> 'draft' and (
     tg_op = 'DELETE'
-    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('void', 'void'))
+    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('paid', 'void'), ('void', 'void'))
     or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
         new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
       is distinct from

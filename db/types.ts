@@ -136,6 +136,8 @@ export interface DB {
     difference: NullableJsonb
     announced_at: Temporal.Instant
     ingested_at: Temporal.Instant | null
+    compared_at: Temporal.Instant | null
+    incomplete_readings: number
     last_error: string | null
   }
   'costs.remembered_assignment': {
@@ -183,9 +185,19 @@ export interface DB {
     finance_id: string | null
     attempts: number
     next_attempt_at: Temporal.Instant | null
+    claimed_until: Temporal.Instant | null
+    first_attempt_at: Temporal.Instant | null
     last_error: string | null
     created_at: Temporal.Instant
     pushed_at: Temporal.Instant | null
+  }
+  'inventory.ownership_change': {
+    id: string
+    tenant_id: string
+    deployment_id: string
+    starts_at: Temporal.Instant
+    ends_at: Temporal.Instant | null
+    changed_at: Temporal.Instant
   }
   'inventory.resource': {
     id: string
@@ -374,6 +386,7 @@ export interface DB {
     deployment_id: string
     starts_on: Temporal.PlainDate
     ends_on: Temporal.PlainDate | null
+    trial_ends_on: Temporal.PlainDate | null
     created_at: Temporal.Instant
     changed_at: Temporal.Instant
   }

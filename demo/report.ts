@@ -172,19 +172,7 @@ export async function printReport(operator: Client, report: Report): Promise<voi
   await printBill(operator)
   await printInvoices(operator)
   await printMargin(operator)
-  print(heading('Finance service'))
-  print(
-    table(
-      [
-        { title: 'document', value: (row) => row.document },
-        { title: 'action', value: (row) => row.action },
-      ],
-      report.finance_pushes.slice(-SHOWN_PUSHES),
-    ),
-  )
-  print(
-    `${report.finance_pushes.length} pushes in all; the last ${Math.min(SHOWN_PUSHES, report.finance_pushes.length)} are shown.`,
-  )
+  printPushes(report)
   print(heading('Checks'))
   print(
     table(
@@ -196,8 +184,6 @@ export async function printReport(operator: Client, report: Report): Promise<voi
     ),
   )
 }
-
-const SHOWN_PUSHES = 8
 
 async function printBill(operator: Client): Promise<void> {
   const lines = await operator.list<CostLine>(`/billing/cost-lines?period=${PERIOD}`)
@@ -272,6 +258,25 @@ async function printMargin(operator: Client): Promise<void> {
       ` − tax ${money(totals.tax_cents)} − credits ${money(totals.credit_cents)} = margin ${money(totals.margin_cents)}` +
       ` (${percent(totals.coverage)} of the net cost is attributed)`,
   )
+}
+
+/** The month's bill, created and then updated, and the invoices; the bills of earlier months are only counted. */
+function printPushes({ finance_pushes, provider_invoices }: Report): void {
+  const bill = provider_invoices.find((row) => row.period.start === `${PERIOD}-01`)
+  const shown = finance_pushes.filter(
+    (push) => !push.document.startsWith('digitalocean/') || push.document.endsWith(bill?.external_id ?? ''),
+  )
+  print(heading('Finance service'))
+  print(
+    table(
+      [
+        { title: 'document', value: (row) => row.document },
+        { title: 'action', value: (row) => row.action },
+      ],
+      shown,
+    ),
+  )
+  print(`… and ${finance_pushes.length - shown.length} bills of earlier months, created.`)
 }
 
 async function readSlugs(operator: Client): Promise<Map<string, string>> {

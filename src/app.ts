@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
-import { type CostsDeps, costsInvariants, costsJobs, costsRoutes, matchUnmatchedLines } from './contexts/costs/index.ts'
+import { type CostsDeps, costsInvariants, costsJobs, costsRoutes, matchLines } from './contexts/costs/index.ts'
 import { deploymentsInvariants, deploymentsRoutes, type TransitionHook } from './contexts/deployments/index.ts'
 import {
   type FinanceDeps,
@@ -107,11 +107,11 @@ export async function openApp(
 function wireContexts(edge: Edge, { config, provider, finance }: Connections & { config: Config }) {
   const made = () => ({ now: edge.clock.now(), id: edge.ids.uuid() })
   const onTransition: TransitionHook = (tx, change) => followDeployment(tx, change, edge)
-  const inventory: InventoryDeps = { provider, onInventoryChanged: matchUnmatchedLines }
+  const inventory: InventoryDeps = { provider, onInventoryChanged: matchLines }
   const costs: CostsDeps = { provider, onBillIssued: (tx, bill) => queueBill(tx, bill, made()) }
   const invoicing: InvoicingDeps = {
     seller: config.seller,
-    onInvoiceIssued: (tx, invoice) => queueInvoice(tx, invoice, made()),
+    onInvoiceChanged: (tx, invoice) => queueInvoice(tx, invoice, made()),
   }
   const books: FinanceDeps = { client: finance }
   return {

@@ -15,7 +15,6 @@ export type Config = {
   readonly now: Temporal.Instant | null
 }
 
-const JWT_SECRET_MIN_CHARS = 32
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Environment → one frozen object. Every mistake is named at once; nothing else reads the environment. */
@@ -26,9 +25,6 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
 
   const database = databaseOf(text('DATABASE_URL'), text('ARCADIA_DATA_DIR') ?? './data', refuse)
   const jwt_secret = text('ARCADIA_JWT_SECRET')
-  if (jwt_secret !== null && jwt_secret.length < JWT_SECRET_MIN_CHARS) {
-    refuse('ARCADIA_JWT_SECRET', `at least ${JWT_SECRET_MIN_CHARS} characters`)
-  }
   if (database.kind === 'postgres' && jwt_secret === null) {
     refuse('ARCADIA_JWT_SECRET', 'required with DATABASE_URL, so that every process checks tokens with the same secret')
   }

@@ -25,7 +25,6 @@ create table inventory.resource (
     references deployments.deployment (tenant_id, id)
 );
 
-
 -- What a resource was, from when to when. Hours, expected cost and matching are read from here.
 create table inventory.span (
   id uuid primary key,
@@ -48,3 +47,18 @@ create table inventory.span (
 create index span_of_deployment on inventory.span (tenant_id, deployment_id, starts_at);
 create index span_of_resource on inventory.span (resource_id, starts_at);
 create index span_by_name on inventory.span (lower(name), starts_at);
+
+-- What a deployment no longer has of the past: a stretch of time that was given to another one afterwards. The span
+-- itself shows only its new owner; an invoice of the former one is corrected from here.
+create table inventory.ownership_change (
+  id uuid primary key,
+  tenant_id text not null,
+  deployment_id uuid not null,
+  starts_at timestamptz not null,
+  ends_at timestamptz,
+  changed_at timestamptz not null,
+  constraint ownership_change_ends_after_start check (ends_at is null or ends_at > starts_at),
+  foreign key (tenant_id, deployment_id) references deployments.deployment (tenant_id, id)
+);
+
+create index ownership_change_of_tenant on inventory.ownership_change (tenant_id, changed_at);

@@ -6,11 +6,14 @@ create table subscriptions.subscription (
   deployment_id uuid not null,
   starts_on date not null,
   ends_on date,
+  -- Where a trial ends or has ended; a pause does not move it. Null: no trial, or one whose end is not known yet.
+  trial_ends_on date,
   created_at timestamptz not null,
   changed_at timestamptz not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, deployment_id) references deployments.deployment (tenant_id, id),
   constraint subscription_ends_after_start check (ends_on is null or ends_on >= starts_on),
+  constraint subscription_trial_ends_after_start check (trial_ends_on >= starts_on),
   constraint subscription_no_overlap exclude using gist (
     tenant_id with =, deployment_id with =, daterange(starts_on, ends_on) with &&
   )

@@ -37,6 +37,10 @@ create table costs.provider_invoice (
   difference jsonb,
   announced_at timestamptz not null,
   ingested_at timestamptz,
+  -- When an uploaded bill was first compared with what the provider itself sends.
+  compared_at timestamptz,
+  -- How often its lines were read and did not add up to the amount.
+  incomplete_readings integer not null,
   last_error text,
   constraint provider_invoice_once unique (provider, external_id),
   constraint provider_invoice_period check (period_end > period_start),
@@ -50,6 +54,9 @@ create table costs.provider_invoice (
 create unique index provider_invoice_number_once on costs.provider_invoice (provider, invoice_number)
   where status <> 'preview';
 create unique index provider_invoice_one_preview on costs.provider_invoice (provider) where status = 'preview';
+-- The same lines under two months or two numbers would be in the books twice.
+create unique index provider_invoice_content_once on costs.provider_invoice (provider, content_hash)
+  where status = 'issued' and line_count > 0;
 
 create table costs.cost_line (
   provider_invoice_id uuid not null references costs.provider_invoice (id) on delete cascade,
@@ -164,13 +171,33 @@ end $$;
 
 create trigger cost_line_issued_is_immutable before update on costs.cost_line for each row
   when (
-    (new.provider_invoice_id, new.position, new.id, new.kind, new.product, new.description, new.charge_category)
+    (new.provider_invoice_id, new.position, new.id, new.provider, new.kind, new.product, new.group_description)
       is distinct from
-      (old.provider_invoice_id, old.position, old.id, old.kind, old.product, old.description, old.charge_category)
-    or (new.amount, new.currency, new.charge_start, new.charge_end, new.quantity)
-      is distinct from (old.amount, old.currency, old.charge_start, old.charge_end, old.quantity)
+      (old.provider_invoice_id, old.position, old.id, old.provider, old.kind, old.product, old.group_description)
+    or (new.description, new.charge_category, new.amount, new.currency, new.charge_start, new.charge_end)
+      is distinct from
+      (old.description, old.charge_category, old.amount, old.currency, old.charge_start, old.charge_end)
+    or (new.quantity, new.unit, new.project, new.external_resource_id, new.external_resource_uuid, new.resource_name)
+      is distinct from
+      (old.quantity, old.unit, old.project, old.external_resource_id, old.external_resource_uuid, old.resource_name)
   )
   execute function costs.refuse_change_of_issued_line();
 
 create trigger cost_line_issued_is_kept before delete on costs.cost_line for each row
   execute function costs.refuse_change_of_issued_line();
+
+-- A bill gets its lines before it is issued, and none afterwards. Once for each statement: a bill may be long.
+create function costs.refuse_lines_for_issued_bill() returns trigger language plpgsql as $$
+begin
+  if exists (
+    select from inserted n join costs.provider_invoice i on i.id = n.provider_invoice_id where i.status = 'issued'
+  ) then
+    raise exception 'an issued bill gets no more lines'
+      using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return null;
+end $$;
+
+create trigger cost_line_issued_is_whole after insert on costs.cost_line
+  referencing new table as inserted for each statement
+  execute function costs.refuse_lines_for_issued_bill();

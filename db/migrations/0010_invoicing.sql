@@ -109,10 +109,10 @@ create table invoicing.number_series (
 
 create function invoicing.refuse_change_of_issued_invoice() returns trigger language plpgsql as $$
 begin
-  -- After a draft only the state may move on: issued → paid, issued → void. Nothing that the customer was told changes.
+  -- After a draft only the state may move on: to paid, and to void. Nothing that the customer was told changes.
   if old.status <> 'draft' and (
     tg_op = 'DELETE'
-    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('void', 'void'))
+    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('paid', 'void'), ('void', 'void'))
     or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
         new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
       is distinct from

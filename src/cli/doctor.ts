@@ -3,6 +3,9 @@ import { readMigrations, schemaState } from '../platform/migrate.ts'
 import { heading, mark, print, printJson, table } from './output.ts'
 import { withApp } from './session.ts'
 
+/** What HS256 asks of a secret (RFC 7518, 3.2). */
+const STRONG_SECRET_CHARS = 32
+
 type Check = { name: string; ok: boolean; detail: string }
 
 export async function runDoctor(options: { json?: true }): Promise<void> {
@@ -56,13 +59,19 @@ export async function runDoctor(options: { json?: true }): Promise<void> {
   if (failing > 0) process.exitCode = 1
 }
 
-async function readChecks({ config, edge }: Application): Promise<Check[]> {
+async function readChecks({ config, edge, jwt_secret }: Application): Promise<Check[]> {
   const schema = await schemaState(edge.db, await readMigrations())
   const database =
     config.database.kind === 'embedded' ? `embedded in ${config.database.data_dir}` : config.database.kind
   return [
     { name: 'database', ok: true, detail: database },
     { name: 'schema', ok: schema.state === 'current' || schema.state === 'newer', detail: schema.state },
+    {
+      name: 'token secret',
+      ok: true,
+      detail:
+        jwt_secret.length < STRONG_SECRET_CHARS ? `weak: make it at least ${STRONG_SECRET_CHARS} characters` : 'strong',
+    },
     // Not configured is a choice, so it is shown and is no failure.
     {
       name: 'provider',

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { importCsv } from '../contexts/costs/index.ts'
 import { invalidInput } from '../kernel/problem.ts'
 import { print, printJson } from './output.ts'
@@ -35,10 +35,10 @@ export async function runImport(file: string, options: Options): Promise<void> {
     )
 }
 
-async function readCsv(file: string): Promise<string> {
-  if (file === '-') return text(process.stdin)
+async function readCsv(file: string): Promise<Buffer> {
+  if (file === '-') return buffer(process.stdin)
   try {
-    return await readFile(file, 'utf8')
+    return await readFile(file)
   } catch (error) {
     throw invalidInput(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -1,6 +1,6 @@
 import type { Application } from '../app.ts'
 import { syncNow, type SyncSummary } from '../contexts/costs/index.ts'
-import { invalidInput } from '../kernel/problem.ts'
+import { requireProvider } from '../contexts/inventory/index.ts'
 import { print, printJson, progress, table } from './output.ts'
 import { withApp } from './session.ts'
 
@@ -27,11 +27,8 @@ export async function runSync(options: { json?: true }): Promise<void> {
 
 /** Inventory, balance and every bill that is due, with a bar on a terminal. */
 export async function syncWithProgress({ edge, costs }: Application): Promise<SyncSummary> {
-  const { provider, onBillIssued } = costs
-  if (provider === null)
-    throw invalidInput(
-      'No provider is configured. Set DIGITALOCEAN_TOKEN to a token that may read billing and resources.',
-    )
+  const { onBillIssued } = costs
+  const provider = requireProvider(costs.provider)
   const bar = progress('Reading bills')
   try {
     return await syncNow({ edge, provider, onBillIssued }, ({ step, done, total }) => {

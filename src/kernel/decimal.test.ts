@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decimal, fixed, isDecimalText, larger, ONE, plain, round, roundUp, share, smaller, sum } from './decimal.ts'
+import {
+  decimal,
+  fixed,
+  isDecimalText,
+  larger,
+  ONE,
+  plain,
+  round,
+  roundPrecise,
+  roundUp,
+  share,
+  smaller,
+  sum,
+} from './decimal.ts'
 
 /** A decimal as an integer count of its last place, so that tests can check it with bigints. */
 const scaled = fc.record({
@@ -46,15 +59,28 @@ test('numbers, exponents and anything else that is not plain notation are refuse
   assert.throws(() => ONE.plus(0.1))
 })
 
-test('a quotient has 20 places, rounded half up', () => {
-  assert.equal(plain(ONE.div(decimal('3'))), '0.33333333333333333333')
-  assert.equal(plain(decimal('2').div(decimal('3'))), '0.66666666666666666667')
-  assert.equal(plain(decimal('-2').div(decimal('3'))), '-0.66666666666666666667')
+test('a quotient has 36 places, rounded half up', () => {
+  assert.equal(plain(ONE.div(decimal('3'))), `0.${'3'.repeat(36)}`)
+  assert.equal(plain(decimal('2').div(decimal('3'))), `0.${'6'.repeat(35)}7`)
+  assert.equal(plain(decimal('-2').div(decimal('3'))), `-0.${'6'.repeat(35)}7`)
+})
+
+test('a quotient times any price is right at 20 places, as if it were divided last', () => {
+  const seconds = fc.bigInt({ min: 1n, max: 366n * 86_400n })
+  const price = fc.bigInt({ min: 1n, max: 10n ** 27n - 1n })
+  fc.assert(
+    fc.property(seconds, price, (part, units) => {
+      const unit_price = decimal(textOf(units, 12))
+      const first = decimal(part).div(decimal('3600')).times(unit_price)
+      const last = share(unit_price, decimal(part), decimal('3600'))
+      assert.equal(plain(roundPrecise(first)), plain(roundPrecise(last)))
+    }),
+  )
 })
 
 test('a share divides last, and the whole is returned untouched', () => {
   assert.equal(plain(share(decimal('50'), decimal('15'), decimal('30'))), '25')
-  assert.equal(plain(share(decimal('10'), decimal('1'), decimal('3'))), '3.33333333333333333333')
+  assert.equal(plain(share(decimal('10'), decimal('1'), decimal('3'))), `3.${'3'.repeat(36)}`)
   assert.equal(
     plain(share(decimal('0.1234567890123456789012345'), decimal('7'), decimal('7'))),
     '0.1234567890123456789012345',

@@ -7,10 +7,15 @@ import Big from 'big.js'
 export type Decimal = Big
 
 /**
- * Digits after the point of a quotient. A price times days over days in a period is a fraction with a
- * denominator below 1,000, so it is never within 10^-20 of a rounding tie without being one.
+ * Digits after the point of a quotient: so many that a quotient times a price of 15 digits is off by less than half of
+ * the last place that a posted amount is first rounded to. See `roundPrecise`.
  */
-export const QUOTIENT_PLACES = 20
+const QUOTIENT_PLACES = 36
+
+/** Digits before the point of a decimal that comes in: the product of two, and sums of them, stay far from any limit. */
+const WHOLE_MAX_DIGITS = 15
+/** Digits after the point of a decimal that comes in or goes out. */
+const FRACTION_MAX_DIGITS = 20
 
 const Exact = Big()
 Exact.strict = true
@@ -20,10 +25,14 @@ Exact.RM = Exact.roundHalfUp
 Exact.NE = -1_000
 Exact.PE = 1_000
 
-/** A decimal string as the contract spells it: at most 20 digits before the point and 20 after it. */
-export const DECIMAL_PATTERN = '^-?[0-9]{1,20}(\\.[0-9]{1,20})?$'
+/** A decimal string as the contract spells it: at most 15 digits before the point and 20 after it. */
+export const DECIMAL_PATTERN = `^-?${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
 /** The same without a sign. */
-export const UNSIGNED_DECIMAL_PATTERN = '^[0-9]{1,20}(\\.[0-9]{1,20})?$'
+export const UNSIGNED_DECIMAL_PATTERN = `^${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
+/** The same above 0. */
+export const POSITIVE_DECIMAL_PATTERN = `^(?=.*[1-9])${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
+/** The same with at most `places` digits after the point. */
+export const unsignedDecimalPattern = (places: number): string => `^${unsignedDecimal(places)}$`
 
 const DECIMAL = new RegExp('^-?[0-9]+(\\.[0-9]+)?$')
 
@@ -65,6 +74,14 @@ export function round(value: Decimal, places: number): Decimal {
   return value.round(places, Exact.roundHalfUp)
 }
 
+/**
+ * Half up at 20 places, the most that leaves the program. What a quotient has lost lies far beyond them, so an amount
+ * that is a tie in truth (20 minutes at 0.015 an hour: half a cent) is one again.
+ */
+export function roundPrecise(value: Decimal): Decimal {
+  return round(value, FRACTION_MAX_DIGITS)
+}
+
 /** The least whole number that is not below `value`, for `value` ≥ 0. */
 export function roundUp(value: Decimal): Decimal {
   return value.round(0, Exact.roundUp)
@@ -80,4 +97,8 @@ export function fixed(value: Decimal, places: number): string {
 export function plain(value: Decimal): string {
   const text = value.toFixed()
   return text === '-0' ? '0' : text
+}
+
+function unsignedDecimal(places: number): string {
+  return `[0-9]{1,${WHOLE_MAX_DIGITS}}(\\.[0-9]{1,${places}})?`
 }

@@ -1,4 +1,4 @@
-import { type Decimal, decimal, plain, round, sum, ZERO } from './decimal.ts'
+import { type Decimal, decimal, plain, round, roundPrecise, sum, ZERO } from './decimal.ts'
 import { invariant } from './invariant.ts'
 
 /** An ISO 4217 code in upper case. */
@@ -22,10 +22,13 @@ export function minorUnitPlaces(currency: Currency): number {
   return digits
 }
 
-/** Major units to integer minor units, rounded half up: the one place where a line is rounded. */
+/**
+ * Major units to integer minor units, rounded half up: the one place where a line is rounded. At 20 places first, which
+ * undoes what quotients have lost and so decides a tie as the exact amount would.
+ */
 export function toMinor(amount: Decimal, currency: Currency): bigint {
   const digits = minorUnitPlaces(currency)
-  return BigInt(plain(round(amount.times(decimal(10n ** BigInt(digits))), 0)))
+  return BigInt(plain(round(roundPrecise(amount).times(decimal(10n ** BigInt(digits))), 0)))
 }
 
 /** Integer minor units to major units, exact. */

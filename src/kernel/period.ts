@@ -22,9 +22,14 @@ export function previousMonth(now: Temporal.Instant, zone: string): Period {
   return monthOf(dateIn(now, zone).with({ day: 1 }).subtract({ days: 1 }))
 }
 
-/** `2026-04`, or any day in the month (`2026-04-17`). Undefined when it is neither. */
+/** Years 1900 to 2999, as a pattern: a billing date beyond them is a mistake, and not all are dates everywhere. */
+export const YEAR_PATTERN = '(?:19|2[0-9])[0-9]{2}'
+
+const MONTH = new RegExp(`^(${YEAR_PATTERN})-([0-9]{2})(?:-([0-9]{2}))?$`)
+
+/** `2026-04`, or any day in the month (`2026-04-17`). Undefined when it is neither, or not in 1900 to 2999. */
 export function parseMonth(text: string): Period | undefined {
-  const match = /^(\d{4})-(\d{2})(?:-(\d{2}))?$/.exec(text)
+  const match = MONTH.exec(text)
   if (!match) return undefined
   try {
     const [, year, month, day] = match

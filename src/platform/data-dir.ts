@@ -11,6 +11,12 @@ export const dataDirInUse = problem({
   title: 'Another process holds the data directory',
 })
 
+const dataDirUnusable = problem({
+  code: 'platform/data-directory-unusable',
+  status: 503,
+  title: 'The data directory cannot be used',
+})
+
 const HOLDER_FILE = 'holder.json'
 const LOCK_FILE = 'lock'
 const SQLITE_BUSY = 5
@@ -22,7 +28,7 @@ const SQLITE_BUSY = 5
  */
 export async function lockDataDir(data_dir: string): Promise<{ database_dir: string; release: () => Promise<void> }> {
   const dir = resolve(data_dir)
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await makeDirectory(dir)
   const lock = new DatabaseSync(join(dir, LOCK_FILE))
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
@@ -37,6 +43,15 @@ export async function lockDataDir(data_dir: string): Promise<{ database_dir: str
   return {
     database_dir: join(dir, 'pglite'),
     release: async () => lock.close(),
+  }
+}
+
+async function makeDirectory(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw dataDirUnusable(`${dir} cannot be used: ${reason}. Set ARCADIA_DATA_DIR to a directory of your own.`)
   }
 }
 

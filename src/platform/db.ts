@@ -4,7 +4,7 @@ import { Kysely, type LogEvent, PGliteDialect, PostgresDialect, type RawBuilder,
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import type { DB, JsonText } from '../../db/types.ts'
-import { problemOfConstraint } from '../kernel/problem.ts'
+import { problem, problemOfConstraint } from '../kernel/problem.ts'
 import { lockDataDir } from './data-dir.ts'
 
 /** One interface on PGlite (embedded) and PostgreSQL: the same SQL, the same values in and out. */
@@ -60,7 +60,7 @@ export type OpenOptions = {
 export async function openDatabase(config: Pick<Config, 'database'>, options: OpenOptions = {}): Promise<Database> {
   switch (config.database.kind) {
     case 'postgres':
-      return openPostgres(config.database.url, options)
+      return reachable(openPostgres(config.database.url, options), config.database.url)
     case 'memory':
       return openPGlite(
         options.pglite ??
@@ -83,6 +83,24 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
   }
 }
 
+const databaseUnreachable = problem({
+  code: 'platform/database-unreachable',
+  status: 503,
+  title: 'The database cannot be reached',
+})
+
+/** So that a wrong address is told as such, at once, and not by the first statement that fails. */
+async function reachable(db: Database, url: string): Promise<Database> {
+  try {
+    await sql`select 1`.execute(db.read)
+    return db
+  } catch (error) {
+    await db.close()
+    const reason = error instanceof Error && error.message !== '' ? error.message : databaseFailureOf(error).code
+    throw databaseUnreachable(`PostgreSQL at ${new URL(url).host} does not answer: ${reason}. Check DATABASE_URL.`)
+  }
+}
+
 /** Narrows the edge's transaction to what one context may do with it. */
 export function within<C extends string>(tx: Reader): ContextTx<C> {
   // The same object at run time; the type only takes away what the context must not touch.
@@ -96,6 +114,11 @@ export function jsonb(value: unknown): RawBuilder<JsonText> {
 
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item))
+}
+
+/** What a column equals one of: one parameter for any number of values, also for none. */
+export function anyOf(values: readonly string[]): RawBuilder<string> {
+  return sql<string>`any(${values})`
 }
 
 /**
@@ -194,17 +217,21 @@ async function runTransaction<T>(kysely: Kysely<DB>, work: (tx: Tx) => Promise<T
     } catch (error) {
       const failure = databaseFailureOf(error)
       if (TRY_AGAIN.has(failure.code) && attempt < TRANSACTION_MAX_ATTEMPTS) continue
-      throw problemOfConstraint(failure.constraint)?.(failure.detail) ?? error
+      const refusal = problemOfConstraint(failure.constraint)
+      throw refusal?.(failure.raised ?? `${refusal.kind.title}.`) ?? error
     }
   }
 }
 
-function databaseFailureOf(error: unknown): { code: string; constraint: string; detail: string } {
-  const fields = (error instanceof Error ? error : {}) as { code?: unknown; constraint?: unknown; message?: string }
+/** `raised` is the text of one of our own triggers; the server's own texts speak of tables and are not for callers. */
+function databaseFailureOf(error: unknown): { code: string; constraint: string; raised: string | null } {
+  const fields = (error instanceof Error ? error : {}) as Partial<
+    Record<'code' | 'constraint' | 'routine' | 'message', unknown>
+  >
   return {
     code: typeof fields.code === 'string' ? fields.code : '',
     constraint: typeof fields.constraint === 'string' ? fields.constraint : '',
-    detail: fields.message ?? '',
+    raised: fields.routine === 'exec_stmt_raise' && typeof fields.message === 'string' ? fields.message : null,
   }
 }
 

@@ -7,7 +7,7 @@ import { InvariantError } from '../kernel/invariant.ts'
 import { mintToken, scopeOf } from './auth.ts'
 import type { App } from './http.ts'
 import { schemaMismatch } from './migrate.ts'
-import { Body, callerOf, CentsOut, Data, DateOut, InstantOut, Nullable } from './wire.ts'
+import { Body, callerOf, CentsOut, Data, DateOut, InstantOut, Nullable, OneOf } from './wire.ts'
 
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
@@ -23,7 +23,7 @@ const routes = (app: App): void => {
         body: Body({
           name: Type.String(),
           count: Type.Optional(Type.Integer()),
-          kind: Type.Optional(Type.Union([Type.Literal('a'), Type.Literal('b')])),
+          kind: Type.Optional(OneOf(['a', 'b'])),
           lines: Type.Optional(Type.Array(Line)),
         }),
       },
@@ -122,6 +122,19 @@ describe('a body', () => {
     })
   }
 
+  test('that is large and wrong throughout is refused at its first fault, in no time', async () => {
+    const lines = Array.from({ length: 200_000 }, () => ({ quantity: 'x', price: 1 }))
+    const answer = await harness.call('POST', '/echo', { body: { name: 'x', lines } })
+    assert.equal(answer.status, 422)
+    assert.equal(answer.body.errors.length, 1)
+  })
+
+  test('that is small is refused with at most 100 faults', async () => {
+    const lines = Array.from({ length: 150 }, () => ({}))
+    const answer = await harness.call('POST', '/echo', { body: { name: 'x', lines } })
+    assert.equal(answer.body.errors.length, 100)
+  })
+
   test('that fits arrives as it was sent', async () => {
     const body = { name: 'x', count: 12, kind: 'a', lines: [{ quantity: 1 }] }
     assert.deepEqual((await harness.call('POST', '/echo', { body })).body.data, body)
@@ -139,6 +152,11 @@ describe('a body', () => {
     const answer = await harness.call('POST', '/echo', { body: { name: 'x'.repeat(BODY_LIMIT_BYTES) } })
     assert.equal(answer.status, 413)
     assert.equal(answer.body.code, 'request/too-large')
+  })
+
+  test('with a word that is none of those known is refused with one fault, which names them', async () => {
+    const { status, body } = await harness.call('POST', '/echo', { body: { name: 'x', kind: 'c' } })
+    assert.deepEqual([status, body.errors], [422, [{ path: 'kind', message: 'must be one of: a, b' }]])
   })
 
   test('of another kind is refused', async () => {
@@ -319,6 +337,10 @@ describe('operations', () => {
     }
     for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '2001:db8::1']) {
       assert.equal((await inject('/metrics', address)).statusCode, 404, address)
+    }
+    for (const name of ['forwarded', 'x-forwarded-for', 'x-real-ip']) {
+      const forwarded = { url: '/metrics', remoteAddress: '127.0.0.1', headers: { [name]: '10.0.0.7' } }
+      assert.equal((await harness.app.inject(forwarded)).statusCode, 404, name)
     }
   })
 

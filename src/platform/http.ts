@@ -2,7 +2,7 @@ import fastifyMultipart from '@fastify/multipart'
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Ajv } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import ajvFormats from 'ajv-formats'
 import {
   fastify,
@@ -58,6 +58,11 @@ const internal = problem({ code: 'internal', status: 500, title: 'Something went
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024
 const REQUEST_TIMEOUT_MS = 120_000
 const API_VERSION = '1'
+/** Bodies with more values than this are checked only up to their first fault. */
+const ALL_FAULTS_MAX_VALUES = 1_000
+const FAULTS_MAX = 100
+/** What proxies add to the calls that they pass on. */
+const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip']
 
 export type HttpOptions = {
   db: Database
@@ -129,22 +134,55 @@ const OPENAPI = {
 function validateStrictly(app: App): void {
   const strict = createValidator({ coerceTypes: false })
   const lenient = createValidator({ coerceTypes: true })
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'querystring' ? lenient : strict).compile(schema as object),
-  )
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict)(schema as object))
 }
 
-function createValidator(options: { coerceTypes: boolean }): Ajv {
-  return ajvFormats.default(
-    new Ajv({
-      ...options,
-      removeAdditional: false,
-      useDefaults: true,
-      allErrors: true,
-      discriminator: true,
-      strict: false,
-    }),
-  )
+type Validator = { (data: unknown): boolean; errors?: NonNullable<ValidateFunction['errors']> | null }
+
+/**
+ * A validator stops at the first fault: looking for all of them in a large body that is wrong throughout would hold up
+ * every other call. What is small and wrong is looked at again, for all that is wrong with it.
+ */
+function createValidator(options: { coerceTypes: boolean }): (schema: object) => Validator {
+  const compilerOf = (allErrors: boolean) =>
+    ajvFormats.default(
+      new Ajv({
+        ...options,
+        allErrors,
+        removeAdditional: false,
+        useDefaults: true,
+        discriminator: true,
+        strict: false,
+      }),
+    )
+  const quick = compilerOf(false)
+  const thorough = compilerOf(true)
+  return (schema) => {
+    const checkQuickly = quick.compile(schema)
+    let checkWhole: ValidateFunction | undefined
+    const check: Validator = (data) => {
+      let checked = checkQuickly
+      const fits = checkQuickly(data)
+      if (!fits && hasAtMost(ALL_FAULTS_MAX_VALUES, data)) {
+        checked = checkWhole ??= thorough.compile(schema)
+        checked(data)
+      }
+      check.errors = checked.errors ?? null
+      return fits
+    }
+    return check
+  }
+}
+
+function hasAtMost(values_max: number, data: unknown): boolean {
+  const found = [data]
+  for (let index = 0; index < found.length; index += 1) {
+    const value = found[index]
+    const inside: unknown[] = value !== null && typeof value === 'object' ? Object.values(value) : []
+    if (found.length + inside.length > values_max) return false
+    found.push(...inside)
+  }
+  return true
 }
 
 function guard(app: App, { jwt_secret, clock, db }: HttpOptions): void {
@@ -220,7 +258,10 @@ function problemOf(error: FastifyError | Problem): Problem {
   if (error.validation) {
     // A path that cannot name anything names nothing.
     if (error.validationContext === 'params') return notFound('No such object.')
-    return invalidInput(`The ${error.validationContext ?? 'request'} is not valid.`, error.validation.map(faultOf))
+    return invalidInput(
+      `The ${error.validationContext ?? 'request'} is not valid.`,
+      error.validation.slice(0, FAULTS_MAX).map(faultOf),
+    )
   }
   switch (error.statusCode ?? 500) {
     case 400:
@@ -292,13 +333,15 @@ function serveOperations(app: App, { ready, metrics, metrics_open }: HttpOptions
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-    if (!metrics_open && !isLoopback(request)) throw notFound('Metrics are served to this machine only.')
+    if (!metrics_open && !isFromHere(request)) throw notFound('Metrics are served to this machine only.')
     const { content_type, body } = await metrics.text()
     return reply.type(content_type).send(body)
   })
 }
 
-function isLoopback(request: FastifyRequest): boolean {
+/** A proxy on this machine calls from here too, but says whom for. */
+function isFromHere(request: FastifyRequest): boolean {
+  if (PROXY_HEADERS.some((name) => request.headers[name] !== undefined)) return false
   const address = request.ip.replace(/^::ffff:/, '')
   return address === '::1' || address.startsWith('127.')
 }

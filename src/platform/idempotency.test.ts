@@ -89,18 +89,27 @@ test('the keys of different callers do not meet', async () => {
   assert.notEqual(mine.text, theirs.text)
 })
 
-test('a claim whose process died is freed after a while', async () => {
+test('a claim whose process died stays for 7 days: the repeated call does not run, and is told to look first', async () => {
   const dead = Promise.withResolvers<void>()
   shop.gate = dead.promise
   const lost = order('stale', 'tea')
   await shop.entered.promise
   shop.gate = Promise.resolve()
-  harness.clock.set(harness.clock.now().add({ minutes: 4 }))
-  assert.equal((await order('stale', 'tea')).status, 409)
-  harness.clock.set(harness.clock.now().add({ minutes: 2 }))
+  harness.clock.set(harness.clock.now().add({ hours: 24 * 7 }))
+  const refused = await order('stale', 'tea')
+  assert.equal(refused.status, 409)
+  assert.match(refused.body.detail, /look whether it took effect/)
+  assert.equal(shop.calls, 1)
+  harness.clock.set(harness.clock.now().add({ seconds: 1 }))
   assert.equal((await order('stale', 'tea')).status, 201)
   dead.resolve()
   await lost
+})
+
+test('a body that is too deep to compare is refused', async () => {
+  const body = `{"item":"tea","extra":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+  const headers = { 'idempotency-key': 'deep', 'content-type': 'application/json' }
+  assert.equal((await harness.call('POST', '/files', { body, headers })).status, 422)
 })
 
 test('a key is a text of 1 to 255 characters', async () => {

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { invalidInput, problem } from '../kernel/problem.ts'
 import type { Clock } from './clock.ts'
 import { type Database, toJson } from './db.ts'
+import { isShallow } from './json.ts'
 
 export const idempotencyConflict = problem({
   code: 'request/idempotency-conflict',
@@ -12,15 +13,16 @@ export const idempotencyConflict = problem({
 export const idempotencyInProgress = problem({
   code: 'request/idempotency-in-progress',
   status: 409,
-  title: 'The first request with this idempotency key is still running',
+  title: 'The first request with this idempotency key has no answer yet',
 })
 
 const KEY_MAX_CHARS = 255
-/** A claim without an answer that is older than this belongs to a process that died. */
-const CLAIM_TIMEOUT = Temporal.Duration.from({ minutes: 5 })
 const RETENTION = Temporal.Duration.from({ hours: 24 * 7 })
+const BODY_MAX_LEVELS = 64
 
-const REPEAT = 'Wait for the first call, then repeat this one to read its answer.'
+const REPEAT =
+  'Wait for the first call, then repeat this one to read its answer. If there is still none, the program ended in the ' +
+  'middle of it: look whether it took effect before you repeat it under a new key.'
 
 type Claim = { subject: string; key: string }
 type Answer = { status_code: number; response: string; content_type: string | null }
@@ -28,6 +30,10 @@ type Answer = { status_code: number; response: string; content_type: string | nu
 /**
  * `Idempotency-Key` for every POST: the stored answer is replayed for the same request, another request with the same
  * key is refused, and a call that fails frees the key.
+ *
+ * The effect commits before its answer is stored. When the process dies between the two, nobody knows which of them
+ * happened, so the key stays claimed: a repeated call is refused as in progress and told to look first, until the key
+ * is forgotten with all others of its age after 7 days. Freeing it sooner could make a credit note twice.
  */
 export function createIdempotency(db: Database, clock: Clock) {
   const claims = new WeakMap<FastifyRequest, Claim>()
@@ -44,6 +50,10 @@ export function createIdempotency(db: Database, clock: Clock) {
           { path: 'headers/idempotency-key', message: `one text of 1 to ${KEY_MAX_CHARS} characters` },
         ])
       }
+      if (!isShallow(request.body, BODY_MAX_LEVELS))
+        throw invalidInput(
+          `The body is nested deeper than ${BODY_MAX_LEVELS} levels, too deep to compare with another.`,
+        )
       const claim = { subject: JSON.stringify([request.caller?.sub, request.caller?.tenant_id]), key }
       const stored = await claimKey(db, claim, hashOf(request), clock.now())
       if (stored === 'claimed') {
@@ -76,15 +86,7 @@ async function claimKey(
   now: Temporal.Instant,
 ): Promise<'claimed' | Answer> {
   return db.transaction(async (tx) => {
-    await tx
-      .deleteFrom('platform.idempotency_key')
-      .where((row) =>
-        row.or([
-          row('created_at', '<', now.subtract(RETENTION)),
-          row.and([row('status_code', 'is', null), row('created_at', '<', now.subtract(CLAIM_TIMEOUT))]),
-        ]),
-      )
-      .execute()
+    await tx.deleteFrom('platform.idempotency_key').where('created_at', '<', now.subtract(RETENTION)).execute()
     const inserted = await tx
       .insertInto('platform.idempotency_key')
       .values({ ...claim, request_hash, created_at: now })

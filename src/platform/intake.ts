@@ -1,19 +1,42 @@
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
-import type { Fault } from '../kernel/problem.ts'
+import type { Fault, Problem, ProblemFactory } from '../kernel/problem.ts'
+import { isShallow } from './json.ts'
 
-/** Events come in batches in which one bad event spoils no other, so each is checked by itself, not with the request. */
+const EVENT_MAX_LEVELS = 32
+/** The clocks of senders may be ahead by this much. */
+const CLOCK_AHEAD_MAX = Temporal.Duration.from({ hours: 1 })
+
+/**
+ * Events come in batches in which one bad event spoils no other, so each is checked by itself, not with the request.
+ * Gives the event, or the refusal `invalidEvent` with what is wrong with it.
+ */
 export function eventReader<Schema extends TSchema>(
   schema: Schema,
-): (sent: unknown) => { event: Static<Schema> } | { faults: Fault[] } {
+  invalidEvent: ProblemFactory,
+): (sent: unknown) => Static<Schema> | Problem {
   const compiled = Compile(schema)
   return (sent) => {
-    if (!compiled.Check(sent)) return { faults: faultsOf(compiled.Errors(sent)) }
-    if (!isStorable(sent)) return { faults: [{ path: '', message: 'must hold well-formed text without NUL' }] }
-    return { event: sent }
+    if (!isShallow(sent, EVENT_MAX_LEVELS))
+      return refuseEvent(invalidEvent, [
+        { path: '', message: `must not be nested deeper than ${EVENT_MAX_LEVELS} levels` },
+      ])
+    if (!compiled.Check(sent)) return refuseEvent(invalidEvent, faultsOf(compiled.Errors(sent)))
+    if (!isStorable(sent))
+      return refuseEvent(invalidEvent, [{ path: '', message: 'must hold well-formed text without NUL' }])
+    return sent
   }
 }
+
+/** The refusal of an event, with the places in its detail: the answer to a batch carries no more than that. */
+export function refuseEvent(invalidEvent: ProblemFactory, faults: readonly Fault[]): Problem {
+  const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}`.trim() : fault.message))
+  return invalidEvent(`The event is not valid: ${places.join('; ')}.`, faults)
+}
+
+/** In the lower case that ids are kept in. */
+export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
 
 /** RFC 3339 text, cut to the microseconds that the database keeps: rounding up could cross the end of a period. */
 export function parseInstant(text: string): Temporal.Instant | undefined {
@@ -22,6 +45,11 @@ export function parseInstant(text: string): Temporal.Instant | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Whether an event says that it happened later than a clock that is a little ahead can mean. */
+export function isAhead(occurred_at: Temporal.Instant, now: Temporal.Instant): boolean {
+  return Temporal.Instant.compare(occurred_at, now.add(CLOCK_AHEAD_MAX)) > 0
 }
 
 /** One fault per place: of a union's alternatives the first one speaks. */

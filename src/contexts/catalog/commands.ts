@@ -1,7 +1,7 @@
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { found, requireCurrency } from '../../platform/wire.ts'
 import { present } from '../../kernel/invariant.ts'
-import type { Fault } from '../../kernel/problem.ts'
+import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import { checkCharges } from '../pricing/index.ts'
 import { BUILT_IN_METERS, countsAlike, type Meter, type NewMeter } from './meter.ts'
 import { type Addon, chargeRow, type NewPlanVersion, type Plan, planTermsOf, type PlanVersion } from './plan.ts'
@@ -17,6 +17,7 @@ export async function registerMeter(
   meter: NewMeter,
   { now }: Now,
 ): Promise<{ meter: Meter; created: boolean }> {
+  requireUniqueProperty(meter)
   const built_in = BUILT_IN_METERS.find((one) => one.code === meter.code)
   requireAlike(meter, built_in ?? meter)
   const rows = [{ unique_property: null, ...meter, created_at: now }]
@@ -25,6 +26,15 @@ export async function registerMeter(
   const registered = present(stored, 'a meter is there once it is registered')
   requireAlike(meter, registered)
   return { meter: registered, created: inserted === 1 }
+}
+
+/** A meter that counts distinct values says of what, and no other one does. */
+function requireUniqueProperty({ aggregation, unique_property = null }: NewMeter): void {
+  const needed = aggregation === 'unique_count'
+  if (needed === (unique_property !== null)) return
+  throw invalidInput('The request is not valid.', [
+    { path: 'unique_property', message: needed ? 'is required' : 'is for the aggregation unique_count only' },
+  ])
 }
 
 function requireAlike(meter: NewMeter, defined: NewMeter): void {

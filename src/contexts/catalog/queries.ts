@@ -1,7 +1,6 @@
-import { sql } from 'kysely'
 import type { Fault } from '../../kernel/problem.ts'
-import type { Reader } from '../../platform/db.ts'
-import { found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import { anyOf, type Reader } from '../../platform/db.ts'
+import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import type { Charge, PlanTerms, Tier } from '../pricing/index.ts'
 import type { Meter } from './meter.ts'
 import { type Addon, chargeOf, type ChargeRow, type Plan, type PlanVersion } from './plan.ts'
@@ -72,7 +71,7 @@ export async function readMeters(reader: Reader, codes: readonly string[]): Prom
 }
 
 export async function listMeters(reader: Reader, page: Page): Promise<Listed<Meter>> {
-  const [after = ''] = readCursor(page.cursor, 1) ?? []
+  const [after = ''] = readCursor(page.cursor, [CursorText]) ?? []
   const rows = await reader
     .selectFrom('catalog.meter')
     .selectAll()
@@ -84,7 +83,7 @@ export async function listMeters(reader: Reader, page: Page): Promise<Listed<Met
 }
 
 export async function listAddons(reader: Reader, page: Page): Promise<Listed<Addon>> {
-  const [after = ''] = readCursor(page.cursor, 1) ?? []
+  const [after = ''] = readCursor(page.cursor, [CursorText]) ?? []
   const rows = await reader
     .selectFrom('catalog.addon')
     .selectAll()
@@ -100,7 +99,7 @@ export async function listPlans(
   reader: Reader,
   { limit, cursor, drafts }: Page & { drafts: boolean },
 ): Promise<Listed<Plan & { latest_version: number | null }>> {
-  const [after = ''] = readCursor(cursor, 1) ?? []
+  const [after = ''] = readCursor(cursor, [CursorText]) ?? []
   const rows = await reader
     .selectFrom('catalog.plan as p')
     .leftJoin('catalog.plan_version as v', (join) =>
@@ -154,9 +153,4 @@ export async function readCharges(reader: Reader, plan_version_ids: readonly str
     .execute()
   const byVersion = Map.groupBy<string, ChargeRow>(rows, (row) => row.plan_version_id)
   return new Map([...byVersion].map(([id, charges]) => [id, charges.map(chargeOf)]))
-}
-
-/** One parameter for any number of values, also for none. */
-function anyOf(values: readonly string[]) {
-  return sql<string>`any(${values})`
 }

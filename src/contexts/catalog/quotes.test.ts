@@ -118,6 +118,17 @@ test('a tenant asks for itself only', async () => {
   assert.equal((await quote({ tenant_id: 'nobody' })).status, 404)
 })
 
+test('usage on a meter that nobody knows is refused, and on one that the plan does not price it is free', async () => {
+  const refused = await quote({ usage: { droplet_hours: '1', dropet_hours: '1' } })
+  assert.deepEqual([refused.status, refused.body.code], [422, 'catalog/unknown-meter'])
+  assert.deepEqual(
+    refused.body.errors.map((fault: { path: string }) => fault.path),
+    ['usage/dropet_hours'],
+  )
+  const free = await quote({ usage: { volume_gb_hours: '9' }, addons: [] })
+  assert.deepEqual([free.status, free.body.data.subtotal_cents], [200, 5000])
+})
+
 test('what is not for sale is not quoted', async () => {
   const cases: [object, string][] = [
     [{ plan: { code: 'nothing' } }, 'catalog/unknown-plan'],

@@ -6,15 +6,16 @@ import type { Reader } from '../../platform/db.ts'
 import { found, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
 import { type AddonTerms, checkCharges, type PlanTerms, quote, type Quote, type TaxTerms } from '../pricing/index.ts'
 import { taxTermsOf, type Tenant } from '../tenants/index.ts'
+import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
-import { currencyMismatch } from './problems.ts'
-import { findPublishedVersion, readAddons, readPlanTerms } from './queries.ts'
+import { currencyMismatch, unknownMeter } from './problems.ts'
+import { findPublishedVersion, readAddons, readMeters, readPlanTerms } from './queries.ts'
 import type { QuoteRequest } from './schemas.ts'
 
 /**
  * The engine on given facts. `scope` is the only tenant the caller may name; null means any. Without a tenant or a tax
  * there is no tax. Throws `catalog/unknown-plan`, `catalog/plan-not-published`, `catalog/unknown-addon`,
- * `catalog/currency-mismatch`, `request/invalid` for what an inline plan or a period has wrong, and 404 for the tenant.
+ * `catalog/unknown-meter`, `catalog/currency-mismatch`, `request/invalid` for what an inline plan or a period has wrong, and 404 for the tenant.
  */
 export async function quoteGiven(
   reader: Reader,
@@ -23,6 +24,7 @@ export async function quoteGiven(
 ): Promise<Quote> {
   const { period, active } = readPeriods(request)
   const plan = await loadPlan(reader, request.plan)
+  await requireMeters(reader, { usage: request.usage ?? {}, plan })
   const addons = await loadAddons(reader, request.addons ?? [])
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
@@ -63,6 +65,21 @@ async function loadPlan(reader: Reader, given: QuoteRequest['plan']): Promise<Pl
 function belowPlan(fault: Fault): Fault {
   return 'path' in fault ? { ...fault, path: `plan/${fault.path}` } : fault
 }
+
+/** A meter of the catalogue that the plan does not price costs nothing; one that nobody knows is a mistake. */
+async function requireMeters(
+  reader: Reader,
+  { usage, plan }: { usage: NonNullable<QuoteRequest['usage']>; plan: PlanTerms },
+): Promise<void> {
+  const registered = await readMeters(reader, Object.keys(usage))
+  const known = new Set([...plan.charges.map(({ meter }) => meter), ...[...BUILT_IN_METERS, ...registered].map(codeOf)])
+  const faults = Object.keys(usage)
+    .filter((code) => !known.has(code))
+    .map((code) => ({ path: `usage/${code}`, message: `there is no meter ${code}` }))
+  if (faults.length > 0) throw unknownMeter('GET /meters lists the meters.', faults)
+}
+
+const codeOf = ({ code }: NewMeter): string => code
 
 /** Add-on terms, and the currency of those that come from the catalogue. */
 type QuotedAddon = AddonTerms & { currency: string | null }

@@ -66,8 +66,20 @@ test('a meter of unique things says which property makes them unique, and no oth
   const body = { code: 'users', name: 'Users', unit: 'user' }
   const without = { ...body, aggregation: 'unique_count' }
   const needless = { ...body, aggregation: 'sum', unique_property: 'user_id' }
-  for (const wrong of [without, needless, { ...body, aggregation: 'median' }]) {
-    assert.equal((await harness.call('POST', '/meters', { body: wrong })).status, 422)
+  const unknown = { ...body, aggregation: 'median' }
+  for (const [wrong, fault] of [
+    [without, { path: 'unique_property', message: 'is required' }],
+    [needless, { path: 'unique_property', message: 'is for the aggregation unique_count only' }],
+    [
+      unknown,
+      {
+        path: 'aggregation',
+        message: 'must be one of: sum, count, max, last, unique_count, time_weighted_sum',
+      },
+    ],
+  ] as const) {
+    const refused = await harness.call('POST', '/meters', { body: wrong })
+    assert.deepEqual([refused.status, refused.body.errors], [422, [fault]])
   }
 })
 

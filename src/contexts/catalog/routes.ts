@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { callerOf, Data, List, ListQuery } from '../../platform/wire.ts'
+import { callerOf, Data, List, ListQuery, NoBody, Query } from '../../platform/wire.ts'
 import { createAddon, createPlan, createPlanVersion, publishPlanVersion, registerMeter } from './commands.ts'
 import { listAddons, listMeters, listPlans, readPlan } from './queries.ts'
 import { quoteGiven } from './quotes.ts'
@@ -45,7 +45,7 @@ function meterRoutes(edge: Edge, app: App): void {
     '/meters',
     {
       config: readers,
-      schema: { tags, summary: 'Meters', querystring: Type.Object(ListQuery), response: { 200: List(MeterOut) } },
+      schema: { tags, summary: 'Meters', querystring: Query(ListQuery), response: { 200: List(MeterOut) } },
     },
     async (request) => listMeters(edge.db.read, request.query),
   )
@@ -78,7 +78,7 @@ function planRoutes(edge: Edge, app: App): void {
       schema: {
         tags,
         summary: 'Plans; a tenant sees those with a published version',
-        querystring: Type.Object(ListQuery),
+        querystring: Query(ListQuery),
         response: { 200: List(PlanListed) },
       },
     },
@@ -149,6 +149,7 @@ function planRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Publish a version; it never changes afterwards',
         params: VersionParams,
+        body: NoBody,
         response: { 200: Data(PlanVersionOut) },
       },
     },
@@ -165,7 +166,7 @@ function addonRoutes(edge: Edge, app: App): void {
     '/addons',
     {
       config: readers,
-      schema: { tags, summary: 'Add-ons', querystring: Type.Object(ListQuery), response: { 200: List(AddonOut) } },
+      schema: { tags, summary: 'Add-ons', querystring: Query(ListQuery), response: { 200: List(AddonOut) } },
     },
     async (request) => listAddons(edge.db.read, request.query),
   )

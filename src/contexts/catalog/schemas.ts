@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { POSITIVE_DECIMAL_PATTERN, unsignedDecimalPattern } from '../../kernel/decimal.ts'
 import {
   AnyObject,
   Body,
@@ -8,11 +9,12 @@ import {
   DecimalText,
   InstantOut,
   Nullable,
+  OneOf,
   PeriodBody,
   PeriodOut,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
-import type { Charge, LineKind, Quote } from '../pricing/index.ts'
+import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote } from '../pricing/index.ts'
 import { TenantId } from '../tenants/index.ts'
 
 // The catalogue on the wire: what is accepted first, what is answered after it.
@@ -21,34 +23,31 @@ const CHARGES_MAX = 100
 const TIERS_MAX = 100
 const QUOTE_ADDONS_MAX = 100
 const QUOTE_LLM_CHARGES_MAX = 10_000
+const QUOTE_METERS_MAX = 1_000
 
 const MeterCode = Type.String({ pattern: '^[a-z][a-z0-9_]{0,62}$' })
 const Code = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}$' })
 const Name = Type.String({ minLength: 1, maxLength: 200 })
 const Unit = Type.String({ minLength: 1, maxLength: 50 })
 const PriceText = Type.String({
-  pattern: '^[0-9]{1,20}(\\.[0-9]{1,12})?$',
-  description: 'A price in major units, as a string with at most 12 digits after the point',
+  pattern: unsignedDecimalPattern(PRICE_MAX_PLACES),
+  description: `A price in major units, as a string with at most ${PRICE_MAX_PLACES} digits after the point`,
 })
 const SizeText = Type.String({
-  pattern: '^(?=.*[1-9])[0-9]{1,20}(\\.[0-9]{1,20})?$',
+  pattern: POSITIVE_DECIMAL_PATTERN,
   description: 'An exact decimal above 0, as a string',
 })
 
-const named = { code: MeterCode, name: Name, unit: Unit }
-export const MeterBody = Type.Union([
-  Body({
-    ...named,
-    aggregation: Type.Union(
-      (['sum', 'count', 'max', 'last', 'time_weighted_sum'] as const).map((kind) => Type.Literal(kind)),
-    ),
-  }),
-  Body({
-    ...named,
-    aggregation: Type.Literal('unique_count'),
-    unique_property: Type.String({ minLength: 1, maxLength: 100 }),
-  }),
-])
+const AGGREGATIONS = ['sum', 'count', 'max', 'last', 'unique_count', 'time_weighted_sum'] as const
+export const MeterBody = Body({
+  code: MeterCode,
+  name: Name,
+  unit: Unit,
+  aggregation: OneOf(AGGREGATIONS),
+  unique_property: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: 'For unique_count alone: what is counted' }),
+  ),
+})
 
 const Tiers = Type.Array(
   Body({
@@ -80,9 +79,9 @@ const ChargeSchema = Type.Unsafe<Charge>({
 
 export const PlanVersionBody = Body({
   currency: CurrencyCode,
-  interval: Type.Optional(Type.Literal('month')),
+  interval: Type.Optional(OneOf(['month'])),
   base_price_cents: Cents({ minimum: 0 }),
-  proration: Type.Optional(Type.Union([Type.Literal('daily'), Type.Literal('none')])),
+  proration: Type.Optional(OneOf(['daily', 'none'])),
   charges: Type.Optional(Type.Array(ChargeSchema, { maxItems: CHARGES_MAX })),
 })
 export const PlanBody = Body({ code: Code, name: Name, version: Type.Optional(PlanVersionBody) })
@@ -109,7 +108,12 @@ const InlineAddon = Body({
 export const QuoteBody = Body({
   plan: Type.Union([PlanReference, PlanVersionBody]),
   addons: Type.Optional(Type.Array(Type.Union([AddonReference, InlineAddon]), { maxItems: QUOTE_ADDONS_MAX })),
-  usage: Type.Optional(Type.Record(Type.String(), UnsignedDecimalText, { description: 'Quantities by meter code' })),
+  usage: Type.Optional(
+    Type.Record(Type.String(), UnsignedDecimalText, {
+      description: 'Quantities by meter code',
+      maxProperties: QUOTE_METERS_MAX,
+    }),
+  ),
   llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
   active: Type.Optional(PeriodBody),

@@ -13,9 +13,11 @@ const issued: KnownInvoice = {
   period_start: APRIL.start,
   amount: '86.92',
   difference: null,
+  read_from: 'items',
+  compared_at: null,
 }
-const uploaded: KnownInvoice = { ...issued, provider_uuid: null }
-const nothing = { fresh: [], due: [], identified: [], amended: [], differing: [] }
+const uploaded: KnownInvoice = { ...issued, provider_uuid: null, read_from: 'upload' }
+const nothing = { fresh: [], due: [], identified: [], amended: [], differing: [], clashing: [] }
 
 test('an invoice that is not known is new', () => {
   assert.deepEqual(decideAnnouncements([], [header]), { ...nothing, fresh: [header] })
@@ -50,4 +52,18 @@ test('an uploaded invoice is the same under its printed number, or its month, an
     })
   }
   assert.deepEqual(decideAnnouncements([{ ...uploaded, invoice_number: '513' }], [header]).fresh, [header])
+})
+
+test('an uploaded invoice is due until it has been compared', () => {
+  const identified: KnownInvoice = { ...uploaded, provider_uuid: 'u-1' }
+  assert.deepEqual(decideAnnouncements([identified], [header]), { ...nothing, due: ['i-1'] })
+  const compared_at = Temporal.Instant.from('2026-05-02T06:00:00Z')
+  assert.deepEqual(decideAnnouncements([{ ...identified, compared_at }], [header]), nothing)
+})
+
+test('another invoice under a known number is an alarm, and neither new nor taken for an uploaded one', () => {
+  const other = { ...header, invoice_uuid: 'u-2' }
+  const unnumbered = { ...uploaded, id: 'i-2', invoice_number: null }
+  assert.deepEqual(decideAnnouncements([issued, unnumbered], [other]), { ...nothing, clashing: [other] })
+  assert.deepEqual(decideAnnouncements([], [header, other]), { ...nothing, fresh: [header], clashing: [other] })
 })

@@ -1,14 +1,16 @@
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { decimal } from '../../kernel/decimal.ts'
-import { invalidInput } from '../../kernel/problem.ts'
+import { invalidInput, Problem } from '../../kernel/problem.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
 import type { Balance } from '../../providers/digitalocean/index.ts'
+import { loadOwners, type Owner } from '../inventory/index.ts'
 import type { Share } from './allocation.ts'
 import { BILL_CURRENCY } from './bill.ts'
+import { lockBills } from './lock.ts'
 import { matchLines } from './match-lines.ts'
-import { lineNotAssignable, unknownDeployment } from './problems.ts'
-import { findLineForAssignment, loadTenantsOfDeployments } from './queries.ts'
+import { invoiceIncomplete, lineNotAssignable, unknownDeployment } from './problems.ts'
+import { findLineForAssignment } from './queries.ts'
 
 type CostsTx = ContextTx<'costs'>
 type Act = { readonly now: Temporal.Instant; readonly actor: string }
@@ -23,14 +25,18 @@ export async function recordBalance(
   await insertRows(tx, 'costs.balance', [snapshot], { on_conflict: 'do nothing' })
 }
 
-/** Shown with the invoice until a reading of it succeeds. */
+/** Shown with the invoice until a reading of it succeeds; a reading of too few lines is counted, too. */
 export async function recordIngestFailure(
   tx: CostsTx,
-  { provider_invoice_id, detail }: { provider_invoice_id: string; detail: string },
+  { provider_invoice_id, error }: { provider_invoice_id: string; error: unknown },
 ): Promise<void> {
+  const isIncomplete = error instanceof Problem && error.code === invoiceIncomplete.kind.code
   await tx
     .updateTable('costs.provider_invoice')
-    .set({ last_error: detail })
+    .set((row) => ({
+      last_error: error instanceof Error ? error.message : String(error),
+      incomplete_readings: isIncomplete ? row('incomplete_readings', '+', 1) : row.ref('incomplete_readings'),
+    }))
     .where('id', '=', provider_invoice_id)
     .execute()
 }
@@ -48,6 +54,7 @@ export async function assignLine(
   { line_id, deployment_id, remember }: LineAssignment,
   { now, actor }: Act,
 ): Promise<void> {
+  await lockBills(tx)
   const line = found(await findLineForAssignment(tx, line_id), 'cost line')
   if (line.match_status === 'not_applicable') {
     throw lineNotAssignable('Tax and credits belong to the whole bill. Assign its other lines.')
@@ -83,6 +90,7 @@ export async function addAllocationRule(
   rule: NewAllocationRule,
   { now, actor, ids }: Act & { ids: Ids },
 ): Promise<string> {
+  await lockBills(tx)
   const id = ids.uuid()
   const shares = await requireShares(tx, rule.shares)
   await insertRows(tx, 'costs.allocation_rule', [{ ...rule, id, shares, created_at: now, created_by: actor }])
@@ -91,19 +99,18 @@ export async function addAllocationRule(
 }
 
 export async function deleteAllocationRule(tx: CostsTx, id: string): Promise<void> {
+  await lockBills(tx)
   const query = tx.deleteFrom('costs.allocation_rule').where('id', '=', id).returning('id')
   found(await query.executeTakeFirst(), 'allocation rule')
   await matchLines(tx, {})
 }
 
-type Owner = { tenant_id: string; deployment_id: string }
-
 async function requireOwner(tx: CostsTx, deployment_id: string): Promise<Owner> {
-  const tenant_id = (await loadTenantsOfDeployments(tx, [deployment_id])).get(deployment_id)
-  if (tenant_id === undefined) {
+  const owner = (await loadOwners(tx, [deployment_id])).get(deployment_id)
+  if (owner === undefined) {
     throw unknownDeployment(`No deployment has the id ${deployment_id}. GET /deployments lists them.`)
   }
-  return { tenant_id, deployment_id }
+  return owner
 }
 
 async function rememberAssignment(
@@ -134,7 +141,7 @@ async function rememberAssignment(
 }
 
 async function requireShares(tx: CostsTx, shares: NewAllocationRule['shares']): Promise<Share[]> {
-  const tenants = await loadTenantsOfDeployments(
+  const owners = await loadOwners(
     tx,
     shares.map(({ deployment_id }) => deployment_id),
   )
@@ -142,14 +149,13 @@ async function requireShares(tx: CostsTx, shares: NewAllocationRule['shares']): 
   const faults = shares.flatMap(({ deployment_id, weight }, index) => {
     const isRepeated = seen.has(deployment_id)
     seen.add(deployment_id)
-    if (!tenants.has(deployment_id)) return { path: `shares/${index}/deployment_id`, message: 'is not a deployment' }
+    if (!owners.has(deployment_id)) return { path: `shares/${index}/deployment_id`, message: 'is not a deployment' }
     if (isRepeated) return { path: `shares/${index}/deployment_id`, message: 'is named twice' }
     return decimal(weight).gt(decimal('0')) ? [] : { path: `shares/${index}/weight`, message: 'must be above 0' }
   })
   if (faults.length > 0) throw invalidInput('The shares are not valid.', faults)
-  return shares.map(({ deployment_id, weight }) => ({
-    deployment_id,
-    tenant_id: tenants.get(deployment_id) ?? '',
-    weight,
-  }))
+  return shares.flatMap(({ deployment_id, weight }) => {
+    const owner = owners.get(deployment_id)
+    return owner ? { ...owner, weight } : []
+  })
 }

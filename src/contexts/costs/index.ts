@@ -1,7 +1,7 @@
 export { importCsv } from './import-csv.ts'
 export { costsInvariants } from './invariants.ts'
 export { type CostsDeps, costsJobs } from './jobs.ts'
-export { matchLines, matchUnmatchedLines } from './match-lines.ts'
+export { matchLines } from './match-lines.ts'
 export { costsRoutes } from './routes.ts'
 export { readPreview } from './sync.ts'
 export { syncNow, type SyncProgress, type SyncSummary } from './sync-now.ts'

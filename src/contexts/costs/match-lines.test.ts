@@ -13,7 +13,7 @@ import {
   startCosts,
   upload,
 } from './costs.fixture.ts'
-import { matchLines, matchUnmatchedLines } from './index.ts'
+import { matchLines } from './index.ts'
 
 const costs = await startCosts()
 const { call, db, edge } = costs
@@ -38,13 +38,26 @@ async function decisions() {
   ])
 }
 
+/** As the inventory's hook does after a change. */
+async function rematchResources(): Promise<void> {
+  const rows = await db.read.selectFrom('inventory.resource').select('id').execute()
+  await db.transaction((tx) => matchLines(tx, { resource_ids: rows.map(({ id }) => id) }))
+}
+
+async function addRule(deployment_id: string, selects: object): Promise<void> {
+  const body = { ...selects, shares: [{ deployment_id, weight: '1' }] }
+  assert.equal((await call('POST', '/billing/allocation-rules', { body })).status, 201)
+}
+
 /** As the provider's items name them: the CSV of the other tests carries no ids. */
 async function nameById(ids: { id: string | null; uuid: string | null }): Promise<void> {
+  const named = { external_resource_id: ids.id, external_resource_uuid: ids.uuid }
+  await db.script('alter table costs.cost_line disable trigger user')
   await db.transaction(async (tx) => {
-    const named = { external_resource_id: ids.id, external_resource_uuid: ids.uuid }
     await tx.updateTable('costs.cost_line').set(named).execute()
     await matchLines(tx, {})
   })
+  await db.script('alter table costs.cost_line enable trigger user')
 }
 
 test('a line is matched by the resource id that it names, in either of its two forms, whatever the name', async () => {
@@ -150,8 +163,45 @@ test('a resource without a deployment is named, and matched once it has one', as
   ])
   const studio = await deploy(edge, 'boab', 'studio')
   await listInventory(edge, '2026-05-02T00:00:00Z', [{ external_id: '1', name: 'web', tags: tag('studio') }])
-  await db.transaction((tx) => matchUnmatchedLines(tx))
+  await rematchResources()
   assert.deepEqual(await decisions(), [['matched', 'kind_and_name', studio, 'droplet named web']])
+})
+
+test('the lines of a resource that is given to another deployment follow it at once, by name or by id', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00'), row('Droplets', 'other (s-1)', '4.00')))
+  await addRule(shop, { product: 'Droplets' })
+  const owners = async () =>
+    (await lines()).map(({ match_status, deployment_id }: LineJson) => [match_status, deployment_id])
+  assert.deepEqual(await owners(), [
+    ['matched', studio],
+    ['allocated', null],
+  ])
+  await db.transaction((tx) => tx.updateTable('inventory.span').set({ deployment_id: shop }).execute())
+  await rematchResources()
+  assert.deepEqual((await owners())[0], ['matched', shop])
+
+  await nameById({ id: null, uuid: '1' })
+  await db.transaction((tx) => tx.updateTable('inventory.span').set({ deployment_id: studio, name: 'x' }).execute())
+  await rematchResources()
+  assert.deepEqual(await owners(), [
+    ['matched', studio],
+    ['matched', studio],
+  ])
+  await assertSound(costs)
+})
+
+test('a line whose two ids name two resources of two deployments is ambiguous, also without a name', async () => {
+  await deploy(edge, 'boab', 'studio')
+  await deploy(edge, 'boab', 'shop')
+  await listInventory(edge, BEFORE, [
+    { external_id: '1', name: 'one', tags: tag('studio') },
+    { external_id: 'aa-bb', kind: 'volume', name: 'two', tags: tag('shop') },
+  ])
+  await upload(costs, csv(row('Bandwidth', 'Bandwidth overage', '0.37')))
+  await nameById({ id: '1', uuid: 'aa-bb' })
+  assert.deepEqual(await decisions(), [['unmatched', null, null, 'ambiguous: the ids of the line name 2 resources']])
 })
 
 test('lines that the inventory cannot know say so', async () => {
@@ -254,21 +304,22 @@ test('a credit and a tax line stay out of it, whatever rules there are', async (
   assert.equal((await lines())[0].match_status, 'not_applicable')
 })
 
-test('a bill of a thousand lines takes no more statements than a bill of one', { timeout: 20_000 }, async () => {
+test('a bill of a thousand lines takes no more statements than a bill of one', { timeout: 20_000 }, async (t) => {
   let statements = 0
   const counted = await startCosts(null, { db: await memoryDatabase({ on_query: () => (statements += 1) }) })
-  const cost = async (period: string, names: string[]): Promise<number> => {
+  t.after(counted.close)
+  const cost = async (invoice_number: string, names: string[]): Promise<number> => {
     const text = csv(...names.map((name) => row('Droplets', `${name} (s-1)`, '4.00')))
     const before = statements
-    assert.equal((await upload(counted, text, `period=${period}`)).status, 201)
+    assert.equal((await upload(counted, text, `period=2026-04&invoice_number=${invoice_number}`)).status, 201)
     return statements - before
   }
   await deploy(counted.edge, 'boab', 'studio')
   const names = Array.from({ length: 1_000 }, (_, index) => `web-${index}`)
   const resources = names.map((name, index) => ({ external_id: String(index), name, tags: tag('studio') }))
   await listInventory(counted.edge, BEFORE, resources)
-  assert.equal(await cost('2026-04', names), await cost('2026-03', ['web-1']))
+  assert.equal(await cost('2', names), await cost('1', ['web-1']))
   const { body } = await counted.call('GET', '/billing/provider-invoices')
-  assert.deepEqual([body.data[0].matched_lines, body.data[0].coverage], [1_000, '1'])
-  await counted.close()
+  const large = body.data.find((invoice: { invoice_number: string }) => invoice.invoice_number === '2')
+  assert.deepEqual([large.matched_lines, large.coverage], [1_000, '1'])
 })

@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
-import { type ContextTx, insertRows } from '../../platform/db.ts'
+import { anyOf, type ContextTx, insertRows } from '../../platform/db.ts'
 import { type Share, splitAmount } from './allocation.ts'
+import { lockBills } from './lock.ts'
 
 export type MatchScope = {
   /** All bills when left out. */
   readonly provider_invoice_ids?: readonly string[]
-  /** Leaves out lines that already have a deployment or shares. */
-  readonly unmatched_only?: boolean
+  /** Only lines that name one of these by id or by a name that it bore, or that are matched to it. */
+  readonly resource_ids?: readonly string[]
 }
 
 /**
@@ -21,6 +22,7 @@ export type MatchScope = {
  * and say why.
  */
 export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Promise<void> {
+  await lockBills(tx)
   const { rows } = await sql<AllocatedLine>`
     with target as (${targets(scope)}),
     identifier as materialized (${IDENTIFIERS}),
@@ -41,22 +43,16 @@ export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Pro
   await insertRows(tx, 'costs.line_share', shares)
 }
 
-/** For when more resources are known than before. */
-export function matchUnmatchedLines(tx: ContextTx<'costs'>): Promise<void> {
-  return matchLines(tx, { unmatched_only: true })
-}
-
 type AllocatedLine = { id: string; amount: string; currency: string; shares: Share[] }
 
 /**
  * `resource_kind` is the kind of the resource that the name stands for: backups and snapshots are named after what
  * they are taken of. The window of a charge for one moment is that second.
  */
-function targets({ provider_invoice_ids, unmatched_only }: MatchScope): RawBuilder<unknown> {
+function targets({ provider_invoice_ids, resource_ids }: MatchScope): RawBuilder<unknown> {
   const conditions = [sql`l.match_status <> 'not_applicable'`, sql`l.match_method is distinct from 'by_hand'`]
-  if (unmatched_only) conditions.push(sql`l.match_status = 'unmatched'`)
-  if (provider_invoice_ids)
-    conditions.push(sql`l.provider_invoice_id = any (${sql.val(arrayOf(provider_invoice_ids))}::uuid[])`)
+  if (provider_invoice_ids) conditions.push(sql`l.provider_invoice_id = ${anyOf(provider_invoice_ids)}`)
+  if (resource_ids) conditions.push(concerns(resource_ids))
   return sql`
     select l.id, l.provider, l.kind, l.product, l.project, l.description, l.external_resource_id,
       l.external_resource_uuid, l.resource_name, lower(l.resource_name) as name, l.charge_start,
@@ -69,9 +65,17 @@ function targets({ provider_invoice_ids, unmatched_only }: MatchScope): RawBuild
     from costs.cost_line l where ${sql.join(conditions, sql` and `)}`
 }
 
-/** Uuids need no quoting in an array's text form, which both drivers send as one parameter. */
-function arrayOf(ids: readonly string[]): string {
-  return `{${ids.join(',')}}`
+/** Sets to look into, so that the lines are read once, however many resources there are. */
+function concerns(resource_ids: readonly string[]): RawBuilder<unknown> {
+  const changed = sql`inventory.resource r where r.id = ${anyOf(resource_ids)}`
+  return sql`(
+    l.resource_id in (select r.id from ${changed})
+    or (l.provider, l.external_resource_id) in (select r.provider, r.external_id from ${changed})
+    or (l.provider, l.external_resource_uuid) in (select r.provider, r.external_id from ${changed})
+    or (l.provider, lower(l.resource_name)) in (
+      select r.provider, lower(s.name) from inventory.span s, ${changed} and r.id = s.resource_id
+    )
+  )`
 }
 
 /**
@@ -151,6 +155,7 @@ const DECISIONS = sql`
       when f.deployment_id is not null then t.resource_kind || ' named ' || t.resource_name
       when m.deployment_id is not null then 'remembered for ' || t.kind || ' ' || t.resource_name
       when rule.rule_id is not null then 'allocation rule ' || rule.rule_id
+      when f.resources > 1 and f.method = 'resource_id' then 'ambiguous: the ids of the line name ' || f.resources || ' resources'
       when f.resources > 1 then 'ambiguous: ' || f.resources || ' resources named ' || t.resource_name
       when f.resources = 1 then 'the resource has no deployment: tag it or assign it'
       when t.resource_name is null then 'the line names no resource: an allocation rule can share it'
@@ -164,13 +169,13 @@ const DECISIONS = sql`
   left join costs.remembered_assignment m
     on m.provider = t.provider and m.kind = t.kind and m.resource_name = t.name`
 
-/** Only lines whose decision is new are written. */
+/** Only lines whose decision is new are written, and none that were assigned by hand. */
 const UPDATE_LINES = sql`
   update costs.cost_line l
   set resource_id = d.resource_id, tenant_id = d.tenant_id, deployment_id = d.deployment_id,
     match_status = d.match_status, match_method = d.match_method, match_reason = d.match_reason
   from decision d
-  where d.id = l.id
+  where d.id = l.id and l.match_method is distinct from 'by_hand'
     and (l.resource_id, l.tenant_id, l.deployment_id, l.match_status, l.match_method, l.match_reason)
       is distinct from (d.resource_id, d.tenant_id, d.deployment_id, d.match_status, d.match_method, d.match_reason)
   returning l.id, l.amount, l.currency, l.match_status, d.shares`

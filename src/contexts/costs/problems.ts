@@ -1,10 +1,16 @@
 import { problem } from '../../kernel/problem.ts'
 
 export const noBalance = problem({ code: 'costs/no-balance', status: 404, title: 'No balance has been read yet' })
+export const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not text in UTF-8' })
 export const invoiceUnreadable = problem({
   code: 'costs/invoice-unreadable',
   status: 422,
   title: 'The bill cannot be read; nothing of it is stored',
+})
+export const invoiceIncomplete = problem({
+  code: 'costs/invoice-incomplete',
+  status: 422,
+  title: 'The lines that the provider sends do not add up to the bill; nothing of it is stored',
 })
 export const totalsDiffer = problem({
   code: 'costs/totals-differ',
@@ -22,6 +28,12 @@ export const invoiceDiffers = problem({
     'provider_invoice_issued_is_kept',
     'cost_line_issued_is_immutable',
   ],
+})
+export const contentStoredAlready = problem({
+  code: 'costs/content-stored-already',
+  status: 409,
+  title: 'The same lines are issued already as another bill',
+  constraints: ['provider_invoice_content_once'],
 })
 export const lineNotAssignable = problem({
   code: 'costs/line-not-assignable',

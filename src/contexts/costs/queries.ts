@@ -169,27 +169,49 @@ export async function loadKnownInvoices(reader: Reader, provider: string): Promi
   return reader
     .selectFrom('costs.provider_invoice')
     .select(['id', 'status', 'provider_uuid', 'invoice_number', 'period_start', 'amount', 'difference'])
+    .select(['read_from', 'compared_at'])
     .where('provider', '=', provider)
     .where('status', '<>', 'preview')
     .execute()
 }
 
-/** Locks it, so that two readings of one invoice are stored one after the other. */
-export async function lockProviderInvoice(reader: Reader, id: string) {
+export async function loadInvoiceToStore(reader: Reader, id: string) {
   const { period_start, period_end, ...invoice } = await reader
     .selectFrom('costs.provider_invoice')
     .select(['id', 'provider', 'status', 'period_start', 'period_end', 'amount', 'content_hash'])
     .where('id', '=', id)
-    .forUpdate()
     .executeTakeFirstOrThrow()
   return { ...invoice, period: { start: period_start, end: period_end } }
 }
 
+/** The other issued bill that has the same lines, if there is one. */
+export async function findBillWithContent(
+  reader: Reader,
+  { provider, content_hash, other_than }: { provider: string; content_hash: string; other_than: string },
+) {
+  return reader
+    .selectFrom('costs.provider_invoice')
+    .select(['id', 'external_id', 'period_start'])
+    .where('provider', '=', provider)
+    .where('content_hash', '=', content_hash)
+    .where('status', '=', 'issued')
+    .where('line_count', '>', 0)
+    .where('id', '<>', other_than)
+    .executeTakeFirst()
+}
+
+export type InvoiceToIngest = {
+  readonly status: 'announced' | 'preview' | 'issued'
+  readonly provider_uuid: string
+  readonly amount: string
+  readonly incomplete_readings: number
+}
+
 /** Undefined when there is no such invoice, or when the provider cannot be asked for it. */
-export async function findInvoiceToIngest(reader: Reader, id: string) {
+export async function findInvoiceToIngest(reader: Reader, id: string): Promise<InvoiceToIngest | undefined> {
   const invoice = await reader
     .selectFrom('costs.provider_invoice')
-    .select(['external_id', 'provider_uuid', 'amount'])
+    .select(['status', 'provider_uuid', 'amount', 'incomplete_readings'])
     .where('id', '=', id)
     .executeTakeFirst()
   const provider_uuid = invoice?.provider_uuid ?? null
@@ -197,10 +219,10 @@ export async function findInvoiceToIngest(reader: Reader, id: string) {
 }
 
 /**
- * The invoice that an uploaded file is about, locked: the one with its printed number; else the one of its month, where
+ * The invoice that an uploaded file is about: the one with its printed number; else the one of its month, where
  * either side does not know the number.
  */
-export async function lockUploadedInvoice(
+export async function findUploadedInvoice(
   reader: Reader,
   { provider, invoice_number, period }: { provider: string; invoice_number: string | null; period: Period },
 ) {
@@ -216,7 +238,6 @@ export async function lockUploadedInvoice(
     })
     .orderBy('invoice_number')
     .limit(1)
-    .forUpdate()
     .executeTakeFirst()
 }
 
@@ -260,16 +281,4 @@ export async function listAllocationRules(reader: Reader, { limit, after }: Page
 export async function findAllocationRule(reader: Reader, id: string): Promise<AllocationRuleRow | undefined> {
   const { rows } = await sql<AllocationRuleRow>`select * from costs.allocation_rule where id = ${id}`.execute(reader)
   return rows[0]
-}
-
-export async function loadTenantsOfDeployments(
-  reader: Reader,
-  deployment_ids: readonly string[],
-): Promise<Map<string, string>> {
-  const rows = await reader
-    .selectFrom('deployments.deployment')
-    .select(['id', 'tenant_id'])
-    .where('id', 'in', deployment_ids)
-    .execute()
-  return new Map(rows.map(({ id, tenant_id }) => [id, tenant_id]))
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
+import { sql } from 'kysely'
 import type { Call } from '../../../test/support/http.ts'
+import { toJson } from '../../platform/db.ts'
 import {
   assertSound,
   brokenInvariants,
@@ -103,6 +105,16 @@ test('the same bill again, its rows in any order, is unchanged', async () => {
   assert.equal((await call('GET', '/billing/cost-lines')).body.data.length, 4)
 })
 
+test('the lines of an issued bill are no second bill, whatever month or number is said', async () => {
+  const first = await upload(costs, BILL, NUMBERED)
+  for (const query of ['period=2026-03', 'period=2026-05&invoice_number=513']) {
+    const { status, body } = await upload(costs, BILL, query)
+    assert.deepEqual([status, body.code], [409, 'costs/content-stored-already'])
+    assert.match(body.detail, new RegExp(`512 of 2026-04 .*${first.body.data.id}`))
+  }
+  assert.equal((await list('provider-invoices')).data.length, 1)
+})
+
 test('an issued bill with other content is refused, and what is stored stays', async () => {
   const { body } = await upload(costs, BILL, NUMBERED)
   const other = await upload(costs, csv(DROPLET), NUMBERED)
@@ -202,14 +214,10 @@ test('there is no balance until one has been read', async () => {
   assert.match(body.detail, /DIGITALOCEAN_TOKEN/)
 })
 
-test('a sync asks for inventory, balance and history, in the queue', async () => {
+test('a sync without a provider is refused, and says what to set', async () => {
   const { status, body } = await call('POST', '/billing/sync')
-  assert.equal(status, 202)
-  assert.deepEqual(body.data.enqueued, ['inventory.sync', 'costs.take-balance', 'costs.read-billing-history'])
-  assert.deepEqual(
-    enqueued.map(({ job }) => job),
-    body.data.enqueued,
-  )
+  assert.deepEqual([status, body.code, enqueued], [409, 'provider/not-configured', []])
+  assert.match(body.detail, /DIGITALOCEAN_TOKEN/)
 })
 
 test('each call is refused to whom it is not for', async () => {
@@ -290,6 +298,12 @@ test('the database refuses to change or delete an issued bill and its lines', as
     amount: db.transaction((tx) => tx.updateTable('costs.provider_invoice').set({ amount: '1' }).execute()),
     bill: db.transaction((tx) => tx.deleteFrom('costs.provider_invoice').execute()),
     line: db.transaction((tx) => tx.updateTable('costs.cost_line').set({ description: 'x' }).execute()),
+    project: db.transaction((tx) => tx.updateTable('costs.cost_line').set({ project: 'x' }).execute()),
+    more: db.transaction((tx) =>
+      sql`insert into costs.cost_line
+        select (jsonb_populate_record(l, ${toJson({ position: 9, id: UNKNOWN_ID })}::jsonb)).*
+        from costs.cost_line l limit 1`.execute(tx),
+    ),
     lines: db.transaction((tx) => tx.deleteFrom('costs.cost_line').execute()),
   }
   for (const attempt of Object.values(attempts)) {
@@ -307,8 +321,8 @@ for (const [name, damage] of Object.entries({
   'costs.issued-bills-do-not-change': `update costs.provider_invoice set difference = '{"amount": "1"}'`,
   'costs.previews-are-not-pushed': `
     insert into costs.provider_invoice (id, provider, external_id, status, period_start, period_end, currency, amount,
-      lines_amount, content_hash, announced_at, ingested_at)
-    values ('${UNKNOWN_ID}', 'digitalocean', 'preview', 'preview', '2026-05-01', '2026-06-01', 'USD', 0, 0, '', now(), now());
+      lines_amount, content_hash, incomplete_readings, announced_at, ingested_at)
+    values ('${UNKNOWN_ID}', 'digitalocean', 'preview', 'preview', '2026-05-01', '2026-06-01', 'USD', 0, 0, '', 0, now(), now());
     insert into finance.push (id, document, source, external_id, payload, status, attempts, created_at)
     values ('${UNKNOWN_ID}', 'provider_invoice', 'digitalocean', 'preview', '{}', 'not_configured', 0, now())`,
 })) {

@@ -6,26 +6,32 @@ import {
   AnyObject,
   Body,
   callerOf,
+  CursorNumber,
   Data,
+  DateText,
   found,
   Id,
   IdParams,
   InstantOut,
+  InstantText,
   List,
   ListQuery,
+  NoBody,
   Nullable,
+  OneOf,
   pageOf,
   PeriodOut,
   PeriodText,
+  Query,
   readCursor,
   readPeriodText,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
-import { inventoryJobs } from '../inventory/index.ts'
+import { inventoryJobs, requireProvider } from '../inventory/index.ts'
 import { addAllocationRule, assignLine, deleteAllocationRule } from './commands.ts'
 import { importCsv } from './import-csv.ts'
 import { type CostsDeps, readBillingHistoryJob, takeBalanceJob } from './jobs.ts'
-import { matchUnmatchedLines } from './match-lines.ts'
+import { matchLines } from './match-lines.ts'
 import { noBalance } from './problems.ts'
 import {
   type CostLineRow,
@@ -74,7 +80,7 @@ export const costsRoutes =
       },
       async ({ query: { limit, cursor, period, ...filter } }) => {
         const inPeriod = period === undefined ? {} : { period: readPeriodText(period) }
-        const page = { limit, after: readCursor(cursor, 2) }
+        const page = { limit, after: readCursor(cursor, [Id, CursorNumber]) }
         const rows = await listCostLines(edge.db.read, { ...filter, ...inPeriod }, page)
         const { data, next_cursor } = pageOf(rows, limit, (row) => [row.provider_invoice_id, String(row.position)])
         return { data: data.map(costLineOut), next_cursor }
@@ -113,7 +119,7 @@ export const costsRoutes =
       },
       async ({ query: { limit, cursor, period, ...filter } }) => {
         const inPeriod = period === undefined ? {} : { period: readPeriodText(period) }
-        const page = { limit, after: readCursor(cursor, 2) }
+        const page = { limit, after: readCursor(cursor, [DateText, Id]) }
         const rows = await listProviderInvoices(edge.db.read, { ...filter, ...inPeriod }, page)
         const { data, next_cursor } = pageOf(rows, limit, (row) => [row.period_start.toString(), row.id])
         return { data: data.map(providerInvoiceOut), next_cursor }
@@ -141,12 +147,12 @@ export const costsRoutes =
         schema: {
           tags,
           summary: 'How shared cost is split, oldest rule first',
-          querystring: Type.Object(ListQuery, { additionalProperties: false }),
+          querystring: Query(ListQuery),
           response: { 200: List(AllocationRuleOut) },
         },
       },
       async ({ query: { limit, cursor } }) => {
-        const rows = await listAllocationRules(edge.db.read, { limit, after: readCursor(cursor, 2) })
+        const rows = await listAllocationRules(edge.db.read, { limit, after: readCursor(cursor, [InstantText, Id]) })
         return pageOf(rows, limit, (row) => [row.created_at.toString(), row.id])
       },
     )
@@ -195,13 +201,14 @@ export const costsRoutes =
         schema: {
           tags,
           summary: 'Fetch inventory, balance and invoices from the provider now',
+          body: NoBody,
           response: { 202: Data(Type.Object({ enqueued: Type.Array(Type.String()) })) },
         },
       },
       async (_request, reply) => {
-        const { provider } = deps
+        const provider = requireProvider(deps.provider)
         const jobs = [
-          ...inventoryJobs(edge, { provider, onInventoryChanged: matchUnmatchedLines }),
+          ...inventoryJobs(edge, { provider, onInventoryChanged: matchLines }),
           takeBalanceJob(edge, deps),
           readBillingHistoryJob(edge, deps),
         ]
@@ -249,22 +256,13 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
   )
 }
 
-const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not text in UTF-8' })
 const noFile = problem({ code: 'costs/no-file', status: 422, title: 'The request carries no file' })
 
-async function readFile(request: Request): Promise<{ csv: string; filename: string | undefined }> {
-  if (Buffer.isBuffer(request.body)) return { csv: decode(request.body), filename: undefined }
+async function readFile(request: Request): Promise<{ csv: Buffer; filename: string | undefined }> {
+  if (Buffer.isBuffer(request.body)) return { csv: request.body, filename: undefined }
   const part = request.isMultipart() ? await request.file({ limits: { fileSize: IMPORT_LIMIT_BYTES } }) : undefined
   if (part === undefined) throw noFile('Send the CSV as the body (text/csv), or as a file (multipart/form-data).')
-  return { csv: decode(await part.toBuffer()), filename: part.filename }
-}
-
-function decode(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw notText('Save the file as CSV in UTF-8, as the provider gives it.')
-  }
+  return { csv: await part.toBuffer(), filename: part.filename }
 }
 
 function actOf(edge: Edge, request: Pick<Request, 'caller'>): { now: Temporal.Instant; actor: string } {
@@ -295,36 +293,31 @@ function providerInvoiceOut({
 
 const Text = Type.String({ minLength: 1, maxLength: 500 })
 const DecimalOut = Type.String({ description: 'An exact decimal, in major units where it is money' })
-const MatchStatus = Type.Enum(['matched', 'allocated', 'unmatched', 'not_applicable'])
-const InvoiceStatus = Type.Enum(['announced', 'preview', 'issued'])
-const Provider = Type.Enum([PROVIDER])
+const MatchStatus = OneOf(['matched', 'allocated', 'unmatched', 'not_applicable'])
+const InvoiceStatus = OneOf(['announced', 'preview', 'issued'])
+const Provider = OneOf([PROVIDER])
 
-const CostLinesQuery = Type.Object(
-  {
-    ...ListQuery,
-    period: Type.Optional(PeriodText),
-    kind: Type.Optional(Text),
-    match_status: Type.Optional(MatchStatus),
-    deployment_id: Type.Optional(Id),
-    provider_invoice_id: Type.Optional(Id),
-  },
-  { additionalProperties: false },
-)
+const CostLinesQuery = Query({
+  ...ListQuery,
+  period: Type.Optional(PeriodText),
+  kind: Type.Optional(Text),
+  match_status: Type.Optional(MatchStatus),
+  deployment_id: Type.Optional(Id),
+  provider_invoice_id: Type.Optional(Id),
+})
 
-const ProviderInvoicesQuery = Type.Object(
-  { ...ListQuery, period: Type.Optional(PeriodText), status: Type.Optional(InvoiceStatus) },
-  { additionalProperties: false },
-)
+const ProviderInvoicesQuery = Query({
+  ...ListQuery,
+  period: Type.Optional(PeriodText),
+  status: Type.Optional(InvoiceStatus),
+})
 
-const ImportQuery = Type.Object(
-  {
-    provider: Type.Optional(Provider),
-    period: Type.Optional(PeriodText),
-    invoice_number: Type.Optional(Text),
-    filename: Type.Optional(Text),
-  },
-  { additionalProperties: false },
-)
+const ImportQuery = Query({
+  provider: Type.Optional(Provider),
+  period: Type.Optional(PeriodText),
+  invoice_number: Type.Optional(Text),
+  filename: Type.Optional(Text),
+})
 
 const AssignmentBody = Body({ deployment_id: Nullable(Id), remember: Type.Optional(Type.Boolean()) })
 
@@ -369,7 +362,7 @@ const CostLineOut = Type.Object({
   product: Type.String(),
   group_description: Nullable(Type.String()),
   description: Type.String(),
-  charge_category: Type.Enum(['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment']),
+  charge_category: OneOf(['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment']),
   amount: DecimalOut,
   currency: Type.String(),
   charge_period: Type.Object({ start: InstantOut, end: InstantOut }),
@@ -408,9 +401,9 @@ const ProviderInvoiceOut = Type.Object({
   allocated_lines: Type.Integer(),
   unmatched_lines: Type.Integer(),
   coverage: Nullable(Type.String({ description: 'Part of the net usage whose deployment is known: 0 to 1, 4 places' })),
-  summary_check: Type.Enum(['agrees', 'differs', 'not_available']),
+  summary_check: OneOf(['agrees', 'differs', 'not_available']),
   summary: Nullable(AnyObject),
-  read_from: Nullable(Type.Enum(['items', 'csv', 'upload'])),
+  read_from: Nullable(OneOf(['items', 'csv', 'upload'])),
   difference: Nullable(AnyObject),
   announced_at: InstantOut,
   ingested_at: Nullable(InstantOut),

@@ -1,7 +1,7 @@
 import type { Edge } from '../../platform/edge.ts'
 import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { syncInventory } from '../inventory/index.ts'
-import { matchUnmatchedLines } from './match-lines.ts'
+import { matchLines } from './match-lines.ts'
 import { findProviderInvoice } from './queries.ts'
 import { type BillIssued, ingestInvoice, readBillingHistory, type Sync, takeBalance } from './sync.ts'
 
@@ -31,7 +31,7 @@ export async function syncNow(
     ...sync,
     clock: edge.clock,
     ids: edge.ids,
-    onInventoryChanged: matchUnmatchedLines,
+    onInventoryChanged: matchLines,
   })
   on_progress({ step: 'inventory', done: 1, total: 1 })
   await takeBalance(sync)

@@ -60,6 +60,22 @@ test('a second sync finds everything unchanged and hands nothing over again', as
   assert.equal(issued.length, 2)
 })
 
+test('asking for a sync puts inventory, balance and history into the queue', async (t) => {
+  await connected({}, async (provider) => {
+    const asked = await startCosts(provider)
+    t.after(asked.close)
+    const { status, body } = await asked.call('POST', '/billing/sync')
+    assert.deepEqual(
+      [status, body.data.enqueued],
+      [202, ['inventory.sync', 'costs.take-balance', 'costs.read-billing-history']],
+    )
+    assert.deepEqual(
+      asked.enqueued.map(({ job }) => job),
+      body.data.enqueued,
+    )
+  })
+})
+
 test('the history announces each invoice once and asks for each by itself', async () => {
   await runJob('costs.read-billing-history')
   const bills = await invoices()
@@ -131,6 +147,18 @@ test('a bill that was uploaded first is the same when the provider lists it', as
   assert.equal((await sync()).invoices_unchanged, 2)
 })
 
+test('an uploaded bill whose first comparison fails is compared by a later run', async () => {
+  await upload(costs, csvOf(april), `period=2026-04&invoice_number=${april.invoice_id}`)
+  const broken = await connected({}, (provider) => {
+    const invoiceItems = () => Promise.reject(new Error('torn'))
+    return syncNow({ edge, provider: { ...provider, invoiceItems }, onBillIssued })
+  })
+  assert.equal(broken.failed.length, 2)
+  assert.equal((await invoices())[0].last_error, 'torn')
+  assert.equal((await sync()).invoices_unchanged, 1)
+  assert.equal((await invoices())[0].last_error, null)
+})
+
 test('an announced bill may be uploaded, if the file adds up to what the provider announced', async () => {
   await runJob('costs.read-billing-history')
   const query = `period=2026-04&invoice_number=${april.invoice_id}`
@@ -156,6 +184,24 @@ test('other content for an issued bill is kept as a difference, and overwrites n
   assert.deepEqual(await brokenInvariants(db), ['costs.issued-bills-do-not-change'])
 })
 
+test('a second invoice under a known number is an alarm on the first, and not announced', async () => {
+  const twin = { ...march, invoice_uuid: 'another', invoice_id: april.invoice_id }
+  const { detail } = await runJob(
+    'costs.read-billing-history',
+    {},
+    { account: { ...account, invoices: [april, twin] } },
+  )
+  assert.match(detail, /^1 new invoices/)
+  const bills = await invoices()
+  assert.deepEqual(
+    bills.map(({ external_id, difference }: { external_id: string; difference: { invoice_uuid: string } }) => [
+      external_id,
+      difference.invoice_uuid,
+    ]),
+    [[april.invoice_uuid, 'another']],
+  )
+})
+
 test('another amount for an issued bill is a difference', async () => {
   await sync()
   const [first, ...others] = april.items
@@ -167,16 +213,39 @@ test('another amount for an issued bill is a difference', async () => {
   assert.notEqual(bill.difference.amount, '86.92')
 })
 
-test('a bill whose lines do not add up to it is shown with its gap and found by the audit', async () => {
-  await connected({}, async (provider) => {
-    const { invoices: headers, preview } = await provider.invoices()
-    const raised = headers.map((header) => Object.assign({}, header, { amount: '100' }))
-    await syncNow({
-      edge,
-      provider: { ...provider, invoices: async () => ({ invoices: raised, preview }) },
-      onBillIssued,
-    })
+test('a bill that is listed in part is refused and read again, and stored when it is whole', async () => {
+  const part = await connected({}, (provider) => {
+    const invoiceItems = async (uuid: string) => (await provider.invoiceItems(uuid)).slice(0, 5)
+    return syncNow({ edge, provider: { ...provider, invoiceItems }, onBillIssued })
   })
+  assert.equal(part.failed.length, 2)
+  const [bill] = await invoices()
+  assert.equal(bill.status, 'announced')
+  assert.match(bill.last_error, /over 86\.92, and its 5 lines add up to/)
+  assert.deepEqual((await sync()).failed, [])
+  await assertSound(costs)
+})
+
+test('a bill that never adds up is stored in the end, shown with its gap and found by the audit', async () => {
+  const raised = async () =>
+    connected({}, async (provider) => {
+      const { invoices: headers, preview } = await provider.invoices()
+      const raised_headers = headers.map((header) => Object.assign({}, header, { amount: '100' }))
+      return syncNow({
+        edge,
+        provider: { ...provider, invoices: async () => ({ invoices: raised_headers, preview }) },
+        onBillIssued,
+      })
+    })
+  assert.equal((await raised()).failed.length, 2)
+  assert.equal((await invoices())[0].status, 'announced')
+  await db.transaction((tx) =>
+    tx
+      .updateTable('costs.provider_invoice')
+      .set((row) => ({ incomplete_readings: row('incomplete_readings', '+', 23) }))
+      .execute(),
+  )
+  assert.deepEqual((await raised()).failed, [])
   const [bill] = await invoices()
   assert.deepEqual([bill.gap, bill.balanced, bill.summary_check], ['13.08', false, 'differs'])
   assert.deepEqual(bill.summary.faults, ['the total of the summary: 86.92, the invoice: 100'])

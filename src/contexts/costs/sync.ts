@@ -9,13 +9,18 @@ import { askProvider } from '../inventory/index.ts'
 import { type Announcement, announceInvoices } from './announce.ts'
 import { type Bill, sumOf } from './bill.ts'
 import { recordBalance, recordIngestFailure } from './commands.ts'
-import { invoiceUnreadable } from './problems.ts'
-import { findInvoiceToIngest } from './queries.ts'
+import { invoiceIncomplete, invoiceUnreadable } from './problems.ts'
+import { findInvoiceToIngest, type InvoiceToIngest } from './queries.ts'
 import { replacePreview, storeBill, type StoredBill } from './store-bill.ts'
 
 export const PROVIDER = 'digitalocean'
 
 const NOT_FOUND = 404
+/**
+ * A bill is read up to six times a day (the daily run and its retries). Lines that after four days still do not add up
+ * to it are what the provider has to say: they are stored, with their gap.
+ */
+const INCOMPLETE_MAX_READINGS = 24
 
 export type BillIssued = (tx: Tx, bill: { provider_invoice_id: string }) => Promise<void>
 
@@ -77,7 +82,7 @@ export async function ingestInvoice(
   if (invoice === undefined) return null
   try {
     const bill = await askProvider(() => fetchBill(provider, invoice.provider_uuid))
-    requireWhole(bill, invoice.amount)
+    requireWhole(bill, invoice)
     return await transact((tx) =>
       storeBill(
         tx,
@@ -86,8 +91,7 @@ export async function ingestInvoice(
       ),
     )
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
-    await edge.db.transaction((tx) => recordIngestFailure(tx, { provider_invoice_id, detail }))
+    await edge.db.transaction((tx) => recordIngestFailure(tx, { provider_invoice_id, error }))
     throw error
   }
 }
@@ -138,14 +142,15 @@ async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
 }
 
 /**
- * An issued bill never changes, so what may be a part of one must not become one: a bill that is still being made, or
- * a CSV that was cut between two rows, which nothing in it would tell.
+ * An issued bill never changes, so what may be a part of one must not become one: a bill that is still being made or is
+ * listed in part, or a CSV that was cut between two rows, which nothing in it would tell. What is issued already is
+ * only compared.
  */
-function requireWhole({ items, read_from }: Bill, amount: string): void {
+function requireWhole({ items, read_from }: Bill, { status, amount, incomplete_readings }: InvoiceToIngest): void {
   const total = sumOf(items)
-  const isCertain = items.length > 0 && read_from === 'items'
-  if (isCertain || total.eq(decimal(amount))) return
-  throw invoiceUnreadable(
+  const isFinal = status === 'issued' || incomplete_readings >= INCOMPLETE_MAX_READINGS
+  if (total.eq(decimal(amount)) || (isFinal && read_from === 'items' && items.length > 0)) return
+  throw invoiceIncomplete(
     `The invoice is over ${amount}, and its ${items.length} lines add up to ${plain(total)}. The next run tries again.`,
   )
 }

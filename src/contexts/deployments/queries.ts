@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { dateIn } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
-import { found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import type { Deployment, DeploymentEvent, DeploymentStatus } from './deployment.ts'
 
 /** What a deployment runs on today, or will first when its subscription starts later. */
@@ -32,7 +32,7 @@ export async function listDeployments(
   reader: Reader,
   { scope, tenant_id, status, limit, cursor }: Page & DeploymentFilter,
 ): Promise<{ data: Deployment[]; next_cursor: string | null }> {
-  const after = readCursor(cursor, 2)
+  const after = readCursor(cursor, [CursorText, CursorText])
   const rows = await reader
     .selectFrom('deployments.deployment')
     .selectAll()

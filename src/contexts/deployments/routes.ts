@@ -15,17 +15,19 @@ import {
   List,
   ListQuery,
   Nullable,
+  OneOf,
+  Query,
 } from '../../platform/wire.ts'
 import { TenantId } from '../tenants/index.ts'
 import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
-import { DEPLOYMENT_STATUSES, type DeploymentStatus } from './deployment.ts'
+import { DEPLOYMENT_STATUSES } from './deployment.ts'
 import { listDeployments, readDeployment } from './queries.ts'
 
 /** Follows a transition in its transaction. */
 export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<void>
 
-const Status = Type.Unsafe<DeploymentStatus>({ type: 'string', enum: DEPLOYMENT_STATUSES })
-const LlmMode = Type.Union([Type.Literal('off'), Type.Literal('metered')])
+const Status = OneOf(DEPLOYMENT_STATUSES)
+const LlmMode = OneOf(['off', 'metered'])
 const DisplayName = Type.String({ minLength: 1, maxLength: 200 })
 const Template = Nullable(Type.String({ minLength: 1, maxLength: 200 }))
 const Reason = Nullable(Type.String({ maxLength: 500 }))
@@ -36,7 +38,7 @@ const DeploymentBody = Body({
   display_name: Type.Optional(DisplayName),
   template: Type.Optional(Template),
   llm_mode: Type.Optional(LlmMode),
-  status: Type.Optional(Type.Union([Type.Literal('trial'), Type.Literal('active')])),
+  status: Type.Optional(OneOf(['trial', 'active'])),
 })
 const DeploymentChanges = Body({
   display_name: Type.Optional(DisplayName),
@@ -44,7 +46,7 @@ const DeploymentChanges = Body({
   llm_mode: Type.Optional(LlmMode),
   billing_action_suspended: Type.Optional(Type.Boolean()),
 })
-const DeploymentQuery = Type.Object({
+const DeploymentQuery = Query({
   ...ListQuery,
   tenant_id: Type.Optional(Type.String()),
   status: Type.Optional(Status),

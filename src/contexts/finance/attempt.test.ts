@@ -23,10 +23,9 @@ test('after twenty attempts it stays failed', () => {
   assert.equal(pauseInMinutes(failure('http', 500), 20), null)
 })
 
-test('a refusal fails at once; a busy, broken or silent service does not', () => {
-  for (const status of [400, 401, 403, 404, 409, 422])
-    assert.equal(pauseInMinutes(failure('http', status), 1), null, `${status}`)
-  for (const status of [301, 408, 429, 500, 503])
+test('a refusal fails at once; a busy, broken or silent service, or one that does not know us yet, does not', () => {
+  for (const status of [400, 409, 413, 422]) assert.equal(pauseInMinutes(failure('http', status), 1), null, `${status}`)
+  for (const status of [301, 401, 403, 404, 408, 429, 500, 503])
     assert.equal(pauseInMinutes(failure('http', status), 1), 1, `${status}`)
   for (const reason of ['timeout', 'network'] as const) assert.equal(pauseInMinutes(failure(reason), 1), 1, reason)
   assert.equal(pauseInMinutes(failure('invalid_response', 200), 1), 1)

@@ -4,8 +4,8 @@ import type { OutboundError } from '../../platform/outbound.ts'
 const ATTEMPTS_MAX = 20
 const FIRST_PAUSE_MINUTES = 1
 const LONGEST_PAUSE_MINUTES = 6 * 60
-const REQUEST_TIMEOUT = 408
-const TOO_MANY_REQUESTS = 429
+/** These say that the service or its secret is not in place yet, or that it is busy: nothing about the document. */
+const NO_REFUSALS = new Set([401, 403, 404, 408, 429])
 
 /** What becomes of a push whose attempt number `attempts` failed: another attempt at a time, or none. */
 export function afterFailure(error: OutboundError, attempts: number, now: Temporal.Instant): Temporal.Instant | null {
@@ -22,5 +22,5 @@ export function isUnreachable(error: OutboundError): boolean {
 /** Sending the same again would be refused again. */
 function isRefusal({ reason, status }: OutboundError): boolean {
   if (reason !== 'http' || status === null) return false
-  return status >= 400 && status < 500 && status !== REQUEST_TIMEOUT && status !== TOO_MANY_REQUESTS
+  return status >= 400 && status < 500 && !NO_REFUSALS.has(status)
 }

@@ -56,6 +56,20 @@ test('what rounding leaves over stands on a line of its own', () => {
   )
 })
 
+test('what the lines miss is rounding up to half a minor unit per line, and is not explained beyond', () => {
+  const remainder = (amount: string, ...amounts: string[]) => {
+    const last = billPayload(
+      { ...BILL, amount },
+      amounts.map((size) => line(size)),
+    ).lines.at(-1)
+    return [last?.description, last?.amount_minor]
+  }
+  assert.deepEqual(remainder('86.92', '40.00'), ['Not explained by lines', 4692n])
+  assert.deepEqual(remainder('20.01', '10.00', '10.00'), ['Rounding', 1n])
+  assert.deepEqual(remainder('20.02', '10.00', '10.00'), ['Not explained by lines', 2n])
+  assert.deepEqual(remainder('0.05', '0.006', '0.006'), ['Not explained by lines', 3n])
+})
+
 test('a bill without a printed number goes under its id, and an unknown provider under its own name', () => {
   const payload = billPayload({ ...BILL, invoice_number: null, provider: 'other' }, [line('86.92')])
   assert.deepEqual([payload.invoice_number, payload.source, payload.vendor.name], ['bill-1', 'other', 'other'])

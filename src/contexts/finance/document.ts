@@ -2,7 +2,7 @@ import { type Json } from '../../../db/types.ts'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Decimal, decimal, sum } from '../../kernel/decimal.ts'
-import { type Currency, toMinor } from '../../kernel/money.ts'
+import { type Currency, fromMinor, toMinor } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { BillPayload, DocumentLine, TenantInvoicePayload } from '../../providers/finance/index.ts'
 
@@ -30,9 +30,12 @@ export type BillLine = {
   deployment_id: string | null
 }
 
+/** Its amounts as it was issued. */
 export type Invoice = {
   id: string
+  tenant_id: string
   number: string
+  is_void: boolean
   currency: Currency
   period: Period
   issued_on: Temporal.PlainDate
@@ -50,15 +53,19 @@ export type InvoiceLine = {
   amount_cents: bigint
 }
 
+/** `amount_cents` is gross; `tax_cents` is the tax in it. */
+export type CreditNote = { number: string; amount_cents: bigint; tax_cents: bigint }
+
 /**
- * A provider's bill as the books take it. Gross is the provider's total and tax the sum of its tax lines; what is lost
- * by rounding lines to minor units stands on a line of its own, so that the lines add up.
+ * A provider's bill as the books take it. Gross is the provider's total and tax the sum of its tax lines; what the lines
+ * miss stands on a line of its own, named by whether rounding explains it, so that the lines add up.
  */
 export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload {
   const minor = (amount: Decimal) => toMinor(amount, bill.currency)
   const taxLines = lines.filter(isTax)
   const gross = minor(decimal(bill.amount))
   const tax = minor(sum(taxLines.map((line) => decimal(line.amount))))
+  const remainder = isWithinRounding(bill, lines) ? ROUNDING : NOT_EXPLAINED
   return {
     tenant_id: 'platform-admin',
     source: bill.provider,
@@ -76,39 +83,33 @@ export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload
       ...roundedTo(
         gross - tax,
         lines.filter((line) => !isTax(line)).map((line) => documentLine(line, bill.currency)),
-        false,
+        { ...remainder, tax: false },
       ),
       ...roundedTo(
         tax,
         taxLines.map((line) => documentLine(line, bill.currency)),
-        true,
+        { ...ROUNDING, tax: true },
       ),
     ],
   }
 }
 
-/** A tenant's invoice as the books take it. Its lines are rounded and add up already. */
-export function invoicePayload(invoice: Invoice, lines: readonly InvoiceLine[]): TenantInvoicePayload {
+/** A tenant's invoice as the books take it, as it stands: less its credit notes, and nothing when it is void. */
+export function invoicePayload(
+  invoice: Invoice,
+  lines: readonly InvoiceLine[],
+  credit_notes: readonly CreditNote[],
+): TenantInvoicePayload {
   return {
     tenant_id: 'platform-admin',
-    source: 'arcadia-cloud',
+    source: INVOICE_SOURCE,
     external_id: invoice.id,
     invoice_number: invoice.number,
     customer: invoice.buyer,
     currency: invoice.currency,
     period: invoice.period,
     issued_on: invoice.issued_on,
-    amount_net_minor: invoice.subtotal_cents,
-    amount_tax_minor: invoice.tax_cents,
-    amount_gross_minor: invoice.total_cents,
-    lines: lines.map(({ description, kind, amount_cents, tenant_id, deployment_id }) => ({
-      description,
-      kind,
-      amount_minor: amount_cents,
-      tax: kind === 'tax',
-      tenant_id,
-      deployment_id,
-    })),
+    ...(invoice.is_void ? nothingOf(invoice) : whatIsLeftOf(invoice, lines, credit_notes)),
   }
 }
 
@@ -118,6 +119,9 @@ export function readDocument(document: PushDocument['document'], stored: Json): 
     ? { document, payload: Value.Decode(StoredBill, stored) }
     : { document, payload: Value.Decode(StoredInvoice, stored) }
 }
+
+/** What the books know tenant invoices by, with the invoice's id. */
+export const INVOICE_SOURCE = 'arcadia-cloud'
 
 const VENDORS: Record<string, BillPayload['vendor']> = {
   digitalocean: { name: 'DigitalOcean', category: 'cloud' },
@@ -159,7 +163,7 @@ const StoredBill = Type.Object({
 })
 const StoredInvoice = Type.Object({
   ...shared,
-  source: Type.Literal('arcadia-cloud'),
+  source: Type.Literal(INVOICE_SOURCE),
   customer: Type.Object({
     name: Type.String(),
     country: Type.Optional(Type.String()),
@@ -175,20 +179,58 @@ function documentLine(
   return { description, kind, amount_minor, tax: isTax(line), tenant_id, deployment_id }
 }
 
-function roundedTo(total: bigint, lines: readonly DocumentLine[], tax: boolean): DocumentLine[] {
-  const difference = total - lines.reduce((sum, line) => sum + line.amount_minor, 0n)
-  if (difference === 0n) return [...lines]
-  const rounding = {
-    description: 'Rounding',
-    kind: 'rounding',
-    amount_minor: difference,
-    tax,
-    tenant_id: null,
-    deployment_id: null,
-  }
-  return [...lines, rounding]
+type Remainder = Pick<DocumentLine, 'description' | 'kind' | 'tax'>
+
+const ROUNDING = { description: 'Rounding', kind: 'rounding' }
+const NOT_EXPLAINED = { description: 'Not explained by lines', kind: 'unexplained' }
+
+/** Rounding loses at most half a minor unit per line; what is missing beyond that was never on a line. */
+function isWithinRounding(bill: Bill, lines: readonly BillLine[]): boolean {
+  const missing = decimal(bill.amount).minus(sum(lines.map((line) => decimal(line.amount))))
+  return missing
+    .abs()
+    .times(decimal(2n))
+    .lte(fromMinor(BigInt(lines.length), bill.currency))
+}
+
+function roundedTo(total: bigint, lines: readonly DocumentLine[], remainder: Remainder): DocumentLine[] {
+  const amount_minor = total - lines.reduce((sum, line) => sum + line.amount_minor, 0n)
+  if (amount_minor === 0n) return [...lines]
+  return [...lines, { ...remainder, amount_minor, tenant_id: null, deployment_id: null }]
 }
 
 function isTax({ charge_category }: Pick<BillLine, 'charge_category'>): boolean {
   return charge_category === 'Tax'
+}
+
+type Amounts = Pick<TenantInvoicePayload, 'amount_net_minor' | 'amount_tax_minor' | 'amount_gross_minor' | 'lines'>
+
+/** The books keep a document that they know; a void one stays there without an amount. */
+function nothingOf({ tenant_id }: Invoice): Amounts {
+  const line = { description: 'Void', kind: 'void', amount_minor: 0n, tax: false, tenant_id, deployment_id: null }
+  return { amount_net_minor: 0n, amount_tax_minor: 0n, amount_gross_minor: 0n, lines: [line] }
+}
+
+function whatIsLeftOf(invoice: Invoice, lines: readonly InvoiceLine[], credit_notes: readonly CreditNote[]): Amounts {
+  const credited_cents = credit_notes.reduce((sum, note) => sum + note.amount_cents, 0n)
+  const credited_tax_cents = credit_notes.reduce((sum, note) => sum + note.tax_cents, 0n)
+  return {
+    amount_net_minor: invoice.subtotal_cents - (credited_cents - credited_tax_cents),
+    amount_tax_minor: invoice.tax_cents - credited_tax_cents,
+    amount_gross_minor: invoice.total_cents - credited_cents,
+    lines: [...lines.map(invoiceLine), ...credit_notes.flatMap((note) => creditLines(invoice, note))],
+  }
+}
+
+function invoiceLine({ description, kind, amount_cents, tenant_id, deployment_id }: InvoiceLine): DocumentLine {
+  return { description, kind, amount_minor: amount_cents, tax: kind === 'tax', tenant_id, deployment_id }
+}
+
+/** Its net and its tax, for a line of a document is one or the other. */
+function creditLines({ tenant_id }: Invoice, { number, amount_cents, tax_cents }: CreditNote): DocumentLine[] {
+  const shared = { description: `Credit note ${number}`, tenant_id, deployment_id: null }
+  return [
+    { ...shared, kind: 'credit_note', amount_minor: tax_cents - amount_cents, tax: false },
+    { ...shared, kind: 'tax', amount_minor: -tax_cents, tax: true },
+  ].filter((line) => line.amount_minor !== 0n)
 }

@@ -44,4 +44,21 @@ export const invariants: Invariant[] = [
       ) l
       where a.net + a.tax <> a.gross or l.gross <> a.gross or l.tax <> a.tax`,
   },
+  {
+    name: 'finance.invoices-are-as-they-stand',
+    promise: 'An invoice in the outbox is what it comes to now: less its credit notes, and nothing when it is void.',
+    violations: sql`
+      select p.external_id as subject, 'gross ' || d.gross || ' of which tax ' || d.tax || ', comes to ' || s.gross || ' and ' || s.tax as detail
+      from finance.push p
+      join invoicing.invoice i on p.document = 'invoice' and i.tenant_id = p.tenant_id and i.id::text = p.external_id
+      cross join lateral (
+        select (p.payload ->> 'amount_gross_minor')::numeric as gross, (p.payload ->> 'amount_tax_minor')::numeric as tax
+      ) d
+      cross join lateral (
+        select case i.status when 'void' then 0 else i.total_cents - coalesce(sum(c.amount_cents), 0) end as gross,
+          case i.status when 'void' then 0 else i.tax_cents - coalesce(sum(c.tax_cents), 0) end as tax
+        from invoicing.credit_note c where c.tenant_id = i.tenant_id and c.invoice_id = i.id
+      ) s
+      where (d.gross, d.tax) <> (s.gross, s.tax)`,
+  },
 ]

@@ -31,7 +31,10 @@ export const financeJobs = (edge: Edge, deps: FinanceDeps): Job[] => [pushDueJob
  */
 export async function pushDue(edge: Pick<Edge, 'db' | 'clock'>, { client }: FinanceDeps): Promise<PushSummary> {
   const summary = { configured: client !== null, pushed: 0, waiting: 0, failed: 0 }
-  if (client === null) return { ...summary, waiting: await edge.db.transaction((tx) => shelvePushes(tx)) }
+  if (client === null) {
+    const waiting = await edge.db.transaction((tx) => shelvePushes(tx, { now: edge.clock.now() }))
+    return { ...summary, waiting }
+  }
   for (let pushes = 0; pushes < PUSHES_PER_RUN_MAX; pushes += 1) {
     const claim = await edge.db.transaction((tx) => claimPush(tx, { now: edge.clock.now() }))
     if (claim === undefined) break

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { sql } from 'kysely'
-import { type FinanceStandIn, startFinanceStandIn } from '../../../demo/finance/index.ts'
+import { type FinanceStandIn, startFinanceStandIn, type StoredDocument } from '../../../demo/finance/index.ts'
 import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
-import { insertRows, within } from '../../platform/db.ts'
+import { insertRows, jsonb, within } from '../../platform/db.ts'
 import type { JobRun } from '../../platform/jobs.ts'
 import { createFinanceClient, type FinanceClient } from '../../providers/finance/index.ts'
 import { financeInvariants, financeJobs, financeRoutes, pushDue, queueBill, queueInvoice } from './index.ts'
@@ -158,17 +158,26 @@ test('a service that never answers stops the run after one document, and nothing
   assert.equal((await push()).pushed, 2)
 })
 
-test('a wrong secret fails at once and shows, until it is retried with the right one', async () => {
+test('a wrong secret is no refusal: what waits goes out once the right one is there', async () => {
   await queue('bill')
-  assert.deepEqual(await push(clientOf(books.url, 'another-secret-that-the-service-does-not-know')), {
-    configured: true,
-    pushed: 0,
-    waiting: 0,
-    failed: 1,
-  })
+  const wrong = clientOf(books.url, 'another-secret-that-the-service-does-not-know')
+  assert.deepEqual(await push(wrong), { configured: true, pushed: 0, waiting: 1, failed: 0 })
+  assert.match((await list())[0]?.last_error ?? '', /status 401/)
+  harness.clock.set(NOW.add({ minutes: 1 }))
+  assert.equal((await push()).pushed, 1)
+})
+
+test('a refused document fails at once and shows, until it is sent again when asked', async () => {
+  await queue('bill')
+  const strict = await serve((_request, response) => response.writeHead(422).end())
+  try {
+    assert.deepEqual(await push(clientOf(strict.url)), { configured: true, pushed: 0, waiting: 0, failed: 1 })
+  } finally {
+    strict.close()
+  }
   const [failed] = await list('?status=failed')
   assert.deepEqual([failed?.status, failed?.attempts, failed?.next_attempt_at], ['failed', 1, null])
-  assert.match(failed?.last_error ?? '', /status 401/)
+  assert.match(failed?.last_error ?? '', /status 422/)
   assert.equal((await push()).pushed, 0)
 
   const answer = await harness.call('POST', `/finance/pushes/${failed?.id}/retry`)
@@ -178,6 +187,98 @@ test('a wrong secret fails at once and shows, until it is retried with the right
   )
   assert.deepEqual(harness.enqueued, [{ job: 'finance.push-due', payload: {} }])
   assert.equal((await push()).pushed, 1)
+})
+
+test('a document that is sent again when asked names the owners as they are now', async (t) => {
+  await queue('bill')
+  await push()
+  const own = (owner: {
+    tenant_id: string | null
+    deployment_id: string | null
+    match_status: 'matched' | 'unmatched'
+  }) => harness.db.transaction((tx) => tx.updateTable('costs.cost_line').set(owner).where('id', '=', BILL).execute())
+  await own({ tenant_id: null, deployment_id: null, match_status: 'unmatched' })
+  t.after(() => own({ tenant_id: 't_1', deployment_id: WEB, match_status: 'matched' }))
+  const [row] = await list()
+  assert.equal((await harness.call('POST', `/finance/pushes/${row?.id}/retry`)).status, 200)
+  await push()
+  const [document] = books.documents()
+  assert.deepEqual([document?.actions, document?.payload.lines[0]?.tenant_id], [{ created: 1, updated: 1 }, null])
+})
+
+test('a credit note takes its net and its tax off the invoice in the books, as the same document', async (t) => {
+  const invoice_id = await issue('INV-2026-000002', '2026-01')
+  t.after(() => makeVoid(invoice_id))
+  await queueOf(invoice_id)
+  await push()
+  await harness.db.transaction((tx) =>
+    tx
+      .insertInto('invoicing.credit_note')
+      .values({
+        tenant_id: 't_1',
+        id: harness.edge.ids.uuid(),
+        invoice_id,
+        number: 'CN-2026-000001',
+        amount_cents: 1100n,
+        tax_cents: 100n,
+        reason: 'x',
+        created_by: 'x',
+        created_at: NOW,
+      })
+      .execute(),
+  )
+  assert.ok((await brokenInvariants()).includes('finance.invoices-are-as-they-stand'))
+  await queueOf(invoice_id)
+  assert.ok(!(await brokenInvariants()).includes('finance.invoices-are-as-they-stand'))
+  await push()
+  const [document, ...others] = books.documents()
+  assert.deepEqual([document?.actions, others], [{ created: 1, updated: 1 }, []])
+  assert.deepEqual(amountsOf(document), [5422, 542, 5964])
+  assert.deepEqual(
+    document?.payload.lines.slice(2).map(({ description, amount_minor, tax }) => [description, amount_minor, tax]),
+    [
+      ['Credit note CN-2026-000001', -1000, false],
+      ['Credit note CN-2026-000001', -100, true],
+    ],
+  )
+})
+
+test('a void invoice that the books know becomes nothing there', async () => {
+  const invoice_id = await issue('INV-2026-000003', '2026-02')
+  await queueOf(invoice_id)
+  await push()
+  await makeVoid(invoice_id)
+  assert.ok((await brokenInvariants()).includes('finance.invoices-are-as-they-stand'))
+  await queueOf(invoice_id)
+  assert.ok(!(await brokenInvariants()).includes('finance.invoices-are-as-they-stand'))
+  await push()
+  const [document, ...others] = books.documents()
+  assert.deepEqual([document?.actions, amountsOf(document), others], [{ created: 1, updated: 1 }, [0, 0, 0], []])
+  assert.deepEqual(
+    document?.payload.lines.map(({ description, amount_minor }) => [description, amount_minor]),
+    [['Void', 0]],
+  )
+})
+
+test('a void invoice that was never sent is not sent, and one whose answer got lost is', async () => {
+  const unsent = await issue('INV-2026-000004', '2026-03')
+  await queueOf(unsent)
+  await makeVoid(unsent)
+  await queueOf(unsent)
+  assert.deepEqual(await list(), [])
+
+  const lost = await issue('INV-2026-000005', '2026-03')
+  await queueOf(lost)
+  const silent = await serve(() => undefined)
+  try {
+    await push(clientOf(silent.url))
+  } finally {
+    silent.close()
+  }
+  await makeVoid(lost)
+  await queueOf(lost)
+  assert.equal((await push()).pushed, 1)
+  assert.deepEqual(amountsOf(books.documents()[0]), [0, 0, 0])
 })
 
 test('a pushed document is pushed again when asked, and stays one document', async () => {
@@ -222,7 +323,7 @@ test('two runs at once send each document once', async () => {
   )
 })
 
-test('a document that is queued again while it is being sent is sent once more', async () => {
+test('a document that is queued again while it is being sent is sent once more, after that', async () => {
   await queue('bill')
   const client = clientOf(books.url)
   let sent = 0
@@ -230,7 +331,10 @@ test('a document that is queued again while it is being sent is sent once more',
     ...client,
     importBill: async (payload) => {
       sent += 1
-      if (sent === 1) await queue('bill')
+      if (sent === 1) {
+        await queue('bill')
+        assert.equal((await push()).pushed, 0, 'nobody overtakes')
+      }
       return client.importBill(payload)
     },
   }
@@ -326,11 +430,13 @@ function push(client: FinanceClient = clientOf(books.url)) {
 
 async function queue(which: 'bill' | 'invoice'): Promise<void> {
   const options = { now: harness.clock.now(), id: harness.edge.ids.uuid() }
-  await harness.db.transaction((tx) =>
-    which === 'bill'
-      ? queueBill(tx, { provider_invoice_id: BILL }, options)
-      : queueInvoice(tx, { tenant_id: 't_1', invoice_id: INVOICE }, options),
-  )
+  if (which === 'invoice') return queueOf(INVOICE)
+  await harness.db.transaction((tx) => queueBill(tx, { provider_invoice_id: BILL }, options))
+}
+
+function queueOf(invoice_id: string): Promise<void> {
+  const options = { now: harness.clock.now(), id: harness.edge.ids.uuid() }
+  return harness.db.transaction((tx) => queueInvoice(tx, { tenant_id: 't_1', invoice_id }, options))
 }
 
 async function queueAll(): Promise<void> {
@@ -356,7 +462,52 @@ async function serve(answer: Parameters<typeof createServer>[1]): Promise<{ url:
   }
 }
 
+function amountsOf(document: StoredDocument | undefined) {
+  const payload = document?.payload
+  return [payload?.amount_net_minor, payload?.amount_tax_minor, payload?.amount_gross_minor]
+}
+
+async function brokenInvariants(): Promise<string[]> {
+  return (await runAudit(harness.db.read, financeInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
+}
+
+/** An invoice like the first one, of another month. */
+function issue(number: string, month: string): Promise<string> {
+  const id = harness.edge.ids.uuid()
+  const period_start = Temporal.PlainDate.from(`${month}-01`)
+  return harness.db.transaction(async (tx) => {
+    await sql`
+      insert into invoicing.invoice select (jsonb_populate_record(i, ${jsonb({
+        id,
+        period_start,
+        period_end: period_start.add({ months: 1 }),
+        status: 'draft',
+        number: null,
+        issued_at: null,
+      })})).*
+      from invoicing.invoice i where id = ${INVOICE}`.execute(tx)
+    await sql`
+      insert into invoicing.invoice_line
+      select (jsonb_populate_record(l, jsonb_build_object('invoice_id', ${id}::text, 'id', gen_random_uuid()))).*
+      from invoicing.invoice_line l where invoice_id = ${INVOICE}`.execute(tx)
+    await tx
+      .updateTable('invoicing.invoice')
+      .set({ status: 'issued', number, issued_at: ISSUED_AT })
+      .where('id', '=', id)
+      .execute()
+    return id
+  })
+}
+
+async function makeVoid(id: string): Promise<void> {
+  await harness.db.transaction((tx) =>
+    tx.updateTable('invoicing.invoice').set({ status: 'void', voided_at: NOW }).where('id', '=', id).execute(),
+  )
+}
+
 async function storeBooks(): Promise<void> {
+  // The bill is issued before it gets its lines here.
+  await harness.db.script('alter table costs.cost_line disable trigger cost_line_issued_is_whole')
   await harness.db.transaction(async (tx) => {
     const stamps = { created_at: ISSUED_AT, updated_at: ISSUED_AT }
     await insertRows(within<'tenants'>(tx), 'tenants.tenant', [
@@ -388,6 +539,7 @@ async function storeBooks(): Promise<void> {
       amount: '86.92',
       lines_amount: '86.92',
       content_hash: 'x',
+      incomplete_readings: 0,
       announced_at: ISSUED_AT,
       ingested_at: ISSUED_AT,
       ...MONTH,

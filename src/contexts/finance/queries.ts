@@ -5,7 +5,7 @@ import type { DB } from '../../../db/types.ts'
 import { invariant, present } from '../../kernel/invariant.ts'
 import { dateIn } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
-import { type Bill, type BillLine, type Invoice, type InvoiceLine, readDocument } from './document.ts'
+import { type Bill, type BillLine, type CreditNote, type Invoice, type InvoiceLine, readDocument } from './document.ts'
 
 /** Pushes, the latest first; `after` is the id of the last one of the page before. */
 export async function listPushes(
@@ -31,6 +31,20 @@ export async function findPush(reader: Reader, id: string) {
   return row && withPayload(row)
 }
 
+/** The id of the bill that the books know by its source and the provider's own id. */
+export async function findBillId(
+  reader: Reader,
+  { source, external_id }: { source: string; external_id: string },
+): Promise<string> {
+  const { id } = await reader
+    .selectFrom('costs.provider_invoice')
+    .select('id')
+    .where('provider', '=', source)
+    .where('external_id', '=', external_id)
+    .executeTakeFirstOrThrow()
+  return id
+}
+
 /** An issued bill with its lines, in the provider's order. */
 export async function readBill(
   reader: Reader,
@@ -51,20 +65,20 @@ export async function readBill(
   return { bill, lines }
 }
 
-/** An issued invoice with its lines; its day of issue is that of the tenant's zone. */
+/** An issued invoice, void or not, with its lines and credit notes; its day of issue is that of the tenant's zone. */
 export async function readInvoice(
   reader: Reader,
   { tenant_id, invoice_id }: { tenant_id: string; invoice_id: string },
-): Promise<{ invoice: Invoice; lines: InvoiceLine[] }> {
+): Promise<{ invoice: Invoice; lines: InvoiceLine[]; credit_notes: CreditNote[] }> {
   const row = await reader
     .selectFrom('invoicing.invoice as i')
     .innerJoin('tenants.tenant as t', 't.id', 'i.tenant_id')
-    .select(['i.id', 'i.number', 'i.currency', 'i.period_start', 'i.period_end', 'i.status', 'i.issued_at', 'i.buyer'])
-    .select(['i.subtotal_cents', 'i.tax_cents', 'i.total_cents', 't.timezone'])
+    .select(['i.id', 'i.tenant_id', 'i.number', 'i.currency', 'i.period_start', 'i.period_end', 'i.status'])
+    .select(['i.issued_at', 'i.buyer', 'i.subtotal_cents', 'i.tax_cents', 'i.total_cents', 't.timezone'])
     .where('i.tenant_id', '=', tenant_id)
     .where('i.id', '=', invoice_id)
     .executeTakeFirst()
-  invariant(row?.status === 'issued' || row?.status === 'paid', 'only issued invoices go to the books')
+  invariant(row !== undefined && row.issued_at !== null, 'only issued invoices go to the books')
   const lines = await reader
     .selectFrom('invoicing.invoice_line')
     .select(['tenant_id', 'deployment_id', 'kind', 'description', 'amount_cents'])
@@ -72,15 +86,23 @@ export async function readInvoice(
     .where('invoice_id', '=', invoice_id)
     .orderBy('position')
     .execute()
-  const { period_start: start, period_end: end, issued_at, number, buyer, ...amounts } = row
+  const credit_notes = await reader
+    .selectFrom('invoicing.credit_note')
+    .select(['number', 'amount_cents', 'tax_cents'])
+    .where('tenant_id', '=', tenant_id)
+    .where('invoice_id', '=', invoice_id)
+    .orderBy('number')
+    .execute()
+  const { period_start: start, period_end: end, status, issued_at, number, buyer, ...amounts } = row
   const invoice = {
     ...amounts,
     number: present(number, 'an issued invoice has a number'),
     period: { start, end },
-    issued_on: dateIn(present(issued_at, 'an issued invoice has its time of issue'), row.timezone),
+    is_void: status === 'void',
+    issued_on: dateIn(issued_at, row.timezone),
     buyer: customerOf(Value.Parse(Buyer, buyer)),
   }
-  return { invoice, lines }
+  return { invoice, lines, credit_notes }
 }
 
 function pushes(reader: Reader) {

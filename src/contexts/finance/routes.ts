@@ -2,7 +2,6 @@ import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import {
-  Body,
   CentsOut,
   CurrencyCode,
   Data,
@@ -13,21 +12,19 @@ import {
   InstantOut,
   List,
   ListQuery,
+  NoBody,
   Nullable,
+  OneOf,
   pageOf,
   PeriodOut,
+  Query,
   readCursor,
 } from '../../platform/wire.ts'
 import { retryPush } from './commands.ts'
 import { type FinanceDeps, pushDueJob } from './jobs.ts'
 import { findPush, listPushes } from './queries.ts'
 
-const Status = Type.Union([
-  Type.Literal('pending'),
-  Type.Literal('pushed'),
-  Type.Literal('failed'),
-  Type.Literal('not_configured'),
-])
+const Status = OneOf(['pending', 'pushed', 'failed', 'not_configured'])
 
 const Payload = Type.Object({
   tenant_id: Type.String(),
@@ -62,12 +59,12 @@ const Payload = Type.Object({
 
 const Push = Type.Object({
   id: Id,
-  document: Type.Union([Type.Literal('provider_invoice'), Type.Literal('invoice')]),
+  document: OneOf(['provider_invoice', 'invoice']),
   source: Type.String(),
   external_id: Type.String(),
   tenant_id: Nullable(Type.String()),
   status: Status,
-  action: Nullable(Type.Union([Type.Literal('created'), Type.Literal('updated')])),
+  action: Nullable(OneOf(['created', 'updated'])),
   finance_id: Nullable(Type.String()),
   attempts: Type.Integer(),
   next_attempt_at: Nullable(InstantOut),
@@ -89,13 +86,13 @@ export const financeRoutes =
         schema: {
           tags: ['finance'],
           summary: 'The outbox to the books: what was sent, what waits and what failed, the latest first',
-          querystring: Body({ status: Type.Optional(Status), ...ListQuery }),
+          querystring: Query({ status: Type.Optional(Status), ...ListQuery }),
           response: { 200: List(Push) },
         },
       },
       async (request) => {
         const { status = null, limit, cursor } = request.query
-        const [after] = readCursor(cursor, 1) ?? []
+        const [after] = readCursor(cursor, [Id]) ?? []
         const pushes = await listPushes(edge.db.read, { status, limit: limit + 1, after })
         return pageOf(pushes, limit, (push) => [push.id])
       },
@@ -107,15 +104,16 @@ export const financeRoutes =
         config: { access: ['platform_admin'] },
         schema: {
           tags: ['finance'],
-          summary: 'Send a document again now, whatever became of it; the books answer a known one with "updated"',
+          summary: 'Send a document again as it is now; the books answer a known one with "updated"',
           params: IdParams,
+          body: NoBody,
           response: { 200: Data(Push) },
         },
       },
       async (request) => {
         const { id } = request.params
         const push = await edge.db.transaction(async (tx) => {
-          const known = await retryPush(tx, id, { now: edge.clock.now() })
+          const known = await retryPush(tx, { id, now: edge.clock.now() })
           if (known) await edge.later(tx, pushDue, {})
           return findPush(tx, id)
         })

@@ -3,8 +3,8 @@ import { problem } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
-import { findOwner, lastSeenAt, loadKnownResources, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
-import { type Changes, type NewSpan, reconcile, type ResourceState } from './reconcile.ts'
+import { lastSeenAt, loadKnownResources, loadOwners, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
+import { changedResources, type Changes, type NewSpan, reconcile, type ResourceState } from './reconcile.ts'
 import {
   assignmentStart,
   deploymentTags,
@@ -34,6 +34,12 @@ const INVENTORY_LOCK = 7_274_205
 
 export type InventoryCounts = { listed: number; born: number; gone: number; changed: number }
 
+export type RecordedInventory = {
+  readonly counts: InventoryCounts
+  /** Those whose spans are new or other than before. */
+  readonly changed_resource_ids: readonly string[]
+}
+
 /**
  * Brings resources and spans to what was listed. A listing older than one already recorded is left out: it would end
  * spans that a newer one has seen alive.
@@ -42,12 +48,12 @@ export async function recordInventory(
   tx: InventoryTx,
   inventory: Inventory,
   { now, ids }: { now: Temporal.Instant; ids: Ids },
-): Promise<InventoryCounts> {
+): Promise<RecordedInventory> {
   await lockInventory(tx)
   const listed = inventory.kinds.flatMap(({ resources }) => resources)
   const latest = await lastSeenAt(tx, inventory)
   if (latest !== null && Temporal.Instant.compare(latest, inventory.seen_at) > 0) {
-    return { listed: listed.length, born: 0, gone: 0, changed: 0 }
+    return { counts: { listed: listed.length, born: 0, gone: 0, changed: 0 }, changed_resource_ids: [] }
   }
   const known = await loadKnownResources(tx, inventory)
   const owners = await loadOwnersByTag(
@@ -57,7 +63,10 @@ export async function recordInventory(
   const changes = reconcile(inventory, { known, owners }, ids.uuid)
   await applyChanges(tx, inventory, changes, now)
   const { born, gone, opened } = changes
-  return { listed: listed.length, born: born.length, gone: gone.length, changed: opened.length - born.length }
+  return {
+    counts: { listed: listed.length, born: born.length, gone: gone.length, changed: opened.length - born.length },
+    changed_resource_ids: changedResources(changes),
+  }
 }
 
 /**
@@ -97,7 +106,7 @@ async function lockInventory(tx: InventoryTx): Promise<void> {
 }
 
 async function requireOwner(tx: InventoryTx, deployment_id: string): Promise<Owner> {
-  const owner = await findOwner(tx, deployment_id)
+  const owner = (await loadOwners(tx, [deployment_id])).get(deployment_id)
   if (owner === undefined)
     throw unknownDeployment(`No deployment has the id ${deployment_id}. GET /deployments lists them.`)
   return owner
@@ -141,7 +150,7 @@ async function applyReassignment(
   { resource_id, owner, change }: { resource_id: string; owner: Owner | null; change: Reassignment },
   { now, ids }: { now: Temporal.Instant; ids: Ids },
 ): Promise<void> {
-  const { cut, moved } = change
+  const { cut, moved, lost } = change
   const { tenant_id, deployment_id } = owner ?? { tenant_id: null, deployment_id: null }
   if (cut !== null) {
     await tx
@@ -161,4 +170,6 @@ async function applyReassignment(
       .where('id', 'in', moved)
       .execute()
   }
+  const losses = lost.map((loss) => ({ id: ids.uuid(), ...loss, changed_at: now }))
+  await insertRows(tx, 'inventory.ownership_change', losses)
 }

@@ -13,8 +13,16 @@ const unreadable = problem({
   title: 'The provider answered something else',
 })
 
+const notConfigured = problem({ code: 'provider/not-configured', status: 409, title: 'No provider is configured' })
+
 const UNAUTHORIZED = 401
 const FORBIDDEN = 403
+
+/** The provider, or the refusal that says how to configure one. */
+export function requireProvider<P>(provider: P | null): P {
+  if (provider !== null) return provider
+  throw notConfigured('Set DIGITALOCEAN_TOKEN to a token that may read billing and resources, and start again.')
+}
 
 /** Runs calls to a provider; a failure comes out as a Problem that says what to do. Bugs stay what they are. */
 export async function askProvider<T>(calls: () => Promise<T>): Promise<T> {

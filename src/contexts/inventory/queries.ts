@@ -134,12 +134,14 @@ export async function loadOwnersByTag(reader: Reader, tags: readonly string[]): 
   return new Map(rows.map(({ tag, tenant_id, deployment_id }) => [tag, { tenant_id, deployment_id }]))
 }
 
-export async function findOwner(reader: Reader, deployment_id: string): Promise<Owner | undefined> {
-  return reader
+/** The deployments that exist of those named, by id. */
+export async function loadOwners(reader: Reader, deployment_ids: readonly string[]): Promise<Map<string, Owner>> {
+  const rows = await reader
     .selectFrom('deployments.deployment')
     .select(['tenant_id', 'id as deployment_id'])
-    .where('id', '=', deployment_id)
-    .executeTakeFirst()
+    .where('id', 'in', deployment_ids)
+    .execute()
+  return new Map(rows.map((owner) => [owner.deployment_id, owner]))
 }
 
 export async function loadResourceWithSpans(

@@ -77,7 +77,11 @@ test('reassigning leaves what was before as it is, and covers the same time', ()
 
 test('reassigning at the start of a span moves it whole', () => {
   const spans = [span('1', 0, 4, null), span('2', 4, null, null)]
-  assert.deepEqual(reassign(spans, { tenant_id: 'a', deployment_id: 'web-of-a' }, hour(4)), { cut: null, moved: ['2'] })
+  assert.deepEqual(reassign(spans, { tenant_id: 'a', deployment_id: 'web-of-a' }, hour(4)), {
+    cut: null,
+    moved: ['2'],
+    lost: [],
+  })
 })
 
 const NOTHING = { born: [], gone: [], adopted: [], dropped: [], closed: [], opened: [] }

@@ -73,6 +73,12 @@ export function reconcile(
   return changes
 }
 
+/** The resources whose spans are new or other than before. */
+export function changedResources({ gone, adopted, opened }: Changes): string[] {
+  const touched = [...gone.map(({ id }) => id), ...[...adopted, ...opened].map(({ resource_id }) => resource_id)]
+  return [...new Set(touched)]
+}
+
 type Listed = { kind: ResourceKind; listed: ListedResource; owner: Owner | null; newId: () => string }
 
 function addResource(changes: Changes, { kind, listed, owner, newId }: Listed): void {

@@ -59,6 +59,8 @@ export type Reassignment = {
   readonly cut: { readonly id: string; readonly ends_at: Temporal.Instant; readonly rest: Omit<Span, 'id'> } | null
   /** Later spans, which change their owner as they are. */
   readonly moved: readonly string[]
+  /** What former owners had until now, so that what they were billed for it can be corrected. */
+  readonly lost: readonly (Owner & Pick<Span, 'starts_at' | 'ends_at'>)[]
 }
 
 export function reassign(spans: readonly Span[], owner: Owner | null, from: Temporal.Instant): Reassignment {
@@ -70,6 +72,11 @@ export function reassign(spans: readonly Span[], owner: Owner | null, from: Temp
       ? { id: cut.id, ends_at: from, rest: { ...withoutId(cut), starts_at: from, tenant_id, deployment_id } }
       : null,
     moved: affected.filter((span) => span !== cut).map((span) => span.id),
+    lost: affected.flatMap(({ tenant_id, deployment_id, starts_at, ends_at }) =>
+      tenant_id === null || deployment_id === null
+        ? []
+        : { tenant_id, deployment_id, starts_at: laterInstant(starts_at, from), ends_at },
+    ),
   }
 }
 

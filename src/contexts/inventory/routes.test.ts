@@ -8,6 +8,7 @@ import type { Droplet, Volume } from '../../providers/digitalocean/index.ts'
 import { createDeployment } from '../deployments/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import { inventoryInvariants, inventoryJobs, type InventoryProvider, inventoryRoutes } from './index.ts'
+import type { InventoryHooks } from './routes.ts'
 
 const BORN = '2026-04-03T10:00:00Z'
 const NOW = '2026-05-02T06:00:00Z'
@@ -25,8 +26,9 @@ const provider: InventoryProvider = {
     return account.volumes
   },
 }
-let notified = 0
-const onInventoryChanged = async (): Promise<void> => void (notified += 1)
+let notified: (readonly string[])[] = []
+const onInventoryChanged: InventoryHooks['onInventoryChanged'] = async (_tx, { resource_ids }) =>
+  void notified.push(resource_ids)
 
 const harness = await testHttp((edge) => [inventoryRoutes(edge, { onInventoryChanged })])
 const { call, clock, db, edge } = harness
@@ -34,11 +36,12 @@ after(() => harness.close())
 
 beforeEach(async () => {
   clock.set(NOW)
-  notified = 0
+  notified = []
   Object.assign(account, { droplets: [], volumes: [], failure: null })
   await db.transaction(async (tx) => {
     await tx.deleteFrom('inventory.span').execute()
     await tx.deleteFrom('inventory.resource').execute()
+    await tx.deleteFrom('inventory.ownership_change').execute()
     await tx.deleteFrom('deployments.event').execute()
     await tx.deleteFrom('deployments.deployment').execute()
     await tx.deleteFrom('tenants.tenant').execute()
@@ -140,7 +143,13 @@ test('what is listed is stored with a span from its birth, in whole seconds', as
     deployment_id: studio.id,
     assigned_by: 'tag',
   })
-  assert.equal(notified, 1)
+  assert.deepEqual(
+    notified.map((ids) => ids.toSorted()),
+    [[data.id, web.id].toSorted()],
+  )
+  clock.set('2026-05-02T07:37:00Z')
+  await sync()
+  assert.deepEqual(notified.at(-1), [])
   await assertSound()
 })
 
@@ -249,12 +258,12 @@ test('the first assignment by hand covers the whole life, and the next sync keep
   const { id: deployment_id } = await deploy('studio')
   account.droplets = [droplet('7')]
   await sync()
-  notified = 0
+  notified = []
   const { id } = await onlyResource()
   const answer = await call('POST', `/resources/${id}/assignment`, { body: { deployment_id } })
   assert.equal(answer.status, 200)
   assert.deepEqual([answer.body.data.deployment_id, answer.body.data.assigned_by], [deployment_id, 'hand'])
-  assert.equal(notified, 1)
+  assert.deepEqual(notified, [[id]])
   clock.set('2026-05-02T07:37:00Z')
   await sync()
   assert.deepEqual(
@@ -283,6 +292,28 @@ test('a later assignment by hand beats the tag from now on, or from the time tha
     ['2026-05-02T06:30:00Z', shop.id],
   ])
   await assertSound()
+})
+
+test('what a former owner had is kept when a time that has passed is given to another', async () => {
+  const [studio, shop] = [await deploy('studio'), await deploy('shop')]
+  account.droplets = [droplet('7', { tags: ['arcadia:boab:studio'] })]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = [droplet('7', { name: 'renamed', tags: ['arcadia:boab:studio'] })]
+  await sync()
+  const { id } = await onlyResource()
+  const lost = async () => {
+    const rows = await db.read.selectFrom('inventory.ownership_change').selectAll().orderBy('starts_at').execute()
+    return rows.map((row) => [row.deployment_id, row.starts_at.toString(), row.ends_at?.toString() ?? null])
+  }
+  assert.deepEqual(await lost(), [])
+  const body = { deployment_id: shop.id, from: '2026-04-20T00:00:00Z' }
+  assert.equal((await call('POST', `/resources/${id}/assignment`, { body })).status, 200)
+  assert.equal((await call('POST', `/resources/${id}/assignment`, { body })).status, 200)
+  assert.deepEqual(await lost(), [
+    [studio.id, '2026-04-20T00:00:00Z', '2026-05-02T07:37:00Z'],
+    [studio.id, '2026-05-02T07:37:00Z', null],
+  ])
 })
 
 test('null takes the assignment by hand away: the tag decides again', async () => {

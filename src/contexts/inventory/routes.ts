@@ -4,6 +4,7 @@ import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import {
   Body,
+  CursorText,
   Data,
   found,
   Id,
@@ -13,7 +14,9 @@ import {
   List,
   ListQuery,
   Nullable,
+  OneOf,
   pageOf,
+  Query,
   readCursor,
 } from '../../platform/wire.ts'
 import { assignResource } from './commands.ts'
@@ -21,8 +24,8 @@ import { findResource, listResources } from './queries.ts'
 import { RESOURCE_KINDS } from './resource.ts'
 
 export type InventoryHooks = {
-  /** Runs in the transaction that changed whose a resource is. */
-  readonly onInventoryChanged: (tx: Tx) => Promise<void>
+  /** Runs in the transaction that changed what these resources were, or whose. */
+  readonly onInventoryChanged: (tx: Tx, changed: { resource_ids: readonly string[] }) => Promise<void>
 }
 
 export const inventoryRoutes =
@@ -40,7 +43,7 @@ export const inventoryRoutes =
         },
       },
       async ({ query: { limit, cursor, ...filter } }) => {
-        const rows = await listResources(edge.db.read, filter, { limit, after: readCursor(cursor, 2) })
+        const rows = await listResources(edge.db.read, filter, { limit, after: readCursor(cursor, [CursorText, Id]) })
         return pageOf(rows, limit, (row) => [row.name, row.id])
       },
     )
@@ -65,23 +68,20 @@ export const inventoryRoutes =
         }
         await edge.db.transaction(async (tx) => {
           await assignResource(tx, assignment, { now: edge.clock.now(), ids: edge.ids })
-          await hooks.onInventoryChanged(tx)
+          await hooks.onInventoryChanged(tx, { resource_ids: [id] })
         })
         return { data: found(await findResource(edge.db.read, id), 'resource') }
       },
     )
   }
 
-const ListResourcesQuery = Type.Object(
-  {
-    ...ListQuery,
-    kind: Type.Optional(Type.Enum(RESOURCE_KINDS)),
-    deployment_id: Type.Optional(Id),
-    assigned: Type.Optional(Type.Boolean()),
-    alive: Type.Optional(Type.Boolean()),
-  },
-  { additionalProperties: false },
-)
+const ListResourcesQuery = Query({
+  ...ListQuery,
+  kind: Type.Optional(OneOf(RESOURCE_KINDS)),
+  deployment_id: Type.Optional(Id),
+  assigned: Type.Optional(Type.Boolean()),
+  alive: Type.Optional(Type.Boolean()),
+})
 
 const AssignmentBody = Body({
   deployment_id: Nullable(Id),
@@ -104,5 +104,5 @@ const ResourceOut = Type.Object({
   last_seen_at: InstantOut,
   tenant_id: Nullable(Type.String()),
   deployment_id: Nullable(Id),
-  assigned_by: Nullable(Type.Enum(['hand', 'tag'])),
+  assigned_by: Nullable(OneOf(['hand', 'tag'])),
 })

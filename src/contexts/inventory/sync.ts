@@ -5,17 +5,16 @@ import type { DigitalOcean, Droplet, Volume } from '../../providers/digitalocean
 import { type InventoryCounts, recordInventory } from './commands.ts'
 import { askProvider } from './provider-failure.ts'
 import { type Inventory, type ListedResource, wholeSeconds } from './resource.ts'
+import type { InventoryHooks } from './routes.ts'
 
 export type InventoryProvider = Pick<DigitalOcean, 'droplets' | 'volumes'>
 
-export type SyncInventoryDeps = {
+export type SyncInventoryDeps = InventoryHooks & {
   readonly provider: InventoryProvider
   readonly clock: Clock
   readonly ids: Ids
   /** Opens the transaction that records the listing. */
   readonly transact: <T>(effect: (tx: Tx) => Promise<T>) => Promise<T>
-  /** Runs in that transaction, after the spans are as listed. */
-  readonly onInventoryChanged: (tx: Tx) => Promise<void>
 }
 
 /**
@@ -25,8 +24,11 @@ export type SyncInventoryDeps = {
 export async function syncInventory(deps: SyncInventoryDeps): Promise<InventoryCounts> {
   const inventory = await fetchInventory(deps.provider, deps.clock)
   return deps.transact(async (tx) => {
-    const counts = await recordInventory(tx, inventory, { now: deps.clock.now(), ids: deps.ids })
-    await deps.onInventoryChanged(tx)
+    const { counts, changed_resource_ids } = await recordInventory(tx, inventory, {
+      now: deps.clock.now(),
+      ids: deps.ids,
+    })
+    await deps.onInventoryChanged(tx, { resource_ids: changed_resource_ids })
     return counts
   })
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { runAudit } from '../../platform/audit.ts'
 import { type Company, testCompany } from './company.fixture.ts'
+import { invoicingInvariants } from './invariants.ts'
 
 let company: Company
 
@@ -131,4 +133,31 @@ test('a subscription that ended in an issued month after the fact is credited', 
   await company.rollup({ tenant_id: 'ended', period: '2026-05' })
   const may = await company.invoice('ended', '2026-05')
   assert.deepEqual([may.subtotal_cents, may.tax_cents, may.total_cents], [-2_500, -250, -2_750])
+})
+
+test('late usage is taxed as its month was, on a tax line of its own', async () => {
+  const { deployment_id } = await billApril('moved')
+  await company.use(deployment_id, '100', '2026-04-20T00:00:00Z')
+  await company.call('PATCH', '/tenants/moved', { body: { tax: { treatment: 'taxable', name: 'VAT', rate: '0.20' } } })
+  await company.rollup({ tenant_id: 'moved', period: '2026-05' })
+  const may = await company.invoice('moved', '2026-05')
+  assert.deepEqual(
+    may.lines.map((line: { kind: string; description: string; amount_cents: number }) => [
+      line.kind,
+      line.description.split(' (')[0],
+      line.amount_cents,
+    ]),
+    [
+      ['plan_base', 'studio v1 base price', 5_000],
+      ['adjustment', 'Adjustment of 2026-04', 1_000],
+      ['tax', 'VAT 20 %', 1_000],
+      ['tax', 'GST 10 %', 100],
+    ],
+  )
+  assert.deepEqual([may.subtotal_cents, may.tax_cents, may.total_cents], [6_000, 1_100, 7_100])
+  const findings = await runAudit(company.db.read, invoicingInvariants)
+  assert.deepEqual(
+    findings.filter((finding) => !finding.ok),
+    [],
+  )
 })

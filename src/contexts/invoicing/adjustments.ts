@@ -4,13 +4,14 @@ import { present } from '../../kernel/invariant.ts'
 import type { Reader } from '../../platform/db.ts'
 import { changedLlmWindows } from '../llm-usage/index.ts'
 import { changedWindows } from '../metering/index.ts'
-import { type AdjustmentFacts, quote, type QuoteFacts } from '../pricing/index.ts'
+import { quote, type QuoteFacts, type TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt } from './attempt.ts'
+import type { TaxedAdjustment } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 
-/** Usage that comes later than this many months after its own is billed by hand. */
-const LATE_USAGE_LOOKBACK_MONTHS = 12
+/** What comes later than this many months after its own is billed by hand. */
+export const LATE_USAGE_LOOKBACK_MONTHS = 12
 /**
  * An event is stamped before its transaction commits, so one that was on its way while an invoice was made carries a
  * somewhat earlier time. Looking back further than needed costs a rating that changes nothing.
@@ -26,10 +27,10 @@ type AdjustmentScope = { period: Period; tenants: readonly Tenant[]; as_of: Temp
 export async function readAdjustments(
   reader: Reader,
   scope: AdjustmentScope,
-): Promise<Map<string, Attempt<AdjustmentFacts[]>>> {
+): Promise<Map<string, Attempt<TaxedAdjustment[]>>> {
   const changed = await readChangedInvoices(reader, scope)
   const billed = await readBilled(reader, changed, scope)
-  const adjustments = new Map<string, Attempt<AdjustmentFacts[]>>()
+  const adjustments = new Map<string, Attempt<TaxedAdjustment[]>>()
   for (const invoices of Map.groupBy(changed, (invoice) => invoice.period_start.toString()).values()) {
     const rated = await readRated(reader, invoices, scope)
     for (const invoice of invoices) {
@@ -50,6 +51,7 @@ type EarlierInvoice = {
   number: string | null
   period_start: Temporal.PlainDate
   period_end: Temporal.PlainDate
+  tax: TaxTerms
 }
 
 /** Per tenant, month and deployment (see `billedKey`), in minor units. */
@@ -67,6 +69,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
       'invoice.period_start',
       'invoice.period_end',
       'invoice.created_at',
+      'invoice.tax',
     ])
     .select(
       sql<boolean>`exists (
@@ -75,15 +78,17 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
       where line.tenant_id = invoice.tenant_id and line.kind = 'adjustment' and line.service_start = invoice.period_start
     ) or exists (
       select 1 from subscriptions.subscription subscription
-      where subscription.tenant_id = invoice.tenant_id and subscription.changed_at >= invoice.created_at
+      where subscription.tenant_id = invoice.tenant_id
+        and (subscription.changed_at >= invoice.created_at or subscription.ends_on = invoice.period_end)
     )`.as('must_be_rated'),
     )
     .where('invoice.tenant_id', '=', sql<string>`any(${tenants.map((tenant) => tenant.id)})`)
     .where('invoice.status', 'in', ['issued', 'paid'])
     .where('invoice.period_start', '<', period.start)
-    .where('invoice.period_start', '>=', period.start.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS }))
+    .where('invoice.period_start', '>=', firstMonth(period))
     .orderBy('invoice.tenant_id')
     .orderBy('invoice.period_start')
+    .$narrowType<{ tax: TaxTerms }>()
     .execute()
   const candidates = earlier.map((invoice) => ({
     key: invoice.id,
@@ -113,7 +118,8 @@ async function readRated(
 
 /**
  * What live invoices bill for the months of these invoices: their own lines, and adjustments of that month elsewhere.
- * The invoice for the period that is being rolled up is left out: it is replaced by what comes of this.
+ * The invoice for the period that is being rolled up is left out: it is replaced by what comes of this. An adjustment
+ * is never on an invoice of a month before its own, so no invoice before the first of these months matters.
  */
 async function readBilled(
   reader: Reader,
@@ -134,7 +140,8 @@ async function readBilled(
       from invoicing.invoice_line line
       join invoicing.invoice invoice on invoice.tenant_id = line.tenant_id and invoice.id = line.invoice_id
       where line.tenant_id = any(${invoices.map((invoice) => invoice.tenant_id)})
-        and line.kind <> 'tax' and invoice.status <> 'void' and invoice.period_start <> ${period.start}
+        and line.kind <> 'tax' and invoice.status <> 'void'
+        and invoice.period_start >= ${firstMonth(period)} and invoice.period_start <> ${period.start}
     ) line
     group by tenant_id, period_start, deployment_id
     order by tenant_id, period_start, deployment_id`.execute(reader)
@@ -146,16 +153,16 @@ function billedKey(of: { tenant_id: string; period_start: Temporal.PlainDate }):
 }
 
 function append(
-  before: Attempt<AdjustmentFacts[]>,
+  before: Attempt<TaxedAdjustment[]>,
   facts: Attempt<QuoteFacts>,
-  differencesOf: (facts: QuoteFacts) => AdjustmentFacts[],
-): Attempt<AdjustmentFacts[]> {
+  differencesOf: (facts: QuoteFacts) => TaxedAdjustment[],
+): Attempt<TaxedAdjustment[]> {
   if (!before.ok) return before
   if (!facts.ok) return facts
   return attempt(() => [...before.value, ...differencesOf(facts.value)])
 }
 
-function differences(invoice: EarlierInvoice, facts: QuoteFacts, billed: Billed): AdjustmentFacts[] {
+function differences(invoice: EarlierInvoice, facts: QuoteFacts, billed: Billed): TaxedAdjustment[] {
   const already = new Map((billed.get(billedKey(invoice)) ?? []).map((row) => [row.deployment_id, row.billed_cents]))
   const rated = ratedByDeployment(facts)
   return [...new Set([...already.keys(), ...rated.keys()])].flatMap((deployment_id) => {
@@ -169,6 +176,7 @@ function differences(invoice: EarlierInvoice, facts: QuoteFacts, billed: Billed)
         description: `Adjustment of ${monthLabel(facts.period)} (${invoice.number})`,
         amount_cents: rated_cents - billed_cents,
         service_period: facts.period,
+        tax: invoice.tax,
         details: {
           invoice_id: invoice.id,
           invoice_number: invoice.number,
@@ -186,6 +194,10 @@ function ratedByDeployment(facts: QuoteFacts): Map<string | null, bigint> {
     totals.set(line.deployment_id, (totals.get(line.deployment_id) ?? 0n) + line.amount_cents)
   }
   return totals
+}
+
+function firstMonth(period: Period): Temporal.PlainDate {
+  return period.start.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS })
 }
 
 function monthOf(invoice: EarlierInvoice): Period {

@@ -47,10 +47,40 @@ test('issuing numbers invoices without gaps, also when an issue is refused in be
   assert.equal((await company.post(`/invoices/${two}/issue`)).number, 'INV-2026-000002')
 })
 
-test('issuing tells the books in the same transaction', async () => {
-  const id = await draft('told')
-  await company.post(`/invoices/${id}/issue`)
-  assert.deepEqual(company.issued.at(-1), { tenant_id: 'told', invoice_id: id })
+test('the books are told of an issue, of a credit note and of a void invoice, but not of a void draft', async () => {
+  const credited = await draft('told')
+  company.told.length = 0
+  await company.post(`/invoices/${credited}/issue`)
+  assert.deepEqual(company.told, [{ tenant_id: 'told', invoice_id: credited }])
+  await credit(credited, 100)
+  assert.equal(company.told.length, 2)
+  const voided = await issue('told-void')
+  await company.post(`/invoices/${voided}/void`, {})
+  assert.deepEqual(company.told.slice(2), [
+    { tenant_id: 'told-void', invoice_id: voided },
+    { tenant_id: 'told-void', invoice_id: voided },
+  ])
+  await company.post(`/invoices/${await draft('told-nothing')}/void`, {})
+  assert.equal(company.told.length, 4)
+})
+
+test('an invoice of nothing is paid as soon as it is issued, and can still be made void', async () => {
+  const id = await company.tenant('free')
+  await company.ask('free', id, { charge: '0.001', occurred_at: '2026-04-10T00:00:00Z' })
+  await company.rollup({ tenant_id: 'free' })
+  const invoice = await company.invoice('free')
+  assert.equal(invoice.total_cents, 0)
+  const issued = await company.post(`/invoices/${invoice.id}/issue`)
+  assert.deepEqual([issued.status, issued.paid_at], ['paid', '2026-05-02T06:00:00Z'])
+  const voided = await company.post(`/invoices/${invoice.id}/void`, {})
+  assert.deepEqual([voided.status, voided.paid_at], ['void', null])
+})
+
+test('a payment told again is the same, however fine its time', async () => {
+  const id = await issue('nanoseconds')
+  const body = { amount_cents: 100, paid_at: '2026-05-03T00:00:00.123456789Z', reference: 'a' }
+  assert.equal((await send(`/invoices/${id}/payments`, body)).status, 201)
+  assert.equal((await send(`/invoices/${id}/payments`, body)).status, 200)
 })
 
 test('the year of a number is that of the tenant’s zone', async () => {

@@ -14,24 +14,28 @@ import {
   overpayment,
   paymentConflict,
 } from './problems.ts'
-import { readInvoice, readSettlement } from './queries.ts'
+import { readInvoice, readSettlement, readTimeZone } from './queries.ts'
 
 type InvoicingTx = ContextTx<'invoicing'>
 type By = { now: Temporal.Instant; actor: string }
 
-/** Numbers the draft and closes it to changes. Numbers have no gaps: one that is rolled back is given again. */
+/**
+ * Numbers the draft and closes it to changes. Numbers have no gaps: one that is rolled back is given again. Where nothing
+ * is owed it is paid at once.
+ */
 export async function issueInvoice(tx: InvoicingTx, id: string, { now, actor }: By): Promise<Invoice> {
   const invoice = await lockInvoice(tx, id)
   if (invoice.status === 'void') throw isVoid('A void invoice cannot be issued; roll the period up again.')
   if (invoice.status !== 'draft') throw alreadyIssued(`It was issued as ${invoice.number}.`)
   const number = await nextNumber(tx, invoice, { prefix: 'INV', now })
+  const issued: Invoice = { ...invoice, status: 'issued', number, issued_at: now, issued_by: actor }
   await tx
     .updateTable('invoicing.invoice')
     .set({ status: 'issued', number, issued_at: now, issued_by: actor })
     .where('tenant_id', '=', invoice.tenant_id)
     .where('id', '=', id)
     .execute()
-  return { ...invoice, status: 'issued', number, issued_at: now, issued_by: actor }
+  return closeIfSettled(tx, issued, { paid_cents: 0n, credited_cents: 0n, now })
 }
 
 /** Frees the tenant's slot for the period. What was paid or credited cannot be made void. */
@@ -43,16 +47,16 @@ export async function voidInvoice(
   const invoice = await lockInvoice(tx, id)
   if (invoice.status === 'void') throw isVoid('The invoice is void already.')
   const { paid_cents, credited_cents } = await readSettlement(tx, invoice)
-  if (invoice.status === 'paid' || paid_cents > 0n || credited_cents > 0n) {
+  if (paid_cents > 0n || credited_cents > 0n) {
     throw notVoidable('Payments or credit notes refer to this invoice; credit what is left of it instead.')
   }
   await tx
     .updateTable('invoicing.invoice')
-    .set({ status: 'void', voided_at: now, voided_by: actor, void_reason: reason })
+    .set({ status: 'void', paid_at: null, voided_at: now, voided_by: actor, void_reason: reason })
     .where('tenant_id', '=', invoice.tenant_id)
     .where('id', '=', id)
     .execute()
-  return { ...invoice, status: 'void', voided_at: now, voided_by: actor, void_reason: reason }
+  return { ...invoice, status: 'void', paid_at: null, voided_at: now, voided_by: actor, void_reason: reason }
 }
 
 export type NewPayment = { id: string; amount_cents: bigint; paid_at: Temporal.Instant; reference: string }
@@ -169,11 +173,7 @@ async function nextNumber(
   invoice: Invoice,
   { prefix, now }: { prefix: 'INV' | 'CN'; now: Temporal.Instant },
 ): Promise<string> {
-  const { timezone } = await tx
-    .selectFrom('tenants.tenant')
-    .select('timezone')
-    .where('id', '=', invoice.tenant_id)
-    .executeTakeFirstOrThrow()
+  const timezone = await readTimeZone(tx, invoice.tenant_id)
   const series = `${prefix}-${dateIn(now, timezone).year}`
   const { last_number } = await tx
     .insertInto('invoicing.number_series')

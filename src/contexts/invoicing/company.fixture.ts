@@ -27,7 +27,7 @@ export const SELLER = { legal_name: 'Arcadia Pty Ltd', abn: '51 824 753 556', ad
  */
 export async function testCompany({ on_query, routes = () => [] }: CompanyOptions = {}) {
   /** What the hook was told of. */
-  const issued: { tenant_id: string; invoice_id: string }[] = []
+  const told: { tenant_id: string; invoice_id: string }[] = []
   const harness = await testHttp(
     (edge) => [
       tenantsRoutes(edge),
@@ -36,7 +36,7 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
       subscriptionsRoutes(edge),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
-      invoicingRoutes(edge, { seller: SELLER, onInvoiceIssued: async (_tx, document) => void issued.push(document) }),
+      invoicingRoutes(edge, { seller: SELLER, onInvoiceChanged: async (_tx, document) => void told.push(document) }),
       ...routes(edge),
     ],
     on_query ? { db: await memoryDatabase({ on_query }) } : {},
@@ -62,7 +62,7 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
 
   const company = {
     ...harness,
-    issued,
+    told,
     ok,
     post,
     async plan(code: string, terms: { base_price_cents?: number; currency?: string } = {}) {

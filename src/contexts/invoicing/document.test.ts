@@ -5,7 +5,7 @@ import { SELLER } from './company.fixture.ts'
 import { renderInvoice, titleOf } from './document.ts'
 import type { Invoice, InvoiceLine } from './invoice.ts'
 
-const MADE_AT = Temporal.Instant.from('2026-05-02T06:00:00Z')
+const MADE_AT = Temporal.Instant.from('2026-05-01T22:00:00Z')
 
 const INVOICE: Invoice = {
   tenant_id: 'boab',
@@ -59,7 +59,7 @@ const LINE: InvoiceLine = {
   details: {},
 }
 
-test('the document names both parties, every line, the tax and the total', async () => {
+test('the document names both parties, its day in the buyer’s zone, every line, the tax and the total', async () => {
   const tax: InvoiceLine = { ...LINE, position: 1, kind: 'tax', description: 'GST 10 %', amount_cents: 12_346n }
   const pages = await textOf([LINE, tax])
   for (const words of [
@@ -100,7 +100,13 @@ test('only a taxed supply to an Australian buyer is a tax invoice', () => {
 
 /** The words of each page, a line each. The library writes text as hexadecimal in compressed streams. */
 async function textOf(lines: InvoiceLine[]): Promise<string[]> {
-  const pdf = await renderInvoice({ invoice: INVOICE, lines, payments: [], credit_notes: [] })
+  const pdf = await renderInvoice({
+    invoice: INVOICE,
+    timezone: 'Australia/Perth',
+    lines,
+    payments: [],
+    credit_notes: [],
+  })
   const streams = pdf.toString('latin1').matchAll(/stream\n([\s\S]*?)\nendstream/g)
   const pages = [...streams].map((match) => inflateSync(Buffer.from(match[1] ?? '', 'latin1')).toString('latin1'))
   return pages.map((page) =>

@@ -1,6 +1,7 @@
 import PdfDocument from 'pdfkit'
 import { buffer } from 'node:stream/consumers'
 import { formatMinor } from '../../kernel/money.ts'
+import { dateIn } from '../../kernel/period.ts'
 import { type Buyer, type Invoice, type InvoiceLine, owedCents, type Seller, totalCents } from './invoice.ts'
 import type { WholeInvoice } from './queries.ts'
 
@@ -30,7 +31,7 @@ const COLUMNS = {
 
 /** The invoice as an A4 PDF. */
 export async function renderInvoice(whole: WholeInvoice): Promise<Buffer> {
-  const { invoice } = whole
+  const { invoice, timezone } = whole
   const pdf = new PdfDocument({
     size: 'A4',
     margin: MARGIN,
@@ -41,7 +42,7 @@ export async function renderInvoice(whole: WholeInvoice): Promise<Buffer> {
   })
   const bytes = buffer(pdf)
   pdf.font(FONT).fontSize(FONT_SIZE)
-  writeHeading(pdf, invoice)
+  writeHeading(pdf, invoice, timezone)
   writeParties(pdf, invoice)
   writeLines(pdf, whole)
   writeTotals(pdf, whole)
@@ -59,12 +60,12 @@ export function titleOf(invoice: Pick<Invoice, 'status' | 'tax' | 'buyer'>): str
   return invoice.status === 'void' ? `${kind} (void)` : kind
 }
 
-function writeHeading(pdf: Pdf, invoice: Invoice): void {
+function writeHeading(pdf: Pdf, invoice: Invoice, timezone: string): void {
   pdf.font(BOLD).fontSize(20).text(titleOf(invoice), MARGIN, MARGIN)
   pdf.font(FONT).fontSize(FONT_SIZE)
   const facts: [string, string][] = [
     ['Number', invoice.number ?? 'not issued'],
-    ['Date', invoice.issued_at === null ? 'not issued' : dayOf(invoice.issued_at)],
+    ['Date', invoice.issued_at === null ? 'not issued' : dateIn(invoice.issued_at, timezone).toString()],
     ['Period', `${invoice.period_start} to ${invoice.period_end.subtract({ days: 1 })}`],
     ['Currency', invoice.currency],
   ]
@@ -153,7 +154,7 @@ function writeTotals(pdf: Pdf, { invoice, lines, payments, credit_notes }: Whole
   if (pdf.y + rows.length * (FONT_SIZE + ROW_GAP) > PAGE_BOTTOM) pdf.addPage()
   writeRule(pdf, COLUMNS.quantity.x)
   for (const [name, cents] of rows) writeTotal(pdf, name, formatMinor(cents, invoice.currency))
-  if (invoice.tax.treatment === 'export')
+  if (invoice.tax.treatment === 'export' && invoice.tax_cents === 0n)
     pdf.fillColor(GREY).text('Export: no tax is charged.', MARGIN, pdf.y + ROW_GAP)
 }
 
@@ -169,9 +170,4 @@ function writeTotal(pdf: Pdf, name: string, amount: string): void {
 function writeRule(pdf: Pdf, from: number): void {
   pdf.moveTo(from, pdf.y).lineTo(RIGHT, pdf.y).strokeColor(RULE).stroke()
   pdf.y += ROW_GAP
-}
-
-/** The day in UTC: the document says when it was made, not what was billed. */
-function dayOf(at: Temporal.Instant): string {
-  return at.toZonedDateTimeISO('UTC').toPlainDate().toString()
 }

@@ -77,7 +77,11 @@ async function readOutlines(reader: Reader, scope: FactsScope): Promise<Attempt<
     tenant_ids: tenants.map((tenant) => tenant.id),
     ...(deployment_id !== undefined && { deployment_id }),
   }
-  const subscriptions = Map.groupBy(await readSubscriptions(reader, { period, ...filter }), (entry) => entry.tenant_id)
+  // A subscription that follows one of the period may start on the day after it.
+  const subscriptions = Map.groupBy(
+    await readSubscriptions(reader, { period: withDayAfter(period), ...filter }),
+    (entry) => entry.tenant_id,
+  )
   const deployments = await readDeploymentIds(reader, filter)
   return tenants.map((tenant) =>
     attempt(() =>
@@ -104,17 +108,45 @@ function outlineOf(
     period,
     window: elapsed(instantsOf(period, tenant.timezone), as_of),
     deployment_ids: has.deployment_ids,
-    subscriptions: has.subscriptions.map((subscription) => ({
-      subscription,
-      segments: segments({ period: billed, phases: subscription.phases, addons: identified(subscription) }).map(
-        (segment) => ({
-          segment,
-          key: `${subscription.subscription_id}/${segment.active.start}`,
-          window: elapsed(instantsOf(segment.active, tenant.timezone), as_of),
-        }),
-      ),
-    })),
+    subscriptions: has.subscriptions
+      .map((subscription) => ({
+        subscription,
+        segments: segments({ period: billed, phases: subscription.phases, addons: identified(subscription) }).map(
+          (segment) => ({
+            segment,
+            key: `${subscription.subscription_id}/${segment.active.start}`,
+            window: elapsed(
+              instantsOf(meteredDays(segment.active, subscription, has.subscriptions), tenant.timezone),
+              as_of,
+            ),
+          }),
+        ),
+      }))
+      .filter((entry) => entry.segments.length > 0),
   }
+}
+
+/**
+ * The day on which a subscription ends is not billed, but what was used on it is, with the days before, unless the
+ * deployment has another subscription from that day on.
+ */
+function meteredDays(
+  active: Period,
+  { subscription_id, deployment_id, ends_on }: BilledSubscription,
+  subscriptions: readonly BilledSubscription[],
+): Period {
+  const is_last = ends_on !== null && active.end.equals(ends_on)
+  const followed = subscriptions.some(
+    (other) =>
+      other.deployment_id === deployment_id &&
+      other.subscription_id !== subscription_id &&
+      ends_on?.equals(other.starts_on),
+  )
+  return is_last && !followed ? withDayAfter(active) : active
+}
+
+function withDayAfter({ start, end }: Period): Period {
+  return { start, end: end.add({ days: 1 }) }
 }
 
 function identified(subscription: BilledSubscription) {

@@ -4,9 +4,10 @@ import type { Config } from '../../config.ts'
 import { decimal } from '../../kernel/decimal.ts'
 import { fromMinor, toMinor } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
-import type { Quote, QuoteFacts, QuoteLine, TaxTerms } from '../pricing/index.ts'
+import type { Quote, QuoteLine, TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { contentHash } from '../../platform/json.ts'
+import type { BillFacts } from './bill.ts'
 
 /** Who sells and who buys, as they were when the invoice was made. */
 export type Seller = Config['seller']
@@ -23,10 +24,10 @@ export type CreditNote = Selectable<DB['invoicing.credit_note']>
 export type Draft = { invoice: Invoice; lines: InvoiceLine[] }
 
 export function draftOf(
-  billed: { tenant: Tenant; facts: QuoteFacts; quote: Quote },
+  billed: { tenant: Tenant; facts: BillFacts; bill: Quote },
   { seller, now, newId }: { seller: Seller; now: Temporal.Instant; newId: () => string },
 ): Draft {
-  const { tenant, facts, quote } = billed
+  const { tenant, facts, bill } = billed
   const owner = { tenant_id: tenant.id, invoice_id: newId() }
   return {
     invoice: {
@@ -35,14 +36,14 @@ export function draftOf(
       number: null,
       ...periodColumns(facts.period),
       status: 'draft',
-      currency: quote.currency,
-      subtotal_cents: quote.subtotal_cents,
-      tax_cents: quote.tax_cents,
-      total_cents: quote.total_cents,
+      currency: bill.currency,
+      subtotal_cents: bill.subtotal_cents,
+      tax_cents: bill.tax_cents,
+      total_cents: bill.total_cents,
       seller,
       buyer: buyerOf(tenant),
       tax: facts.tax,
-      engine_version: quote.engine_version,
+      engine_version: bill.engine_version,
       inputs_hash: contentHash(facts),
       created_at: now,
       issued_at: null,
@@ -52,7 +53,7 @@ export function draftOf(
       voided_by: null,
       void_reason: null,
     },
-    lines: quote.lines.map((line, position) => lineOf(line, { ...owner, position, id: newId() })),
+    lines: bill.lines.map((line, position) => lineOf(line, { ...owner, position, id: newId() })),
   }
 }
 

@@ -2,9 +2,13 @@ import { Type } from 'typebox'
 import { monthLabel, monthOf, previousMonth } from '../../kernel/period.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { Job } from '../../platform/jobs.ts'
-import { readParked } from './queries.ts'
+import { LATE_USAGE_LOOKBACK_MONTHS } from './adjustments.ts'
+import { readParked, readUninvoiced } from './queries.ts'
 import { rollup, type RollupResult } from './rollup.ts'
 import type { InvoicingDeps } from './routes.ts'
+
+/** How long after it is over in UTC a month is over in every zone. */
+const LATEST_ZONE = Temporal.Duration.from({ hours: 12 })
 
 export const invoicingJobs = (edge: Edge, { seller }: InvoicingDeps): Job[] => [
   {
@@ -18,24 +22,33 @@ export const invoicingJobs = (edge: Edge, { seller }: InvoicingDeps): Job[] => [
     },
   },
   {
-    name: 'invoicing.retry-parked',
-    // At noon UTC the first of a month has begun in every zone.
+    // The first of a month may be missed, facts may come late for a month that has no invoice, and tenants be parked.
+    name: 'invoicing.rollup-missing',
     schedule: '15 12 * * *',
     payload: Type.Object({}),
     handle: async () => {
+      const { start: last } = previousMonth(edge.clock.now().subtract(LATEST_ZONE), 'UTC')
+      const first = last.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS })
+      const uninvoiced = await readUninvoiced(edge.db.read, { first, last })
       const parked = await readParked(edge.db.read)
-      if (parked.length === 0) return { outcome: 'skipped', detail: 'no tenant is parked' }
       const details: string[] = []
-      for (const { period_start, tenant_ids } of parked) {
+      for (const { period_start, tenant_ids } of [...uninvoiced, ...parked]) {
         const period = monthOf(period_start)
-        const result = await rollup({ ...edge, seller }, { period, tenant_ids })
-        details.push(`${monthLabel(period)}: ${summary(result)}`)
+        // Force, because one that is parked and has a draft all the same is there for the draft to be made anew.
+        const result = await rollup({ ...edge, seller }, { period, tenant_ids, force: true })
+        if (hasNews(result)) details.push(`${monthLabel(period)}: ${summary(result)}`)
       }
+      if (details.length === 0) return { outcome: 'skipped', detail: 'nothing is missing' }
       return { outcome: 'done', detail: details.join('; ') }
     },
   },
 ]
 
-function summary({ created, skipped, parked }: RollupResult): string {
-  return `${created} created, ${skipped} there already, ${parked.length} parked`
+/** Most tenants without an invoice have nothing to be invoiced. */
+function hasNews({ created, rebuilt, parked }: RollupResult): boolean {
+  return created + rebuilt + parked.length > 0
+}
+
+function summary({ created, rebuilt, skipped, parked }: RollupResult): string {
+  return `${created} created, ${rebuilt} rebuilt, ${skipped} there already, ${parked.length} parked`
 }

@@ -15,6 +15,11 @@ export const unknownTimeZone = problem({
   status: 422,
   title: 'The tenant’s time zone does not exist',
 })
+export const amountTooLarge = problem({
+  code: 'invoicing/amount-too-large',
+  status: 422,
+  title: 'An amount is larger than an invoice can have',
+})
 export const alreadyIssued = problem({
   code: 'invoicing/already-issued',
   status: 409,

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Period } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
-import { type Page, readCursor } from '../../platform/wire.ts'
+import { DateText, Id, type Page, readCursor } from '../../platform/wire.ts'
 import type { TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import type { Buyer, CreditNote, Invoice, InvoiceLine, InvoiceStatus, Payment, Seller, Settlement } from './invoice.ts'
@@ -15,7 +15,14 @@ export type InvoiceFilter = {
   tenant_id?: string | undefined
 }
 
-export type WholeInvoice = { invoice: Invoice; lines: InvoiceLine[]; payments: Payment[]; credit_notes: CreditNote[] }
+export type WholeInvoice = {
+  invoice: Invoice
+  /** The buyer's. It stays what it is once there is an invoice. */
+  timezone: string
+  lines: InvoiceLine[]
+  payments: Payment[]
+  credit_notes: CreditNote[]
+}
 
 /** The latest periods first. One row more than the page holds. */
 export async function listInvoices(
@@ -23,7 +30,7 @@ export async function listInvoices(
   scope: Scope,
   { period, status, tenant_id, limit, cursor }: InvoiceFilter & Page,
 ): Promise<Invoice[]> {
-  const after = readCursor(cursor, INVOICE_KEY_PARTS)
+  const after = readCursor(cursor, [DateText, Id])
   return visible(reader, scope)
     .$if(period !== undefined, (query) => query.where('period_start', '=', period?.start ?? null))
     .$if(status !== undefined, (query) => query.where('status', '=', status ?? null))
@@ -36,8 +43,6 @@ export async function listInvoices(
     .limit(limit + 1)
     .execute()
 }
-
-const INVOICE_KEY_PARTS = 2
 
 export function invoiceKey(invoice: Invoice): string[] {
   return [invoice.period_start.toString(), invoice.id]
@@ -53,6 +58,7 @@ export async function readWholeInvoice(reader: Reader, scope: Scope, id: string)
   const { tenant_id } = invoice
   return {
     invoice,
+    timezone: await readTimeZone(reader, tenant_id),
     lines: await linesOf(reader, { tenant_id, invoice_id: id }).execute(),
     payments: await reader
       .selectFrom('invoicing.payment')
@@ -70,6 +76,15 @@ export async function readWholeInvoice(reader: Reader, scope: Scope, id: string)
       .orderBy('number')
       .execute(),
   }
+}
+
+export async function readTimeZone(reader: Reader, tenant_id: string): Promise<string> {
+  const { timezone } = await reader
+    .selectFrom('tenants.tenant')
+    .select('timezone')
+    .where('id', '=', tenant_id)
+    .executeTakeFirstOrThrow()
+  return timezone
 }
 
 export async function readInvoiceLine(
@@ -101,8 +116,19 @@ export async function readTenants(reader: Reader, tenant_ids?: readonly string[]
   return reader
     .selectFrom('tenants.tenant')
     .selectAll()
-    .$if(tenant_ids !== undefined, (query) => query.where('id', 'in', tenant_ids ?? []))
+    .$if(tenant_ids !== undefined, (query) => query.where('id', '=', sql<string>`any(${tenant_ids ?? []})`))
     .orderBy('id')
+    .execute()
+}
+
+/** These tenants in order of id, whose currency and zone stay what they are until the transaction ends. */
+export async function lockTenants(reader: Reader, tenant_ids: readonly string[]): Promise<Tenant[]> {
+  return reader
+    .selectFrom('tenants.tenant')
+    .selectAll()
+    .where('id', '=', sql<string>`any(${tenant_ids})`)
+    .orderBy('id')
+    .forShare()
     .execute()
 }
 
@@ -134,10 +160,34 @@ export async function readDeploymentIds(
   )
 }
 
-/** The months with parked tenants, the earliest first. */
-export async function readParked(
+/** Tenants by month, the earliest month first. */
+type TenantsOfMonths = { period_start: Temporal.PlainDate; tenant_ids: string[] }[]
+
+/**
+ * Who has no invoice, not even a void one, for the months from `first` to `last` (their first days), and is not parked.
+ * A month before the last one counts only for tenants that were entered before it was over, in UTC.
+ */
+export async function readUninvoiced(
   reader: Reader,
-): Promise<{ period_start: Temporal.PlainDate; tenant_ids: string[] }[]> {
+  { first, last }: { first: Temporal.PlainDate; last: Temporal.PlainDate },
+): Promise<TenantsOfMonths> {
+  const { rows } = await sql<TenantsOfMonths[number]>`
+    select month::date as period_start, array_agg(tenant.id order by tenant.id) as tenant_ids
+    from generate_series(${first}::timestamp, ${last}::timestamp, interval '1 month') month
+    join tenants.tenant tenant
+      on month = ${last}::timestamp or tenant.created_at < (month + interval '1 month') at time zone 'UTC'
+    where not exists (
+      select from invoicing.invoice invoice where invoice.tenant_id = tenant.id and invoice.period_start = month::date
+    ) and not exists (
+      select from invoicing.parked parked where parked.tenant_id = tenant.id and parked.period_start = month::date
+    )
+    group by month
+    order by month`.execute(reader)
+  return rows
+}
+
+/** The months with parked tenants, the earliest first. */
+export async function readParked(reader: Reader): Promise<TenantsOfMonths> {
   return reader
     .selectFrom('invoicing.parked')
     .select(['period_start', sql<string[]>`array_agg(tenant_id order by tenant_id)`.as('tenant_ids')])

@@ -145,6 +145,31 @@ test('a tenant that fails is parked, the others are invoiced; a later success ta
   assert.equal((await company.invoice('broken')).lines[0].subscription_id, subscription_id)
 })
 
+test('an amount that no invoice can carry parks its tenant alone', async () => {
+  const [huge, modest] = [await company.tenant('huge'), await company.tenant('modest')]
+  await company.use(modest, '1', '2026-04-10T00:00:00Z')
+  for (const id of [huge, modest]) await company.subscribe(id)
+  // As it may have been stored before there was a limit on what comes in.
+  await company.use(huge, '1', '2026-04-10T00:00:00Z')
+  await company.db.transaction((tx) =>
+    tx
+      .updateTable('metering.usage_event')
+      .set({ quantity: '99999999999999999999' })
+      .where('tenant_id', '=', 'huge')
+      .execute(),
+  )
+  const deps = { ...company.edge, seller: SELLER }
+  const result = await rollup(deps, { period: APRIL, tenant_ids: ['huge', 'modest'] })
+  assert.equal(result.created, 1)
+  assert.deepEqual(
+    result.parked.map((row) => [row.tenant_id, row.code]),
+    [['huge', 'invoicing/amount-too-large']],
+  )
+  await company.db.transaction((tx) =>
+    tx.updateTable('metering.usage_event').set({ quantity: '1' }).where('tenant_id', '=', 'huge').execute(),
+  )
+})
+
 test('a zone that does not exist parks its tenant alone', async () => {
   for (const id of ['lost', 'found']) await company.subscribe(await company.tenant(id))
   // No route lets such a zone in; a newer zone database could take one away.

@@ -4,14 +4,15 @@ import { instantsOf, isTimeZone, monthLabel, type Period } from '../../kernel/pe
 import { type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { found } from '../../platform/wire.ts'
-import { type AdjustmentFacts, quote, type QuoteFacts } from '../pricing/index.ts'
+import type { QuoteFacts } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { readAdjustments } from './adjustments.ts'
 import { type Attempt, attempt, type Failure, failureOf, valueOf } from './attempt.ts'
+import { type BillFacts, billOf, type TaxedAdjustment } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 import { type Draft, draftOf, type Seller } from './invoice.ts'
 import { periodNotOver } from './problems.ts'
-import { readTenants } from './queries.ts'
+import { lockTenants, readTenants } from './queries.ts'
 
 export type RollupDeps = Pick<Edge, 'db' | 'clock' | 'ids'> & { seller: Seller }
 
@@ -30,6 +31,8 @@ export type RollupResult = { created: number; rebuilt: number; skipped: number; 
 export type Parked = { tenant_id: string } & Failure
 
 const TENANTS_PER_TRANSACTION_MAX = 500
+/** Any number that no other lock of the program has. */
+const ROLLUP_LOCK = 7_026_018_455n
 
 /**
  * Makes the draft invoices of a month. Running it again creates nothing: the database holds one live invoice per
@@ -43,13 +46,13 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
   requireOver(options.period, tenants, now)
   const result: RollupResult = { created: 0, rebuilt: 0, skipped: 0, parked: [] }
   for (let done = 0; done < tenants.length; done += TENANTS_PER_TRANSACTION_MAX) {
-    const batch = tenants.slice(done, done + TENANTS_PER_TRANSACTION_MAX)
-    const part = await deps.db.transaction((tx) => rollupBatch(within(tx), batch, { ...options, deps, now }))
+    const ids = tenants.slice(done, done + TENANTS_PER_TRANSACTION_MAX).map((tenant) => tenant.id)
+    const part = await deps.db.transaction((tx) => rollupBatch(within(tx), { ...options, ids, deps, now }))
     result.created += part.created
     result.rebuilt += part.rebuilt
     result.skipped += part.skipped
     result.parked.push(...part.parked)
-    options.on_progress?.({ done: done + batch.length, total: tenants.length })
+    options.on_progress?.({ done: done + ids.length, total: tenants.length })
   }
   return result
 }
@@ -72,13 +75,14 @@ function goesOn(period: Period, zone: string, now: Temporal.Instant): boolean {
   return isTimeZone(zone) && Temporal.Instant.compare(now, instantsOf(period, zone).end) < 0
 }
 
-type BatchOptions = RollupOptions & { deps: RollupDeps; now: Temporal.Instant }
+type BatchOptions = RollupOptions & { ids: readonly string[]; deps: RollupDeps; now: Temporal.Instant }
 
 async function rollupBatch(
   tx: ContextTx<'invoicing'>,
-  tenants: readonly Tenant[],
-  { period, force = false, deps, now }: BatchOptions,
+  { ids, period, force = false, deps, now }: BatchOptions,
 ): Promise<RollupResult> {
+  await lockRollups(tx)
+  const tenants = await lockTenants(tx, ids)
   const live = await readLive(tx, tenants, period)
   const due = tenants.filter((tenant) => isDue(live.get(tenant.id), force))
   const attempts = await draftAll(tx, due, { period, deps, now })
@@ -93,10 +97,19 @@ async function rollupBatch(
   )
   const billable = drafts.filter((draft) => draft.lines.length > 0)
   const written = await insertDrafts(tx, billable)
-  await recordParked(tx, { parked, succeeded: drafted, period, now })
+  const closed = tenants.filter(({ id }) => isClosed(live.get(id))).map(({ id }) => id)
+  await recordParked(tx, { parked, settled: [...drafted, ...closed], period, now })
   const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
   const thereAlready = tenants.length - due.length + billable.length - written.length
   return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked }
+}
+
+/**
+ * Batches take turns. Two months at once would not see each other's adjustments and bill the same late usage twice.
+ * It is a statement of its own, because a statement sees what was committed when it began.
+ */
+async function lockRollups(tx: ContextTx<'invoicing'>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${ROLLUP_LOCK})`.execute(tx)
 }
 
 type Live = { id: string; status: 'draft' | 'issued' | 'paid' | 'void' }
@@ -114,6 +127,11 @@ async function readLive(
     .where('status', '<>', 'void')
     .execute()
   return new Map(rows.map((row) => [row.tenant_id, row]))
+}
+
+/** What is issued is nobody's to make anew: a failed attempt at it is over. */
+function isClosed(live: Live | undefined): boolean {
+  return live !== undefined && live.status !== 'draft'
 }
 
 function isDue(live: Live | undefined, force: boolean): boolean {
@@ -136,12 +154,12 @@ async function draftAll(
     draft: attempt(() => {
       requireOver(period, [tenant], now)
       const whole = wholeFacts(present(facts.get(tenant.id), 'every tenant has facts'), adjustments.get(tenant.id))
-      return draftOf({ tenant, facts: whole, quote: quote(whole) }, drafting)
+      return draftOf({ tenant, facts: whole, bill: billOf(whole) }, drafting)
     }),
   }))
 }
 
-function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<AdjustmentFacts[]> | undefined): QuoteFacts {
+function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<TaxedAdjustment[]> | undefined): BillFacts {
   return { ...valueOf(facts), adjustments: adjustments === undefined ? [] : valueOf(adjustments) }
 }
 
@@ -176,12 +194,12 @@ async function insertDrafts(tx: ContextTx<'invoicing'>, drafts: readonly Draft[]
 
 async function recordParked(
   tx: ContextTx<'invoicing'>,
-  outcome: { parked: readonly Parked[]; succeeded: readonly string[]; period: Period; now: Temporal.Instant },
+  outcome: { parked: readonly Parked[]; settled: readonly string[]; period: Period; now: Temporal.Instant },
 ): Promise<void> {
-  const { parked, succeeded, period, now } = outcome
+  const { parked, settled, period, now } = outcome
   await tx
     .deleteFrom('invoicing.parked')
-    .where('tenant_id', '=', sql<string>`any(${succeeded})`)
+    .where('tenant_id', '=', sql<string>`any(${settled})`)
     .where('period_start', '=', period.start)
     .execute()
   await sql`

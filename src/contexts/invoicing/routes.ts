@@ -1,10 +1,12 @@
 import { type Static, Type } from 'typebox'
+import { present } from '../../kernel/invariant.ts'
 import type { Period } from '../../kernel/period.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
+import { parseInstant } from '../../platform/intake.ts'
 import {
   AnyObject,
   Body,
@@ -19,11 +21,15 @@ import {
   InstantText,
   List,
   ListQuery,
+  NoBody,
   Nullable,
+  OneOf,
+  OptionalBody,
   pageOf,
   PeriodBody,
   PeriodOut,
   PeriodText,
+  Query,
   readPeriodBody,
   readPeriodText,
 } from '../../platform/wire.ts'
@@ -45,8 +51,8 @@ import { rollup } from './rollup.ts'
 
 export type InvoicingDeps = {
   readonly seller: Seller
-  /** Runs in the transaction that issues the invoice. */
-  readonly onInvoiceIssued: (tx: Tx, document: { tenant_id: string; invoice_id: string }) => Promise<void>
+  /** Runs in the transaction that issues an invoice, makes an issued one void, or credits it. */
+  readonly onInvoiceChanged: (tx: Tx, document: { tenant_id: string; invoice_id: string }) => Promise<void>
 }
 
 export const invoicingRoutes =
@@ -80,7 +86,7 @@ const ProjectionOut = Type.Object({
   to_end_of_period: QuoteOut,
 })
 
-const Status = Type.Union([Type.Literal('draft'), Type.Literal('issued'), Type.Literal('paid'), Type.Literal('void')])
+const Status = OneOf(['draft', 'issued', 'paid', 'void'])
 
 const InvoiceFields = {
   id: Id,
@@ -161,7 +167,7 @@ const ExplanationOut = Type.Object({
   inputs_hash: Type.String(),
 })
 
-const VoidBody = Body({ reason: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 500 }))) })
+const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 500 }))) })
 const PaymentBody = Body({
   amount_cents: Cents({ minimum: 1 }),
   paid_at: InstantText,
@@ -220,15 +226,12 @@ function readingRoutes(app: App, edge: Edge): void {
       schema: {
         tags,
         summary: 'Invoices, the latest periods first; tenants see their own from the issue on',
-        querystring: Type.Object(
-          {
-            ...ListQuery,
-            period: Type.Optional(PeriodText),
-            status: Type.Optional(Status),
-            tenant_id: Type.Optional(Type.String()),
-          },
-          { additionalProperties: false },
-        ),
+        querystring: Query({
+          ...ListQuery,
+          period: Type.Optional(PeriodText),
+          status: Type.Optional(Status),
+          tenant_id: Type.Optional(Type.String()),
+        }),
         response: { 200: List(InvoiceOut) },
       },
     },
@@ -308,7 +311,7 @@ function readingRoutes(app: App, edge: Edge): void {
   )
 }
 
-function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDeps): void {
+function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDeps): void {
   const access = ['platform_admin'] as const
 
   app.post(
@@ -319,6 +322,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDep
         tags,
         summary: 'Number a draft and send it to the books',
         params: IdParams,
+        body: NoBody,
         response: { 200: Data(InvoiceOut) },
       },
     },
@@ -326,7 +330,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDep
       const by = { now: edge.clock.now(), actor: callerOf(request).sub }
       const invoice = await edge.db.transaction(async (tx) => {
         const issued = await issueInvoice(tx, request.params.id, by)
-        await onInvoiceIssued(tx, { tenant_id: issued.tenant_id, invoice_id: issued.id })
+        await onInvoiceChanged(tx, documentOf(issued))
         return issued
       })
       return { data: invoiceOut(invoice) }
@@ -341,13 +345,18 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDep
         tags,
         summary: 'Make a draft or an unpaid invoice void, so that its period can be invoiced again',
         params: IdParams,
-        body: Nullable(VoidBody),
+        body: VoidBody,
         response: { 200: Data(InvoiceOut) },
       },
     },
     async (request) => {
       const by = { now: edge.clock.now(), actor: callerOf(request).sub, reason: request.body?.reason ?? null }
-      return { data: invoiceOut(await edge.db.transaction((tx) => voidInvoice(tx, request.params.id, by))) }
+      const invoice = await edge.db.transaction(async (tx) => {
+        const voided = await voidInvoice(tx, request.params.id, by)
+        if (voided.issued_at !== null) await onInvoiceChanged(tx, documentOf(voided))
+        return voided
+      })
+      return { data: invoiceOut(invoice) }
     },
   )
 
@@ -368,7 +377,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDep
       const payment = {
         id: edge.ids.uuid(),
         amount_cents: BigInt(amount_cents),
-        paid_at: Temporal.Instant.from(paid_at),
+        paid_at: present(parseInstant(paid_at), 'the schema lets only instants in'),
         reference,
       }
       const by = { now: edge.clock.now(), actor: callerOf(request).sub }
@@ -395,9 +404,11 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceIssued }: InvoicingDep
       const { amount_cents, reason } = request.body
       const credit = { id: edge.ids.uuid(), amount_cents: BigInt(amount_cents), reason }
       const by = { now: edge.clock.now(), actor: callerOf(request).sub }
-      const { credit_note, invoice } = await edge.db.transaction((tx) =>
-        issueCreditNote(tx, request.params.id, { credit, ...by }),
-      )
+      const { credit_note, invoice } = await edge.db.transaction(async (tx) => {
+        const credited = await issueCreditNote(tx, request.params.id, { credit, ...by })
+        await onInvoiceChanged(tx, documentOf(credited.invoice))
+        return credited
+      })
       void reply.code(201)
       return { data: { ...credit_note, currency: invoice.currency } }
     },
@@ -410,6 +421,10 @@ function readMonth(given: Static<typeof RollupBody>['period']): Period {
   const month = readPeriodText(given.start)
   if (period.start.equals(month.start) && period.end.equals(month.end)) return month
   throw invalidInput('The request is not valid.', [{ path: 'period', message: 'must be a whole calendar month' }])
+}
+
+function documentOf({ tenant_id, id }: Invoice): { tenant_id: string; invoice_id: string } {
+  return { tenant_id, invoice_id: id }
 }
 
 function invoiceOut({ period_start, period_end, ...invoice }: Invoice) {

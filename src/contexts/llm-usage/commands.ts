@@ -13,7 +13,7 @@ import {
   rowOf,
   type StoredEvent,
 } from './event.ts'
-import { lockStored, readReferences } from './queries.ts'
+import { lockReferences, lockStored } from './queries.ts'
 
 /** `held`: the event has no charge yet. */
 export type Recorded = { status: 'created' | 'duplicate'; id: string; held: boolean }
@@ -27,7 +27,7 @@ export async function recordLlmUsage(
   read: readonly (LlmEvent | Problem)[],
   { now, ids, tenant_id }: { now: Temporal.Instant; ids: Ids; tenant_id: string | null },
 ): Promise<(Recorded | Problem)[]> {
-  const references = await readReferences(
+  const references = await lockReferences(
     tx,
     read.flatMap((event) => (event instanceof Problem ? [] : [event])),
     tenant_id,

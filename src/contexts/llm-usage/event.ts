@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
-import { type Fault, Problem, problem } from '../../kernel/problem.ts'
+import { Problem, problem } from '../../kernel/problem.ts'
 import { AnyObject, CurrencyCode, DecimalText, InstantText, Nullable } from '../../platform/wire.ts'
-import { eventReader, parseInstant } from '../../platform/intake.ts'
+import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
 
 export const invalidEvent = problem({ code: 'llm-usage/invalid-event', status: 422, title: 'The event is not valid' })
@@ -26,9 +26,6 @@ export const conflict = problem({
   status: 409,
   title: 'The request is known with other content',
 })
-
-/** The clocks of gateways may be ahead by this much. */
-const FUTURE_MAX = Temporal.Duration.from({ hours: 1 })
 
 /** What the gateway decided: `charge` null is unpriced. Exact decimals in major units of the tenant's currency. */
 export type Pricing = { charge: string | null; upstream_cost: string | null; price_version: string | null }
@@ -114,15 +111,14 @@ export const Event = Type.Object(
   { additionalProperties: false },
 )
 
-const read = eventReader(Event)
+const read = eventReader(Event, invalidEvent)
 
 /** What was sent, with canonical decimals and a time in whole microseconds. */
 export function readEvent(sent: unknown): LlmEvent | Problem {
-  const result = read(sent)
-  if ('faults' in result) return invalid(result.faults)
-  const { event } = result
+  const event = read(sent)
+  if (event instanceof Problem) return event
   const occurred_at = parseInstant(event.occurred_at)
-  if (occurred_at === undefined) return invalid([{ path: 'occurred_at', message: 'must be a time' }])
+  if (occurred_at === undefined) return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must be a time' }])
   return llmEvent(event, occurred_at)
 }
 
@@ -160,8 +156,8 @@ function refusalOf(event: LlmEvent, { currency_of, owner_of }: References, now: 
       { path: 'currency', message: `must be ${currency}` },
     ])
   }
-  if (Temporal.Instant.compare(event.occurred_at, now.add(FUTURE_MAX)) > 0) {
-    return invalid([{ path: 'occurred_at', message: 'must not lie in the future' }])
+  if (isAhead(event.occurred_at, now)) {
+    return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must not lie in the future' }])
   }
   return adjustmentRefusal(event, owner_of)
 }
@@ -177,7 +173,9 @@ function adjustmentRefusal(event: LlmEvent, owner_of: ReadonlyMap<string, string
         ])
   }
   return event.charge !== null && decimal(event.charge).lt(ZERO)
-    ? invalid([{ path: 'charge', message: 'must not be negative, unless adjusts names an earlier request' }])
+    ? refuseEvent(invalidEvent, [
+        { path: 'charge', message: 'must not be negative, unless adjusts names an earlier request' },
+      ])
     : undefined
 }
 
@@ -192,9 +190,4 @@ function samePricing(a: Pricing, b: Pricing): boolean {
 /** Plain notation without trailing zeros. */
 export function canonical(amount: string | null): string | null {
   return amount === null ? null : plain(decimal(amount))
-}
-
-function invalid(faults: readonly Fault[]): Problem {
-  const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}`.trim() : fault.message))
-  return invalidEvent(`The event is not valid: ${places.join('; ')}.`, faults)
 }

@@ -2,10 +2,14 @@ import { sql } from 'kysely'
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Period, dateIn, instantsOf, monthOf } from '../../kernel/period.ts'
 import { type Reader, toJson } from '../../platform/db.ts'
+import { isUuid } from '../../platform/intake.ts'
 import type { ChangeWindow, UsageWindow } from '../metering/index.ts'
 import { type LlmEvent, ownerKey, type References, requestKey, type StoredEvent } from './event.ts'
 
-/** `charge` is the exact sum of the charges that are known; `event_count` counts the held events too. */
+/**
+ * `charge` is the exact sum of the charges that are known, in the tenant's currency: one in another currency would not
+ * be added, but counted among the held. `event_count` counts the held events too.
+ */
 export type LlmCharges = { charge: string; event_count: number; held_count: number }
 
 /** What was charged in each window, by the window's key; a window without events is absent. */
@@ -14,12 +18,14 @@ export async function readLlmCharges(
   windows: readonly UsageWindow[],
 ): Promise<Map<string, LlmCharges>> {
   const { rows } = await sql<LlmCharges & { key: string }>`
-    select w.key, coalesce(sum(e.charge), 0)::text as charge, count(*)::int as event_count,
-      (count(*) filter (where e.charge is null))::int as held_count
+    select w.key, coalesce(sum(e.charge) filter (where e.currency = t.currency), 0)::text as charge,
+      count(*)::int as event_count,
+      (count(*) filter (where e.charge is null or e.currency <> t.currency))::int as held_count
     from jsonb_to_recordset(${toJson(windows)}::jsonb)
       as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz)
     join llm_usage.event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id
       and e.occurred_at >= w."start" and e.occurred_at < w."end"
+    join tenants.tenant t on t.id = w.tenant_id
     group by w.key`.execute(reader)
   return new Map(rows.map(({ key, charge, ...counts }) => [key, { charge: plain(decimal(charge)), ...counts }]))
 }
@@ -45,7 +51,7 @@ export type EventFilter = {
   held: boolean | null
 }
 
-/** Events, the latest first; `after` is the (occurred_at, id) of the last one of the page before. */
+/** Events, the latest first; `after` is the key of the last one of the page before. */
 export async function listEvents(
   reader: Reader,
   filter: EventFilter,
@@ -53,7 +59,7 @@ export async function listEvents(
     now,
     limit,
     after,
-  }: { now: Temporal.Instant; limit: number; after: { occurred_at: string; id: string } | undefined },
+  }: { now: Temporal.Instant; limit: number; after: readonly [occurred_at: string, id: string] | undefined },
 ) {
   const matching = await eventsOf(reader, filter, now)
   return matching
@@ -76,7 +82,7 @@ export async function listEvents(
       'e.received_at',
     ])
     .$if(after !== undefined, (query) =>
-      query.where(sql<boolean>`(e.occurred_at, e.id) < (${after?.occurred_at}::timestamptz, ${after?.id}::uuid)`),
+      query.where(sql<boolean>`(e.occurred_at, e.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
     )
     .orderBy('e.occurred_at', 'desc')
     .orderBy('e.id', 'desc')
@@ -104,8 +110,11 @@ export async function sumByModel(reader: Reader, filter: EventFilter, now: Tempo
   return rows.map((row) => ({ ...row, charge: plain(decimal(row.charge)) }))
 }
 
-/** The owners and adjusted requests that the events name, as far as they exist. `tenant_id` null: of any tenant. */
-export async function readReferences(
+/**
+ * The owners and adjusted requests that the events name, as far as they exist. `tenant_id` null: of any tenant. The
+ * tenants stay locked until the transaction ends, so that none changes its currency while a charge in it comes in.
+ */
+export async function lockReferences(
   reader: Reader,
   events: readonly LlmEvent[],
   tenant_id: string | null,
@@ -118,7 +127,8 @@ export async function readReferences(
     from jsonb_to_recordset(${toJson([...owners.values()].filter(({ id }) => isUuid(id)))}::jsonb) as o(tenant_id text, id uuid)
     join deployments.deployment d on d.tenant_id = o.tenant_id and d.id = o.id
     join tenants.tenant t on t.id = d.tenant_id
-    where ${tenant_id}::text is null or t.id = ${tenant_id}`.execute(reader)
+    where ${tenant_id}::text is null or t.id = ${tenant_id}
+    for share of t`.execute(reader)
   const adjusted = events.flatMap(({ gateway_id, adjusts }) =>
     adjusts === null ? [] : [{ gateway_id, gateway_request_id: adjusts }],
   )
@@ -181,5 +191,3 @@ async function eventsOf(
     .$if(deployment_id !== null, (query) => query.where('e.deployment_id', '=', deployment_id))
     .$if(held !== null, (query) => query.where('e.charge', held ? 'is' : 'is not', null))
 }
-
-const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)

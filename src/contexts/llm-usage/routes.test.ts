@@ -158,6 +158,8 @@ const refusals: [string, Record<string, unknown>, string, string][] = [
   ['an unknown field', { note: 'x' }, 'llm-usage/invalid-event', 'note'],
   ['half a token', { usage: { input_tokens: 0.5 } }, 'llm-usage/invalid-event', 'usage/input_tokens'],
   ['a time that is none', { occurred_at: 'yesterday' }, 'llm-usage/invalid-event', 'occurred_at'],
+  ['a time before 1900', { occurred_at: '0000-05-02T07:00:00Z' }, 'llm-usage/invalid-event', 'occurred_at'],
+  ['a charge of 16 digits', { charge: '9'.repeat(16) }, 'llm-usage/invalid-event', 'charge'],
   ['a time in the future', { occurred_at: '2026-05-02T07:00:00.001Z' }, 'llm-usage/invalid-event', 'occurred_at'],
   ['NUL in a text', { model: 'a\u0000' }, 'llm-usage/invalid-event', ''],
   ['another currency', { currency: 'EUR' }, 'llm-usage/wrong-currency', 'currency'],
@@ -265,6 +267,15 @@ test('a tenant sees its own events only, whatever it asks for', async () => {
   assert.equal((await list()).data.length, 2)
 })
 
+test('what an event costs the operator is not shown to the tenant', async () => {
+  await send(event())
+  const [seen] = (await list('', { tenant: 't_1' })).data
+  assert.deepEqual([seen.upstream_cost, seen.price_version], [undefined, undefined])
+  const [whole] = (await list()).data
+  assert.deepEqual([whole.upstream_cost, typeof whole.price_version], ['0.0101', 'string'])
+  assert.equal(seen.charge, whole.charge)
+})
+
 test('a month is that of each tenant’s zone', async () => {
   await sendBatch([
     event({ occurred_at: '2026-04-30T13:59:59.9999999Z', charge: '1' }),
@@ -302,6 +313,7 @@ test('an unreadable question is refused', async () => {
   for (const query of [
     '?deployment_id=web',
     '?period=April',
+    '?period=0000-01',
     '?limit=0',
     '?limit=201',
     '?cursor=x',
@@ -332,6 +344,17 @@ test('charges of many windows are summed exactly and at once; held ones are coun
     web: { charge: '1', event_count: 11, held_count: 1 },
     api: { charge: '0.00000000000000000001', event_count: 1, held_count: 0 },
   })
+})
+
+test('a charge in another currency than the tenant’s is never added to its charges', async () => {
+  await sendBatch([event({ charge: '1' }), event({ charge: '2', gateway_request_id: 'other' })])
+  await harness.db.transaction((tx) =>
+    tx.updateTable('llm_usage.event').set({ currency: 'EUR' }).where('gateway_request_id', '=', 'other').execute(),
+  )
+  const start = Temporal.Instant.from('2026-05-01T00:00:00Z')
+  const window = { key: 'web', tenant_id: 't_1', deployment_id: WEB, start, end: start.add({ hours: 24 }) }
+  const charges = await readLlmCharges(harness.db.read, [window])
+  assert.deepEqual(charges.get('web'), { charge: '1', event_count: 2, held_count: 1 })
 })
 
 test('a late event and a late charge both show that a window has changed', async () => {

@@ -17,8 +17,10 @@ import {
   List,
   ListQuery,
   Nullable,
+  OneOf,
   pageOf,
   PeriodText,
+  Query,
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
@@ -59,12 +61,7 @@ const OneOrBatch = Type.Object(
 const Outcome = Type.Object({ id: Id, duplicate: Type.Boolean(), held: Type.Boolean() })
 const Result = Type.Object({
   index: Type.Integer(),
-  status: Type.Union([
-    Type.Literal('created'),
-    Type.Literal('duplicate'),
-    Type.Literal('held'),
-    Type.Literal('rejected'),
-  ]),
+  status: OneOf(['created', 'duplicate', 'held', 'rejected']),
   id: Type.Optional(Id),
   code: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
@@ -82,8 +79,8 @@ const EventOut = Type.Object({
   usage: AnyObject,
   charge: Nullable(Type.String()),
   currency: CurrencyCode,
-  upstream_cost: Nullable(Type.String()),
-  price_version: Nullable(Type.String()),
+  upstream_cost: Type.Optional(Nullable(Type.String({ description: 'For the operator alone' }))),
+  price_version: Type.Optional(Nullable(Type.String({ description: 'For the operator alone' }))),
   adjusts: Nullable(Type.String()),
   tags: AnyObject,
   received_at: InstantOut,
@@ -138,7 +135,7 @@ export const llmUsageRoutes =
         schema: {
           tags: ['llm-usage'],
           summary: 'LLM events of a month, the latest first, and their sums per model; by default the running month',
-          querystring: Body({
+          querystring: Query({
             deployment_id: Type.Optional(Id),
             period: Type.Optional(PeriodText),
             held: Type.Optional(Type.Boolean()),
@@ -158,9 +155,16 @@ export const llmUsageRoutes =
           held,
         }
         const now = edge.clock.now()
-        const events = await listEvents(edge.db.read, filter, { now, limit: limit + 1, after: readPosition(cursor) })
+        const events = await listEvents(edge.db.read, filter, {
+          now,
+          limit: limit + 1,
+          after: readCursor(cursor, [InstantText, Id]),
+        })
         return {
-          ...pageOf(events.map(plainly), limit, (event) => [event.occurred_at.toString(), event.id]),
+          ...pageOf(events.map(filter.tenant_id === null ? plainly : withoutCost), limit, (event) => [
+            event.occurred_at.toString(),
+            event.id,
+          ]),
           sums: await sumByModel(edge.db.read, filter, now),
         }
       },
@@ -187,15 +191,13 @@ function resultOf(outcome: Recorded | Problem, index: number): Static<typeof Res
   return { index, status: status === 'created' && held ? 'held' : status, id }
 }
 
-function plainly<E extends { charge: string | null; upstream_cost: string | null }>(event: E) {
+type ListedEvent = Awaited<ReturnType<typeof listEvents>>[number]
+
+function plainly(event: ListedEvent) {
   return { ...event, charge: canonical(event.charge), upstream_cost: canonical(event.upstream_cost) }
 }
 
-function readPosition(cursor: string | undefined): { occurred_at: string; id: string } | undefined {
-  const [occurred_at, id] = readCursor(cursor, 2) ?? []
-  if (occurred_at === undefined || id === undefined) return undefined
-  if (Value.Check(InstantText, occurred_at) && Value.Check(Id, id)) return { occurred_at, id }
-  throw invalidInput('The querystring is not valid.', [
-    { path: 'cursor', message: 'must be the next_cursor of the page before' },
-  ])
+/** What the operator pays for an event, and by which of its prices it charges, is not the tenant's to see. */
+function withoutCost({ upstream_cost: _upstream_cost, price_version: _price_version, ...event }: ListedEvent) {
+  return { ...event, charge: canonical(event.charge) }
 }

@@ -44,7 +44,10 @@ export type MarginRow = {
   coverage: string | null
 }
 
-/** Revenue is the invoices' subtotals; the four costs add up to the bills; the margin is what is between the two. */
+/**
+ * Revenue is the invoices' subtotals less the net of their credit notes; the four costs add up to the bills; the margin
+ * is what is between the two.
+ */
 export type MarginTotals = {
   revenue_cents: bigint
   attributed_cost_cents: bigint | null

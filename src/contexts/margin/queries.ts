@@ -1,43 +1,63 @@
 import { sql } from 'kysely'
 import { instantsOf, type Period } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
-import type { BillTotals, Books, CostCell, ResourceCell, RevenueCell } from './margin.ts'
+import type { Books } from './margin.ts'
 
 /** Providers bill by the month in UTC. */
 const PROVIDER_ZONE = 'UTC'
 
+/** In one statement, so that no bill or invoice changes between one book and the other. */
 export async function readBooks(reader: Reader, period: Period): Promise<Books> {
-  const bills = await readBills(reader, period)
-  const bill_ids = bills.map((bill) => bill.id)
+  const { rows } = await sql<StoredBooks>`
+    with revenue as (${revenueOf(period)}),
+      bills as (${billsOf(period)}),
+      costs as (${COSTS_OF_BILLS}),
+      resources as (${resourcesOf(period)})
+    select (select coalesce(jsonb_agg(revenue), '[]') from revenue) as revenue,
+      (select coalesce(jsonb_agg(bills order by bills.id), '[]') from bills) as bills,
+      (select coalesce(jsonb_agg(costs), '[]') from costs) as costs,
+      (select coalesce(jsonb_agg(resources), '[]') from resources) as resources`.execute(reader)
+  const { revenue = [], bills = [], costs = [], resources = [] } = rows[0] ?? {}
   return {
-    revenue: await readRevenue(reader, period),
+    revenue: revenue.map(({ revenue_cents, ...cell }) => ({ ...cell, revenue_cents: BigInt(revenue_cents) })),
     bills,
-    costs: await readCosts(reader, bill_ids),
-    resources: await readResources(reader, { period, bill_ids }),
+    costs,
+    resources,
   }
 }
 
-/** The lines of the month's live invoices, drafts too. Adjustments of earlier months are revenue of this one. */
-async function readRevenue(reader: Reader, period: Period): Promise<RevenueCell[]> {
-  const { rows } = await sql<RevenueCell>`
-    select line.tenant_id, line.deployment_id, deployment.slug as deployment, line.kind, invoice.currency,
-      sum(line.amount_cents)::bigint as revenue_cents
-    from invoicing.invoice invoice
-    join invoicing.invoice_line line on line.tenant_id = invoice.tenant_id and line.invoice_id = invoice.id
-    left join deployments.deployment deployment
-      on deployment.tenant_id = line.tenant_id and deployment.id = line.deployment_id
-    where invoice.period_start = ${period.start} and invoice.status <> 'void' and line.kind <> 'tax'
-    group by line.tenant_id, line.deployment_id, deployment.slug, line.kind, invoice.currency`.execute(reader)
-  return rows
+/** Amounts are texts in JSON, so that none passes through a float. */
+type StoredBooks = Omit<Books, 'revenue'> & {
+  revenue: (Omit<Books['revenue'][number], 'revenue_cents'> & { revenue_cents: string })[]
 }
 
-async function readBills(reader: Reader, { start, end }: Period): Promise<(BillTotals & { id: string })[]> {
-  const { rows } = await sql<BillTotals & { id: string }>`
-    select bill.id, bill.status, bill.currency, bill.amount, line.tax_amount, line.credit_amount
+/**
+ * The lines of the month's live invoices, drafts too, less the net part of what was credited of them. Adjustments of
+ * earlier months are revenue of this one. A credit note is of no deployment.
+ */
+function revenueOf(period: Period) {
+  return sql`
+    select line.tenant_id, line.deployment_id, deployment.slug as deployment, line.kind, invoice.currency,
+      sum(line.amount_cents)::text as revenue_cents
+    from invoicing.invoice invoice
+    join (
+      select tenant_id, invoice_id, deployment_id, kind, amount_cents from invoicing.invoice_line where kind <> 'tax'
+      union all
+      select tenant_id, invoice_id, null, 'credit', tax_cents - amount_cents from invoicing.credit_note
+    ) line on line.tenant_id = invoice.tenant_id and line.invoice_id = invoice.id
+    left join deployments.deployment deployment
+      on deployment.tenant_id = line.tenant_id and deployment.id = line.deployment_id
+    where invoice.period_start = ${period.start} and invoice.status <> 'void'
+    group by line.tenant_id, line.deployment_id, deployment.slug, line.kind, invoice.currency`
+}
+
+function billsOf({ start, end }: Period) {
+  return sql`
+    select bill.id, bill.status, bill.currency, bill.amount::text as amount, line.tax_amount, line.credit_amount
     from costs.provider_invoice bill
     cross join lateral (
-      select coalesce(sum(amount) filter (where charge_category = 'Tax'), 0) as tax_amount,
-        coalesce(sum(amount) filter (where charge_category = 'Credit'), 0) as credit_amount
+      select coalesce(sum(amount) filter (where charge_category = 'Tax'), 0)::text as tax_amount,
+        coalesce(sum(amount) filter (where charge_category = 'Credit'), 0)::text as credit_amount
       from costs.cost_line where provider_invoice_id = bill.id
     ) line
     where bill.period_start >= ${start} and bill.period_start < ${end} and (
@@ -46,35 +66,27 @@ async function readBills(reader: Reader, { start, end }: Period): Promise<(BillT
         where issued.provider = bill.provider and issued.status = 'issued'
           and issued.period_start >= ${start} and issued.period_start < ${end}
       )
-    )
-    order by bill.id`.execute(reader)
-  return rows
+    )`
 }
 
 /** Matched lines, and the shares of allocated ones. */
-async function readCosts(reader: Reader, bill_ids: readonly string[]): Promise<CostCell[]> {
-  const { rows } = await sql<CostCell>`
-    select cost.tenant_id, cost.deployment_id, deployment.slug as deployment, cost.kind, sum(cost.amount) as amount
+const COSTS_OF_BILLS = sql`
+    select cost.tenant_id, cost.deployment_id, deployment.slug as deployment, cost.kind, sum(cost.amount)::text as amount
     from (
       select tenant_id, deployment_id, kind, amount from costs.cost_line
-      where provider_invoice_id = any(${bill_ids}::uuid[]) and match_status = 'matched'
+      where provider_invoice_id in (select id from bills) and match_status = 'matched'
       union all
       select share.tenant_id, share.deployment_id, line.kind, share.amount
       from costs.cost_line line join costs.line_share share on share.cost_line_id = line.id
-      where line.provider_invoice_id = any(${bill_ids}::uuid[]) and line.match_status = 'allocated'
+      where line.provider_invoice_id in (select id from bills) and line.match_status = 'allocated'
     ) cost
     join deployments.deployment deployment on deployment.tenant_id = cost.tenant_id and deployment.id = cost.deployment_id
-    group by cost.tenant_id, cost.deployment_id, deployment.slug, cost.kind`.execute(reader)
-  return rows
-}
+    group by cost.tenant_id, cost.deployment_id, deployment.slug, cost.kind`
 
 /** A resource counts once for each deployment that it was alive for. */
-async function readResources(
-  reader: Reader,
-  { period, bill_ids }: { period: Period; bill_ids: readonly string[] },
-): Promise<ResourceCell[]> {
+function resourcesOf(period: Period) {
   const { start, end } = instantsOf(period, PROVIDER_ZONE)
-  const { rows } = await sql<ResourceCell>`
+  return sql`
     select alive.tenant_id, alive.deployment_id, deployment.slug as deployment, alive.kind,
       count(*)::int as alive, count(billed.resource_id)::int as covered
     from (
@@ -87,8 +99,7 @@ async function readResources(
       on deployment.tenant_id = alive.tenant_id and deployment.id = alive.deployment_id
     left join (
       select distinct resource_id from costs.cost_line
-      where provider_invoice_id = any(${bill_ids}::uuid[]) and match_status in ('matched', 'allocated')
+      where provider_invoice_id in (select id from bills) and match_status in ('matched', 'allocated')
     ) billed on billed.resource_id = alive.id
-    group by alive.tenant_id, alive.deployment_id, deployment.slug, alive.kind`.execute(reader)
-  return rows
+    group by alive.tenant_id, alive.deployment_id, deployment.slug, alive.kind`
 }

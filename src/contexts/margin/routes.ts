@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { CentsOut, Data, Nullable, PeriodOut, PeriodText, readPeriodText } from '../../platform/wire.ts'
+import { CentsOut, Data, Nullable, OneOf, PeriodOut, PeriodText, Query, readPeriodText } from '../../platform/wire.ts'
 import { marginOf } from './margin.ts'
 import { readBooks } from './queries.ts'
 
@@ -26,10 +26,10 @@ export const marginRoutes =
     )
   }
 
-const GroupBy = Type.Union([Type.Literal('tenant'), Type.Literal('deployment'), Type.Literal('kind')], {
+const GroupBy = OneOf(['tenant', 'deployment', 'kind'], {
   default: 'deployment',
 })
-const MarginQuery = Type.Object({ period: PeriodText, group_by: GroupBy }, { additionalProperties: false })
+const MarginQuery = Query({ period: PeriodText, group_by: GroupBy })
 
 const Text = Nullable(Type.String())
 const MarginOut = Type.Object({

@@ -1,8 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { decimal, plain } from '../../kernel/decimal.ts'
-import { type Fault, type Problem, problem } from '../../kernel/problem.ts'
+import { Problem, problem } from '../../kernel/problem.ts'
 import { InstantText, UnsignedDecimalText } from '../../platform/wire.ts'
-import { eventReader, parseInstant } from '../../platform/intake.ts'
+import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
 
 export const invalidEvent = problem({ code: 'metering/invalid-event', status: 422, title: 'The event is not valid' })
@@ -70,11 +70,17 @@ export function admit(
   if (meter.aggregation === 'time_weighted_sum') {
     return unsupportedAggregation(`${event.meter} is a time-weighted sum, which cannot be measured yet.`)
   }
+  if (isAhead(event.occurred_at, now)) {
+    return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must not lie in the future' }])
+  }
   if (meter.unique_property !== null && (event.properties[meter.unique_property] ?? null) === null) {
     return invalidEvent(`properties/${meter.unique_property} is required: ${event.meter} counts its distinct values.`)
   }
   return { ...event, tenant_id, content_hash: hashOf(event), received_at: now }
 }
+
+/** The same whoever sends: an event that comes again over another token is still the same event. */
+const DEFAULT_SOURCE = 'api'
 
 const Text = Type.String({ minLength: 1, maxLength: 255 })
 const Properties = Type.Record(Type.String(), Type.Unknown())
@@ -103,27 +109,26 @@ const CloudEvent = Type.Object({
   data: Type.Intersect([Type.Object({ quantity: UnsignedDecimalText }), Properties]),
 })
 
-const readPlain = eventReader(PlainEvent)
-const readCloud = eventReader(CloudEvent)
+const readPlain = eventReader(PlainEvent, invalidEvent)
+const readCloud = eventReader(CloudEvent, invalidEvent)
 
-export function readPlainEvent(sent: unknown, default_source: string): UsageEvent | Problem {
-  const read = readPlain(sent)
-  if ('faults' in read) return invalid(read.faults)
-  return usageEvent({ source: default_source, properties: {}, ...read.event })
+export function readPlainEvent(sent: unknown): UsageEvent | Problem {
+  const event = readPlain(sent)
+  return event instanceof Problem ? event : usageEvent({ source: DEFAULT_SOURCE, properties: {}, ...event })
 }
 
 /** CloudEvents 1.0: `type` is the meter, `subject` the deployment, `data.quantity` the quantity, other data properties. */
 export function readCloudEvent(sent: unknown): UsageEvent | Problem {
-  const read = readCloud(sent)
-  if ('faults' in read) return invalid(read.faults)
-  const { id, source, type, subject, time, data } = read.event
+  const event = readCloud(sent)
+  if (event instanceof Problem) return event
+  const { id, source, type, subject, time, data } = event
   const { quantity, ...properties } = data
   return usageEvent({ id, source, deployment_id: subject, meter: type, quantity, occurred_at: time, properties })
 }
 
 function usageEvent(event: Required<Static<typeof PlainEvent>>): UsageEvent | Problem {
   const occurred_at = parseInstant(event.occurred_at)
-  if (occurred_at === undefined) return invalid([{ path: 'occurred_at', message: 'must be a time' }])
+  if (occurred_at === undefined) return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must be a time' }])
   return {
     source: event.source,
     event_id: event.id,
@@ -133,11 +138,6 @@ function usageEvent(event: Required<Static<typeof PlainEvent>>): UsageEvent | Pr
     occurred_at,
     properties: event.properties,
   }
-}
-
-function invalid(faults: readonly Fault[]): Problem {
-  const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}`.trim() : fault.message))
-  return invalidEvent(`The event is not valid: ${places.join('; ')}.`, faults)
 }
 
 function hashOf({ deployment_id, meter, quantity, occurred_at, properties }: UsageEvent): string {

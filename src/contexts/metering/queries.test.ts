@@ -54,6 +54,7 @@ afterEach(() =>
   db.transaction(async (tx) => {
     await tx.deleteFrom('inventory.span').execute()
     await tx.deleteFrom('inventory.resource').execute()
+    await tx.deleteFrom('inventory.ownership_change').execute()
     await tx.deleteFrom('metering.usage_event').execute()
   }),
 )
@@ -149,6 +150,22 @@ test('a window is named when something inside it came after its facts were read'
   assert.deepEqual(await changed(), ['april'])
   await addSpan({ from: '2026-05-01T00:00:00Z', to: null, changed_at: '2026-05-02T00:00:00Z' })
   assert.deepEqual(await changed(), ['april', 'may'])
+})
+
+test('a window is named when a stretch of its time was given to another owner', async () => {
+  const since = instant('2026-05-01T03:00:00Z')
+  const lose = (starts_at: string, ends_at: string | null, changed_at: string) =>
+    db.transaction((tx) => {
+      const loss = { id: randomIds.uuid(), tenant_id: TENANT, deployment_id: WEB, starts_at, ends_at, changed_at }
+      return insertRows(within<'inventory'>(tx), 'inventory.ownership_change', [loss])
+    })
+  const changed = async () => [...(await changedWindows(db.read, [{ key: 'w', tenant_id: TENANT, ...APRIL, since }]))]
+  await lose('2026-04-10T00:00:00Z', null, '2026-05-01T02:59:59Z')
+  await lose('2026-03-01T00:00:00Z', '2026-04-01T00:00:00Z', '2026-05-01T03:00:00Z')
+  await lose('2026-05-01T00:00:00Z', null, '2026-05-01T03:00:00Z')
+  assert.deepEqual(await changed(), [])
+  await lose('2026-03-01T00:00:00Z', '2026-04-01T00:00:01Z', '2026-05-01T03:00:00Z')
+  assert.deepEqual(await changed(), ['w'])
 })
 
 test('no window, no change', async () => {

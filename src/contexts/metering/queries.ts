@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Reader, rowset, toJson } from '../../platform/db.ts'
+import { isUuid } from '../../platform/intake.ts'
 import { DERIVED_METERS, type Meter, type References, type UsageEvent, type UsageEventRow } from './event.ts'
 
 /** A stretch of time of one deployment, half-open. `key` is the caller's own name for it. */
@@ -45,8 +46,8 @@ export async function readUsage(
 }
 
 /**
- * The keys of windows that hold events received, or resource spans changed, at or after `since`. The quantities of a
- * window named here may still be the same. A span that has left the tenant does not count for it.
+ * The keys of windows that hold events received, or resource spans changed or lost to another owner, at or after
+ * `since`. The quantities of a window named here may still be the same.
  */
 export async function changedWindows(reader: Reader, candidates: readonly ChangeWindow[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
@@ -60,6 +61,10 @@ export async function changedWindows(reader: Reader, candidates: readonly Change
       select from inventory.span s
       where s.tenant_id = w.tenant_id and s.changed_at >= w.since
         and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true)
+    ) or exists (
+      select from inventory.ownership_change c
+      where c.tenant_id = w.tenant_id and c.changed_at >= w.since
+        and c.starts_at < w."end" and coalesce(c.ends_at > w."start", true)
     )`.execute(reader)
   return new Set(rows.map(({ key }) => key))
 }
@@ -120,8 +125,6 @@ export async function readStored(
     join metering.usage_event e using (tenant_id, source, event_id)`.execute(reader)
   return stored.rows
 }
-
-const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
 
 const windowRows = (windows: readonly UsageWindow[]) => sql`
   jsonb_to_recordset(${toJson(windows)}::jsonb)

@@ -131,6 +131,22 @@ test('repeats inside one batch are judged against the first of them', async () =
   assert.deepEqual([rejected[0].index, rejected[0].code], [2, 'metering/conflict'])
 })
 
+test('an event without a source is the same event whoever sends it', async () => {
+  const first = event()
+  await send([first])
+  assert.deepEqual(await send([first], { as: 'meter' }), { accepted: 0, duplicates: 1, rejected: [] })
+})
+
+test('an event of the future is refused, beyond what a clock may be ahead', async () => {
+  const later = (minutes: number) => harness.clock.now().add({ minutes }).toString()
+  const { accepted, rejected } = await send([event({ occurred_at: later(60) }), event({ occurred_at: later(61) })])
+  assert.deepEqual(
+    [accepted, rejected.length, rejected[0].index, rejected[0].code],
+    [1, 1, 1, 'metering/invalid-event'],
+  )
+  assert.match(rejected[0].detail, /occurred_at must not lie in the future/)
+})
+
 test('the same id from another source is another event', async () => {
   assert.equal((await send([event({ id: 'same', source: 'a' }), event({ id: 'same', source: 'b' })])).accepted, 2)
 })
@@ -154,6 +170,8 @@ test('one bad event spoils no other, and each refusal says which event and why',
     [{ occurred_at: '2026-04-31T00:00:00Z' }, 'metering/invalid-event'],
     [{ occurred_at: '2026-04-30T00:00:00.1234567890123Z' }, 'metering/invalid-event'],
     [{ note: 'x' }, 'metering/invalid-event'],
+    [{ occurred_at: '0000-04-30T00:00:00Z' }, 'metering/invalid-event'],
+    [{ quantity: '9'.repeat(16) }, 'metering/invalid-event'],
   ]
   const events = [...bad.map(([changes]) => event(changes)), null, 'event', event()]
   const { accepted, duplicates, rejected } = await send(events)
@@ -167,6 +185,18 @@ test('one bad event spoils no other, and each refusal says which event and why',
   )
   assert.match(rejected[7].detail, /quantity must be string/)
   assert.match(rejected[16].detail, /note is not a known field/)
+})
+
+test('an event that is nested too deep spoils no other', async () => {
+  const deep = JSON.stringify(event({ properties: { deep: 0 } })).replace(
+    ':0}',
+    `:${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+  )
+  const body = `{"events":[${deep},${JSON.stringify(event())}]}`
+  const answer = await harness.call('POST', '/usage/events', { body, headers: { 'content-type': 'application/json' } })
+  assert.equal(answer.status, 200, answer.text)
+  assert.equal(answer.body.data.accepted, 1)
+  assert.match(answer.body.data.rejected[0].detail, /nested deeper than 32 levels/)
 })
 
 test('CloudEvents go into the same table, alone and in a batch', async () => {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { decimal, plain, roundPrecise } from '../../kernel/decimal.ts'
 import { earlierInstant, instantsOf, monthOf, dateIn } from '../../kernel/period.ts'
 import { invalidInput, type Problem } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
@@ -14,6 +15,7 @@ import {
   IdParams,
   PeriodOut,
   PeriodText,
+  Query,
   readPeriodText,
 } from '../../platform/wire.ts'
 import { recordUsage } from './commands.ts'
@@ -30,7 +32,7 @@ const Envelope = Body({
     minItems: 1,
     maxItems: EVENTS_PER_CALL_MAX,
     description:
-      'Each: id, source (default: the token’s subject), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
+      'Each: id, source (default: api), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
     examples: [
       [
         {
@@ -88,7 +90,7 @@ export const meteringRoutes =
       },
       async (request) => {
         const caller = callerOf(request)
-        const events = readEvents(request.headers['content-type'], request.body, caller.sub)
+        const events = readEvents(request.headers['content-type'], request.body)
         const now = edge.clock.now()
         return {
           data: await edge.db.transaction((tx) => recordUsage(tx, events, { now, tenant_id: scopeOf(caller) })),
@@ -104,7 +106,7 @@ export const meteringRoutes =
           tags: ['usage'],
           summary: 'Quantities per meter of a month, up to now; by default the running month',
           params: IdParams,
-          querystring: Body({ period: Type.Optional(PeriodText) }),
+          querystring: Query({ period: Type.Optional(PeriodText) }),
           response: { 200: Data(Usage) },
         },
       },
@@ -125,17 +127,21 @@ export const meteringRoutes =
         const usage = (await readUsage(edge.db.read, [window])).get(id) ?? {}
         const units = await readUnits(edge.db.read, Object.keys(usage))
         const meters = Object.entries(usage)
-          .map(([meter, quantity]) => ({ meter, unit: units.get(meter) ?? '', quantity }))
+          .map(([meter, quantity]) => ({
+            meter,
+            unit: units.get(meter) ?? '',
+            quantity: plain(roundPrecise(decimal(quantity))),
+          }))
           .toSorted((a, b) => a.meter.localeCompare(b.meter))
         return { data: { deployment_id: deployment.id, period, meters } }
       },
     )
   }
 
-function readEvents(content_type: string | undefined, body: unknown, default_source: string): (UsageEvent | Problem)[] {
+function readEvents(content_type: string | undefined, body: unknown): (UsageEvent | Problem)[] {
   const media_type = content_type?.split(';')[0]?.trim().toLowerCase()
   if (media_type === CLOUD_EVENT) return [readCloudEvent(body)]
   if (media_type === CLOUD_EVENT_BATCH && Array.isArray(body)) return body.map((event) => readCloudEvent(event))
-  if (Value.Check(Envelope, body)) return body.events.map((event) => readPlainEvent(event, default_source))
+  if (Value.Check(Envelope, body)) return body.events.map((event) => readPlainEvent(event))
   throw invalidInput('The body is not valid.', [{ path: 'events', message: 'is required' }])
 }

@@ -4,7 +4,7 @@ import type { Fault } from '../../kernel/problem.ts'
 import type { Charge, Tier } from './facts.ts'
 
 /** Digits after the point of a price or rate. */
-const MAX_PRICE_PLACES = 12
+export const PRICE_MAX_PLACES = 12
 
 /**
  * What keeps a plan version from being published, every mistake by its path (`charges/1/tiers/0/up_to`).
@@ -77,10 +77,10 @@ function boundFaults(tiers: readonly Tier[], index: number, path: string): Fault
 
 function priceFaults(text: string, path: string): Fault[] {
   const price = parse(text)
-  const short = !price || round(price, MAX_PRICE_PLACES).eq(price)
+  const short = !price || round(price, PRICE_MAX_PLACES).eq(price)
   return [
     ...amountFaults(text, path),
-    ...unless(short, path, `must have at most ${MAX_PRICE_PLACES} digits after the point`),
+    ...unless(short, path, `must have at most ${PRICE_MAX_PLACES} digits after the point`),
   ]
 }
 

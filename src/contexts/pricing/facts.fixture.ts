@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { decimal, type Decimal, plain } from '../../kernel/decimal.ts'
 import { type Period, period } from '../../kernel/period.ts'
-import type { AddonTerms, Charge, PlanTerms, QuoteFacts, SegmentFacts, TaxTerms } from './facts.ts'
+import type { AddonTerms, Charge, PlanTerms, QuoteFacts, SegmentFacts, SegmentMode, TaxTerms } from './facts.ts'
 
 // Facts for the tests of this folder: the Studio plan as examples change it, and arbitrary facts for properties.
 
@@ -104,27 +104,39 @@ const addons: fc.Arbitrary<AddonTerms> = fc.record({
   grants_meter: fc.constantFrom('a', null),
 })
 
-const segmentsOfFacts: fc.Arbitrary<SegmentFacts> = fc.record({
-  active: partsOfApril,
-  mode: fc.constantFrom('normal', 'trial', 'paused'),
-  plan: fc.record({
-    code: fc.constant('studio'),
-    version: fc.constant(1),
-    name: fc.constant('Studio'),
-    currency: fc.constant('AUD'),
-    interval: fc.constant('month'),
-    base_price_cents: fc.bigInt({ min: 0n, max: 100_000n }),
-    proration: fc.constantFrom('daily', 'none'),
-    charges: fc.tuple(charges('a'), charges('b')),
-  }),
-  addons: fc.array(addons, { maxLength: 3 }),
-  usage: fc.record({ a: quantities, b: quantities, unpriced: quantities }),
+const plans: fc.Arbitrary<PlanTerms> = fc.record({
+  code: fc.constant('studio'),
+  version: fc.constant(1),
+  name: fc.constant('Studio'),
+  currency: fc.constant('AUD'),
+  interval: fc.constant('month'),
+  base_price_cents: fc.bigInt({ min: 0n, max: 100_000n }),
+  proration: fc.constantFrom('daily', 'none'),
+  charges: fc.tuple(charges('a'), charges('b')),
 })
+
+/** Up to three segments in order of time, of two plan versions. */
+const segmentsOfFacts: fc.Arbitrary<SegmentFacts[]> = fc
+  .tuple(plans, plans)
+  .map(([plan, next]): PlanTerms[] => [plan, { ...next, version: 2 }])
+  .chain((versions) =>
+    fc.array(
+      fc.record({
+        active: partsOfApril,
+        mode: fc.constantFrom<SegmentMode[]>('normal', 'trial', 'paused'),
+        plan: fc.constantFrom(...versions),
+        addons: fc.array(addons, { maxLength: 3 }),
+        usage: fc.record({ a: quantities, b: quantities, unpriced: quantities }),
+      }),
+      { maxLength: 3 },
+    ),
+  )
+  .map((parts) => parts.toSorted((a, b) => Temporal.PlainDate.compare(a.active.start, b.active.start)))
 
 /** Facts with every kind of line. */
 export const anyFacts: fc.Arbitrary<QuoteFacts> = fc
   .record({
-    segments: fc.array(segmentsOfFacts, { maxLength: 3 }),
+    segments: segmentsOfFacts,
     tax: fc.constantFrom<TaxTerms>(GST, { treatment: 'export', name: null, rate: null }),
     llm: fc.array(fc.record({ charge: prices, event_count: fc.nat(3) }), { maxLength: 2 }),
     adjustments: fc.array(fc.bigInt({ min: -50_000n, max: 50_000n }), { maxLength: 2 }),

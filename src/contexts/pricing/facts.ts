@@ -20,6 +20,7 @@ export type TaxTerms = { treatment: 'taxable' | 'export' | 'exempt'; name: strin
 
 type Owner = { deployment_id: string | null; subscription_id: string | null }
 
+/** Segments in order of time. */
 export type SubscriptionFacts = Owner & { segments: readonly SegmentFacts[] }
 
 export type SegmentMode = 'normal' | 'trial' | 'paused'

@@ -1,4 +1,4 @@
-export { checkCharges } from './check.ts'
+export { checkCharges, PRICE_MAX_PLACES } from './check.ts'
 export { explain } from './explain.ts'
 export type {
   AddonTerms,

@@ -1,4 +1,4 @@
-import { type Decimal, plain } from '../../kernel/decimal.ts'
+import { type Decimal, plain, roundPrecise } from '../../kernel/decimal.ts'
 import { type Currency, toMinor } from '../../kernel/money.ts'
 import type { QuoteLine } from './facts.ts'
 
@@ -13,7 +13,7 @@ export function postLine(draft: LineDraft, terms: { currency: Currency; taxable:
   const { amount, details, ...rest } = draft
   return {
     ...rest,
-    amount_precise: plain(amount),
+    amount_precise: plain(roundPrecise(amount)),
     amount_cents: toMinor(amount, terms.currency),
     taxable: terms.taxable,
     details: { ...details, currency: terms.currency },

@@ -9,7 +9,7 @@ import { prorate, prorationOf } from './proration.ts'
 
 test('the first day counts and the end day does not', () => {
   assert.equal(share('daily', period('2026-04-16', '2026-05-01')), '25')
-  assert.equal(share('daily', period('2026-04-30', '2026-05-01')), '1.66666666666666666667')
+  assert.equal(share('daily', period('2026-04-30', '2026-05-01')), `1.${'6'.repeat(35)}7`)
 })
 
 test('a whole period costs the whole price', () => {

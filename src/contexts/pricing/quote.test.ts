@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decimal } from '../../kernel/decimal.ts'
+import { decimal, plain } from '../../kernel/decimal.ts'
 import { InvariantError } from '../../kernel/invariant.ts'
 import { toMinor } from '../../kernel/money.ts'
 import { period } from '../../kernel/period.ts'
@@ -109,6 +109,15 @@ test('amounts are rounded to the minor unit of their currency', () => {
     return quote(quoteFacts([segmentFacts({ plan, usage: { a: '100' } })], { currency })).subtotal_cents
   }
   assert.deepEqual([cents('JPY'), cents('AUD'), cents('BHD')], [1n, 55n, 550n])
+})
+
+test('what a quotient has lost decides no tie: 20 minutes at 0.015 an hour are half a cent', () => {
+  const charges = [{ meter: 'a', model: 'per_unit' as const, unit_price: '0.015' }]
+  const plan = { ...STUDIO, base_price_cents: 0n, charges }
+  const a = plain(decimal('1200').div(decimal('3600')))
+  const [line] = quote(quoteFacts([segmentFacts({ plan, usage: { a } })])).lines
+  assert.deepEqual([line?.amount_precise, line?.amount_cents], ['0.005', 1n])
+  assert.equal(line?.quantity, `0.${'3'.repeat(20)}`)
 })
 
 test('facts that contradict each other are a bug', () => {

@@ -15,6 +15,7 @@ import type {
 } from './facts.ts'
 import { type LineDraft, postLine, type SegmentDraft, totalCents } from './line.ts'
 import { prorate, type Proration, prorationOf } from './proration.ts'
+import { isCharged, newAddons, type ProratedSegment, sharing } from './sharing.ts'
 import { taxDrafts } from './tax.ts'
 
 /** Changes when the same facts could give other lines. Stored with every invoice. */
@@ -55,16 +56,16 @@ function draftsOf(facts: QuoteFacts): LineDraft[] {
 
 function subscriptionDrafts(subscription: SubscriptionFacts, facts: QuoteFacts): LineDraft[] {
   const { deployment_id, subscription_id } = subscription
-  return subscription.segments.flatMap((segment) =>
-    segmentDrafts(segment, facts).map((draft) => ({ deployment_id, subscription_id, ...draft })),
-  )
+  const segments = subscription.segments.map((segment) => prorated(segment, facts))
+  const groups = sharing(segments)
+  return [...groups.flatMap(baseDrafts), ...addonDrafts(segments), ...groups.flatMap(groupChargeDrafts)]
+    .toSorted((a, b) => Temporal.PlainDate.compare(a.service_period.start, b.service_period.start))
+    .map((draft) => ({ deployment_id, subscription_id, ...draft }))
 }
 
-function segmentDrafts(segment: SegmentFacts, facts: QuoteFacts): SegmentDraft[] {
+function prorated(segment: SegmentFacts, facts: QuoteFacts): ProratedSegment {
   checkSegment(segment, facts)
-  const proration = prorationOf(segment.plan.proration, { active: segment.active, period: facts.period })
-  const fixed = segment.mode === 'normal' ? fixedDrafts(segment, proration) : []
-  return [...fixed, ...segment.plan.charges.flatMap((charge) => chargeDrafts(charge, segment, proration))]
+  return { segment, proration: prorationOf(segment.plan.proration, { active: segment.active, period: facts.period }) }
 }
 
 function checkSegment(segment: SegmentFacts, facts: QuoteFacts): void {
@@ -74,31 +75,42 @@ function checkSegment(segment: SegmentFacts, facts: QuoteFacts): void {
   invariant(inside, `segment ${active.start} to ${active.end} must lie within the billing period`)
 }
 
-function fixedDrafts(segment: SegmentFacts, proration: Proration): SegmentDraft[] {
-  return [
-    ...(segment.plan.base_price_cents === 0n ? [] : [baseDraft(segment, proration)]),
-    ...segment.addons.toSorted(byCode).map((addon) => addonDraft(addon, segment, proration)),
-  ]
-}
-
-function baseDraft(segment: SegmentFacts, proration: Proration): SegmentDraft {
+/** The base price, in the first segment that pays it. */
+function baseDrafts(group: readonly ProratedSegment[]): SegmentDraft[] {
+  const first = group.find(({ segment }) => isCharged(segment))
+  if (first === undefined || first.segment.plan.base_price_cents === 0n) return []
+  const { segment, proration } = first
   const { plan } = segment
   const price = fromMinor(plan.base_price_cents, plan.currency)
-  return {
-    kind: 'plan_base',
-    meter: null,
-    description: baseDescription(plan),
-    quantity: '1',
-    unit_price: plain(price),
-    amount: prorate(price, proration),
-    service_period: segment.active,
-    details: { plan_code: plan.code, plan_version: plan.version, plan_name: plan.name, ...proration },
-  }
+  return [
+    {
+      kind: 'plan_base',
+      meter: null,
+      description: baseDescription(plan),
+      quantity: '1',
+      unit_price: plain(price),
+      amount: prorate(price, proration),
+      service_period: segment.active,
+      details: { plan_code: plan.code, plan_version: plan.version, plan_name: plan.name, ...proration },
+    },
+  ]
 }
 
 function baseDescription(plan: PlanTerms): string {
   if (plan.code === null) return plan.name === null ? 'Base price' : `${plan.name} base price`
   return plan.version === null ? `${plan.code} base price` : `${plan.code} v${plan.version} base price`
+}
+
+/** What an add-on costs in each segment; once it was paid without proration, it is paid for the period. */
+function addonDrafts(segments: readonly ProratedSegment[]): SegmentDraft[] {
+  const charged = segments.filter(({ segment }) => isCharged(segment))
+  return charged.flatMap(({ segment, proration }, index) => {
+    const earlier = charged.slice(0, index).map((one) => one.segment)
+    const paid = earlier.filter(({ plan }) => plan.proration === 'none')
+    return newAddons(segment, paid)
+      .toSorted(byCode)
+      .map((addon) => addonDraft(addon, segment, proration))
+  })
 }
 
 function addonDraft(addon: AddonTerms, segment: SegmentFacts, proration: Proration): SegmentDraft {
@@ -130,6 +142,11 @@ function byCode(a: AddonTerms, b: AddonTerms): number {
 function compareText(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1
+}
+
+function groupChargeDrafts(group: readonly ProratedSegment[]): SegmentDraft[] {
+  const charges = group[0]?.segment.plan.charges ?? []
+  return charges.flatMap((charge) => chargeDrafts(charge, group))
 }
 
 function llmDraft(llm: LlmFacts): LineDraft {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { activated, changeFrom, endAt, openingPhases, type Phase } from './phase.ts'
+import { activate, changeFrom, endAt, openingPhases, pause, type Phase } from './phase.ts'
 
 const START = Temporal.PlainDate.from('2026-04-01')
 const HORIZON_DAYS = 40
@@ -21,7 +21,7 @@ function calendar(phases: readonly Phase[]): string[] {
 
 const opening = fc
   .record({
-    trial_days: fc.option(fc.nat(20), { nil: undefined }),
+    trial_ends_on: fc.option(fc.nat(20).map(day)),
     deployment_status: fc.constantFrom('active', 'trial', 'paused', 'past_due'),
   })
   .map((given) => openingPhases({ starts_on: START, plan_version_id: 'a', ...given }))
@@ -71,7 +71,7 @@ test('an end takes away the days from its date on and no other', () => {
 
 test('a trial of some days ends by itself, and without days it lasts until the deployment is active', () => {
   const order = { starts_on: START, plan_version_id: 'a', deployment_status: 'trial' }
-  const days = openingPhases({ ...order, trial_days: 14 })
+  const days = openingPhases({ ...order, trial_ends_on: day(14) })
   assert.deepEqual(
     days.map((phase) => [phase.mode, phase.starts_on.toString()]),
     [
@@ -80,20 +80,38 @@ test('a trial of some days ends by itself, and without days it lasts until the d
     ],
   )
   assert.deepEqual(
-    openingPhases(order).map((phase) => [phase.mode, phase.ends_on]),
+    openingPhases({ ...order, trial_ends_on: null }).map((phase) => [phase.mode, phase.ends_on]),
     [['trial', null]],
   )
   assert.deepEqual(
-    openingPhases({ ...order, trial_days: 0 }).map((phase) => phase.mode),
+    openingPhases({ ...order, trial_ends_on: START }).map((phase) => phase.mode),
     ['normal'],
   )
 })
 
-test('activation ends a pause and an open trial, and spares a trial of some days', () => {
-  const phase = { plan_version_id: 'a', starts_on: START, ends_on: null }
-  const fixed = { ...phase, mode: 'trial' as const, ends_on: day(14) }
-  assert.equal(activated({ ...phase, mode: 'paused' }, 'paused').mode, 'normal')
-  assert.equal(activated({ ...phase, mode: 'trial' }, 'suspended').mode, 'normal')
-  assert.equal(activated(fixed, 'past_due').mode, 'trial')
-  assert.equal(activated(fixed, 'trial').mode, 'normal')
+test('activation ends a pause and an open trial, and spares a trial with an end of its own', () => {
+  const order = { starts_on: START, plan_version_id: 'a', deployment_status: 'active', trial_ends_on: day(14) }
+  const resumed = (phases: readonly Phase[], given: { from: string; trial_ends_on: Temporal.PlainDate | null }) =>
+    activate(phases, { date: day(10), ...given }).map((phase) => `${phase.mode} ${phase.ends_on ?? '…'}`)
+  const fixed = openingPhases(order)
+  const open = openingPhases({ ...order, deployment_status: 'trial', trial_ends_on: null })
+  assert.deepEqual(resumed(pause(open, day(4)), { from: 'paused', trial_ends_on: null }), [
+    'trial 2026-04-05',
+    'paused 2026-04-11',
+    'normal …',
+  ])
+  assert.deepEqual(resumed(open, { from: 'suspended', trial_ends_on: null }), ['trial 2026-04-11', 'normal …'])
+  assert.deepEqual(resumed(fixed, { from: 'past_due', ...order }), ['trial 2026-04-15', 'normal …'])
+  assert.deepEqual(resumed(fixed, { from: 'trial', ...order }), ['trial 2026-04-11', 'normal …'])
+  assert.deepEqual(resumed(pause(fixed, day(4)), { from: 'paused', ...order }), [
+    'trial 2026-04-05',
+    'paused 2026-04-11',
+    'trial 2026-04-15',
+    'normal …',
+  ])
+  assert.deepEqual(resumed(pause(fixed, day(4)), { from: 'paused', trial_ends_on: day(9) }), [
+    'trial 2026-04-05',
+    'paused 2026-04-11',
+    'normal …',
+  ])
 })

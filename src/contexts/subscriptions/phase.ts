@@ -6,20 +6,19 @@ import { earlierDate, isBefore, laterDate } from '../../kernel/period.ts'
 export type Phase = Pick<Selectable<DB['subscriptions.phase']>, 'mode' | 'plan_version_id' | 'starts_on' | 'ends_on'>
 
 /**
- * The phases of a new subscription. With `trial_days` the trial comes first and ends by itself; without them a
+ * The phases of a new subscription. With `trial_ends_on` the trial comes first and ends by itself; without it a
  * deployment on trial is free until it becomes active, and a paused one is paused until then.
  */
 export function openingPhases(opening: {
   starts_on: Temporal.PlainDate
   plan_version_id: string
   deployment_status: string
-  trial_days?: number | undefined
+  trial_ends_on: Temporal.PlainDate | null
 }): Phase[] {
-  const { starts_on, plan_version_id, deployment_status, trial_days } = opening
+  const { starts_on, plan_version_id, deployment_status, trial_ends_on } = opening
   const phase = { plan_version_id, starts_on, ends_on: null }
-  if (trial_days === undefined) return [{ ...phase, mode: modeOf(deployment_status) }]
-  const trial_end = starts_on.add({ days: trial_days })
-  return changeFrom([{ ...phase, mode: 'trial' }], trial_end, (rest) => ({ ...rest, mode: 'normal' }))
+  if (trial_ends_on === null) return [{ ...phase, mode: modeOf(deployment_status) }]
+  return changeFrom([{ ...phase, mode: 'trial' }], trial_ends_on, (rest) => ({ ...rest, mode: 'normal' }))
 }
 
 /**
@@ -41,13 +40,23 @@ export function endAt(phases: readonly Phase[], date: Temporal.PlainDate): Phase
   return phases.flatMap((phase) => before(phase, date))
 }
 
+/** The phases of a deployment that pauses on `date`. */
+export function pause(phases: readonly Phase[], date: Temporal.PlainDate): Phase[] {
+  return changeFrom(phases, date, (phase) => ({ ...phase, mode: 'paused' }))
+}
+
 /**
- * A phase of a deployment that becomes active: paused days are normal again, and so is a trial that was to last until
- * then. A trial of a fixed number of days goes on, unless the deployment itself was on trial.
+ * The phases of a deployment that becomes active on `date`: paused days are normal again, and so is a trial that was to
+ * last until then. A trial with an end of its own goes on to that end, also after a pause, unless the deployment itself
+ * was on trial.
  */
-export function activated(phase: Phase, from: string): Phase {
-  const trial_ends = phase.mode === 'trial' && (from === 'trial' || phase.ends_on === null)
-  return phase.mode === 'paused' || trial_ends ? { ...phase, mode: 'normal' } : phase
+export function activate(
+  phases: readonly Phase[],
+  { date, from, trial_ends_on }: { date: Temporal.PlainDate; from: string; trial_ends_on: Temporal.PlainDate | null },
+): Phase[] {
+  const paid_from = trial_ends_on === null || from === 'trial' ? date : laterDate(date, trial_ends_on)
+  const free = changeFrom(phases, date, (phase) => (phase.mode === 'paused' ? { ...phase, mode: 'trial' } : phase))
+  return changeFrom(free, paid_from, (phase) => ({ ...phase, mode: 'normal' }))
 }
 
 function modeOf(deployment_status: string): Phase['mode'] {

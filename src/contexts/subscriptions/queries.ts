@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { present } from '../../kernel/invariant.ts'
 import type { Period } from '../../kernel/period.ts'
-import type { Reader } from '../../platform/db.ts'
+import { anyOf, type Reader } from '../../platform/db.ts'
 import { found } from '../../platform/wire.ts'
 import type { AddonTerms, Phase as BilledPhase } from '../pricing/index.ts'
 import type { Phase } from './phase.ts'
@@ -151,6 +151,7 @@ export type LockedSubscription = {
   id: string
   starts_on: Temporal.PlainDate
   ends_on: Temporal.PlainDate | null
+  trial_ends_on: Temporal.PlainDate | null
   currency: string
   timezone: string
   phases: Phase[]
@@ -164,7 +165,7 @@ export async function lockSubscriptions(
   const rows = await reader
     .selectFrom('subscriptions.subscription as s')
     .innerJoin('tenants.tenant as t', 't.id', 's.tenant_id')
-    .select(['s.tenant_id', 's.id', 's.starts_on', 's.ends_on', 't.currency', 't.timezone'])
+    .select(['s.tenant_id', 's.id', 's.starts_on', 's.ends_on', 's.trial_ends_on', 't.currency', 't.timezone'])
     .where((row) => ('id' in by ? row('s.id', '=', by.id) : row('s.deployment_id', '=', by.deployment_id)))
     .orderBy('s.starts_on')
     .forUpdate(['s'])
@@ -172,7 +173,7 @@ export async function lockSubscriptions(
   const phases = await reader
     .selectFrom('subscriptions.phase')
     .select(['subscription_id', 'mode', 'plan_version_id', 'starts_on', 'ends_on'])
-    .where('subscription_id', '=', sql<string>`any(${rows.map((row) => row.id)})`)
+    .where('subscription_id', '=', anyOf(rows.map((row) => row.id)))
     .orderBy('starts_on')
     .execute()
   const grouped = Map.groupBy(phases, (phase) => phase.subscription_id)

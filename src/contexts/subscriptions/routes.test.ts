@@ -319,6 +319,29 @@ test('a pause that ends on the same day leaves no trace', async () => {
   assert.deepEqual(await phasesOf(deployment_id), ['studio normal 2026-04-01 …'])
 })
 
+test('a trial goes on after a pause, until the day it was to end; one that was ended early does not', async () => {
+  const { deployment_id } = await subscribed({ start_date: '2026-04-20', trial_days: 30 })
+  await move(deployment_id, 'paused')
+  harness.clock.set('2026-05-09T15:00:00Z')
+  await move(deployment_id, 'active')
+  assert.deepEqual(await phasesOf(deployment_id), [
+    `studio trial 2026-04-20 ${TODAY}`,
+    `studio paused ${TODAY} 2026-05-10`,
+    'studio trial 2026-05-10 2026-05-20',
+    'studio normal 2026-05-20 …',
+  ])
+  const early = await subscribed({ start_date: '2026-05-01', trial_days: 30 }, { status: 'trial' })
+  for (const to of ['active', 'paused']) await move(early.deployment_id, to)
+  harness.clock.set('2026-05-12T15:00:00Z')
+  await move(early.deployment_id, 'active')
+  assert.deepEqual(await phasesOf(early.deployment_id), [
+    'studio trial 2026-05-01 2026-05-10',
+    'studio paused 2026-05-10 2026-05-13',
+    'studio normal 2026-05-13 …',
+  ])
+  harness.clock.set(NOW)
+})
+
 test('a deployment on trial is free until it becomes active', async () => {
   const { deployment_id } = await subscribed({ start_date: '2026-04-20' }, { status: 'trial' })
   assert.deepEqual(await phasesOf(deployment_id), ['studio trial 2026-04-20 …'])

@@ -38,7 +38,7 @@ const PlanChange = Body({
 })
 const AddonOrder = Body({ ...WantedAddon, start_date: Type.Optional(DateText) })
 const Cancellation = Body({
-  end_date: Type.Optional(Type.String({ format: 'date', description: 'The first day that is not billed' })),
+  end_date: Type.Optional(Type.String({ ...DateText, description: 'The first day that is not billed' })),
 })
 const SubscriptionOut = Type.Object({
   id: Type.String(),

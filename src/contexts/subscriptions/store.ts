@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type ContextTx, insertRows } from '../../platform/db.ts'
+import { anyOf, type ContextTx, insertRows } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { endAt, type Phase } from './phase.ts'
 import type { LockedSubscription } from './queries.ts'
@@ -53,6 +53,15 @@ export async function storeEnd(
     .execute()
 }
 
-function anyOf(ids: readonly string[]) {
-  return sql<string>`any(${ids})`
+/** Remembers that the trial of locked subscriptions ends on `date`, where it was not to end sooner. */
+export async function storeTrialEnd(
+  tx: Tx,
+  subscriptions: readonly LockedSubscription[],
+  date: Temporal.PlainDate,
+): Promise<void> {
+  await tx
+    .updateTable('subscriptions.subscription')
+    .set({ trial_ends_on: sql`greatest(starts_on, least(trial_ends_on, ${date}::date))` })
+    .where('id', '=', anyOf(subscriptions.map(({ id }) => id)))
+    .execute()
 }

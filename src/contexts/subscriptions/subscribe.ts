@@ -41,12 +41,13 @@ export async function subscribe(
   )
   requireCurrencyOf(deployment, { version, addons: sold })
 
-  const subscription = { tenant_id, id: ids.uuid(), deployment_id, starts_on, ends_on: null }
+  const trial_ends_on = trial_days === undefined ? null : starts_on.add({ days: trial_days })
+  const subscription = { tenant_id, id: ids.uuid(), deployment_id, starts_on, ends_on: null, trial_ends_on }
   await tx
     .insertInto('subscriptions.subscription')
     .values({ ...subscription, created_at: now, changed_at: now })
     .execute()
-  const phases = openingPhases({ starts_on, plan_version_id: version.id, deployment_status, trial_days })
+  const phases = openingPhases({ starts_on, plan_version_id: version.id, deployment_status, trial_ends_on })
   await insertRows(
     tx,
     'subscriptions.phase',

@@ -1,7 +1,8 @@
+import { isTimeZone } from '../../kernel/period.ts'
 import type { ContextTx } from '../../platform/db.ts'
 import { found, requireCurrency } from '../../platform/wire.ts'
-import { currencyInUse, tenantExists } from './problems.ts'
-import { findIdWithoutCase, isCurrencyInUse } from './queries.ts'
+import { currencyInUse, tenantExists, timeZoneInUse } from './problems.ts'
+import { findIdWithoutCase, isCurrencyInUse, isTimeZoneInUse } from './queries.ts'
 import { requireTimeZone, taxFor, type Tenant, type TenantTax } from './tenant.ts'
 
 type Identity = Pick<Tenant, 'legal_name' | 'country' | 'currency' | 'timezone'> &
@@ -38,30 +39,44 @@ export async function createTenant(
     .executeTakeFirstOrThrow()
 }
 
-/** Sets what is given; `tax` is replaced whole. Throws `tenants/currency-in-use` and `request/invalid`. */
+/**
+ * Sets what is given; `tax` is replaced whole. Throws `tenants/currency-in-use`, `tenants/time-zone-in-use` and
+ * `request/invalid`.
+ */
 export async function updateTenant(
   tx: ContextTx<'tenants'>,
   id: string,
   { changes: { tax, ...changes }, now }: { changes: TenantChanges; now: Temporal.Instant },
 ): Promise<Tenant> {
   if (changes.timezone !== undefined) requireTimeZone(changes.timezone, 'timezone')
-  // Subscribing takes a share lock on this row, so that no plan is sold in the currency that is being left.
+  // Who sells, charges or invoices takes a share lock on this row, so that nothing comes in for what is being left.
   const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
   const tenant = found(await query.executeTakeFirst(), 'tenant')
-  if (changes.currency !== undefined && changes.currency !== tenant.currency) {
-    requireCurrency(changes.currency, 'currency')
-    if (await isCurrencyInUse(tx, id)) {
-      throw currencyInUse(
-        `Tenant ${id} is billed in ${tenant.currency}. Create another tenant for ${changes.currency}.`,
-      )
-    }
-  }
+  await requireFree(tx, tenant, changes)
   return tx
     .updateTable('tenants.tenant')
     .set({ ...changes, ...(tax && taxColumns(taxFor(changes.country ?? tenant.country, tax))), updated_at: now })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
+}
+
+async function requireFree(tx: ContextTx<'tenants'>, tenant: Tenant, changes: TenantChanges): Promise<void> {
+  const { id } = tenant
+  const { currency = tenant.currency, timezone = tenant.timezone } = changes
+  if (currency !== tenant.currency) {
+    requireCurrency(currency, 'currency')
+    if (await isCurrencyInUse(tx, id)) {
+      throw currencyInUse(`Tenant ${id} is billed in ${tenant.currency}. Create another tenant for ${currency}.`)
+    }
+  }
+  // Months of two zones overlap or leave hours between them, which would be billed twice or never. A zone that is none
+  // any more bills nothing, and must be left.
+  if (timezone !== tenant.timezone && isTimeZone(tenant.timezone) && (await isTimeZoneInUse(tx, id))) {
+    throw timeZoneInUse(
+      `Tenant ${id} is billed by the days of ${tenant.timezone}. Create another tenant for ${timezone}.`,
+    )
+  }
 }
 
 function taxColumns(tax: TenantTax): Pick<Tenant, 'tax_treatment' | 'tax_name' | 'tax_rate'> {

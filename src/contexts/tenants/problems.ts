@@ -9,5 +9,10 @@ export const tenantExists = problem({
 export const currencyInUse = problem({
   code: 'tenants/currency-in-use',
   status: 409,
-  title: 'The currency of a tenant with subscriptions or invoices cannot change',
+  title: 'The currency of a tenant with subscriptions, LLM usage or invoices cannot change',
+})
+export const timeZoneInUse = problem({
+  code: 'tenants/time-zone-in-use',
+  status: 409,
+  title: 'The time zone of a tenant with invoices cannot change',
 })

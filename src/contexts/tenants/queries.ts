@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import type { Reader } from '../../platform/db.ts'
 import type { Tenant } from './tenant.ts'
 
@@ -8,7 +8,7 @@ export async function listTenants(
   reader: Reader,
   { scope, limit, cursor }: Page & { scope: string | null },
 ): Promise<{ data: Tenant[]; next_cursor: string | null }> {
-  const [after] = readCursor(cursor, 1) ?? []
+  const [after] = readCursor(cursor, [CursorText]) ?? []
   const rows = await reader
     .selectFrom('tenants.tenant')
     .selectAll()
@@ -40,10 +40,22 @@ export async function findIdWithoutCase(reader: Reader, id: string): Promise<str
   return row?.id
 }
 
-/** Whether anything is sold or billed in the tenant's currency. */
+/** Whether anything is sold, charged or billed in the tenant's currency. */
 export async function isCurrencyInUse(reader: Reader, tenant_id: string): Promise<boolean> {
   const { rows } = await sql<{ used: boolean }>`
     select exists (select from subscriptions.subscription where tenant_id = ${tenant_id})
+      or exists (select from llm_usage.event where tenant_id = ${tenant_id})
       or exists (select from invoicing.invoice where tenant_id = ${tenant_id}) as used`.execute(reader)
   return rows[0]?.used === true
+}
+
+/** Whether there are months that began and ended in the tenant's zone on an invoice. */
+export async function isTimeZoneInUse(reader: Reader, tenant_id: string): Promise<boolean> {
+  const invoice = await reader
+    .selectFrom('invoicing.invoice')
+    .select('id')
+    .where('tenant_id', '=', tenant_id)
+    .limit(1)
+    .executeTakeFirst()
+  return invoice !== undefined
 }

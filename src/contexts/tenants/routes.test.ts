@@ -107,7 +107,7 @@ test('a change is held to the same rules', async () => {
   assert.equal((await harness.call('PATCH', '/tenants/nobody', { body: {} })).status, 404)
 })
 
-test('the currency of a tenant with an invoice cannot change', async () => {
+test('neither the currency nor the zone of a tenant with an invoice can change', async () => {
   await harness.call('POST', '/tenants', { body: { ...ACME, id: 'invoiced' } })
   await harness.db.script(`
     insert into invoicing.invoice (tenant_id, id, period_start, period_end, status, currency, subtotal_cents, tax_cents,
@@ -116,7 +116,25 @@ test('the currency of a tenant with an invoice cannot change', async () => {
   const refused = await harness.call('PATCH', '/tenants/invoiced', { body: { currency: 'USD' } })
   assert.equal(refused.status, 409)
   assert.equal(refused.body.code, 'tenants/currency-in-use')
-  assert.equal((await harness.call('PATCH', '/tenants/invoiced', { body: { currency: 'AUD' } })).status, 200)
+  const moved = await harness.call('PATCH', '/tenants/invoiced', { body: { timezone: 'Australia/Perth' } })
+  assert.deepEqual([moved.status, moved.body.code], [409, 'tenants/time-zone-in-use'])
+  const same = { currency: 'AUD', timezone: ACME.timezone }
+  assert.equal((await harness.call('PATCH', '/tenants/invoiced', { body: same })).status, 200)
+})
+
+test('the currency of a tenant with priced LLM usage cannot change', async () => {
+  await harness.call('POST', '/tenants', { body: { ...ACME, id: 'asking' } })
+  await harness.db.script(`
+    with owner as (
+      insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, status,
+        billing_action_suspended, created_at, updated_at)
+      values ('asking', gen_random_uuid(), 'app', 'App', 'metered', 'active', false, now(), now()) returning tenant_id, id
+    )
+    insert into llm_usage.event (tenant_id, id, gateway_id, gateway_request_id, deployment_id, occurred_at, provider,
+      model, usage, charge, currency, tags, content_hash, received_at)
+    select tenant_id, gen_random_uuid(), 'g', 'r', id, now(), 'p', 'm', '{}', 10, 'AUD', '{}', '', now() from owner`)
+  const refused = await harness.call('PATCH', '/tenants/asking', { body: { currency: 'JPY' } })
+  assert.deepEqual([refused.status, refused.body.code], [409, 'tenants/currency-in-use'])
 })
 
 test('a tenant sees itself and nothing of others', async () => {

@@ -11,6 +11,8 @@ import {
   List,
   ListQuery,
   Nullable,
+  OneOf,
+  Query,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { createTenant, updateTenant } from './commands.ts'
@@ -19,7 +21,7 @@ import { taxTermsOf, type Tenant, TENANT_ID_PATTERN } from './tenant.ts'
 
 export const TenantId = Type.String({ pattern: TENANT_ID_PATTERN, description: 'Given by the operator' })
 
-const Treatment = Type.Union([Type.Literal('taxable'), Type.Literal('export'), Type.Literal('exempt')])
+const Treatment = OneOf(['taxable', 'export', 'exempt'])
 const TaxBody = Body({
   treatment: Treatment,
   name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 50 }))),
@@ -73,7 +75,7 @@ export const tenantsRoutes =
         schema: {
           tags,
           summary: 'Tenants; a tenant sees itself',
-          querystring: Type.Object(ListQuery),
+          querystring: Query(ListQuery),
           response: { 200: List(TenantOut) },
         },
       },

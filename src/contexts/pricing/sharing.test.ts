@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type Period, period } from '../../kernel/period.ts'
+import { APRIL, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
+import type { Charge, PlanTerms, SegmentFacts } from './facts.ts'
+import { quote } from './quote.ts'
+
+const CALLS = { meter: 'calls', model: 'per_unit', unit_price: '0.10' } as const
+const [FIRST, SECOND, THIRD] = [april(1, 11), april(11, 21), april(21, 31)]
+
+test('a plan that is not prorated is paid once, whatever cuts its month', () => {
+  assert.deepEqual(posted([part(FIRST), part(SECOND, { addons: [STORAGE] })]), ['plan_base 5000', 'addon 750'])
+  assert.deepEqual(posted([part(FIRST), part(SECOND, { mode: 'paused' }), part(THIRD)]), ['plan_base 5000'])
+  assert.deepEqual(posted([part(FIRST, { mode: 'trial' }), part(SECOND)]), ['plan_base 5000'])
+  assert.deepEqual(posted([part(FIRST, { mode: 'trial' }), part(SECOND, { mode: 'paused' })]), [])
+})
+
+test('each plan version that is not prorated is paid once, and an add-on once over all of them', () => {
+  const next = { ...planOf([]), version: 2, base_price_cents: 9000n }
+  const addons = [STORAGE]
+  assert.deepEqual(posted([part(FIRST, { addons }), part(SECOND, { addons, plan: next }), part(THIRD, { addons })]), [
+    'plan_base 5000',
+    'addon 750',
+    'plan_base 9000',
+  ])
+  assert.deepEqual(posted([part(FIRST, { addons }), part(SECOND, { addons, plan: { ...next, proration: 'daily' } })]), [
+    'plan_base 5000',
+    'addon 750',
+    'plan_base 3000',
+  ])
+})
+
+test('what is left of the included quantity goes to the next segment; a pause and a trial take nothing of it', () => {
+  const plan = planOf([{ ...CALLS, included_quantity: '100' }])
+  const use = (active: Period, calls: string, changes: Partial<SegmentFacts> = {}) =>
+    part(active, { plan, usage: { calls }, ...changes })
+  const included = (segments: SegmentFacts[]) =>
+    quote(quoteFacts(segments)).lines.flatMap((line) => line.details['included_quantity'] ?? [])
+  assert.deepEqual(included([use(FIRST, '70'), use(SECOND, '10', { mode: 'paused' }), use(THIRD, '50')]), [
+    '100',
+    '0',
+    '30',
+  ])
+  assert.deepEqual(included([use(FIRST, '70', { mode: 'trial' }), use(SECOND, '150'), use(THIRD, '5')]), [
+    '100',
+    '100',
+    '0',
+  ])
+  const addons = [{ ...STORAGE, grants_meter: 'calls' }]
+  assert.deepEqual(included([use(FIRST, '110'), use(SECOND, '20', { addons }), use(THIRD, '20', { addons })]), [
+    '100',
+    '50',
+    '30',
+  ])
+})
+
+test('minimum and maximum hold for the sum, and the minimum is on the last segment that pays', () => {
+  const plan = planOf([{ ...CALLS, min_amount: '10', max_amount: '20' }])
+  const use = (active: Period, calls: string, changes: Partial<SegmentFacts> = {}) =>
+    part(active, { plan, usage: { calls }, ...changes })
+  const low = quote(quoteFacts([use(FIRST, '30'), use(SECOND, '20'), use(THIRD, '10', { mode: 'paused' })])).lines
+  assert.deepEqual(
+    low.map(({ kind, amount_cents, service_period }) => [kind, amount_cents, service_period]).slice(0, -1),
+    [
+      ['plan_base', 5000n, FIRST],
+      ['usage', 300n, FIRST],
+      ['usage', 200n, SECOND],
+      ['minimum', 400n, SECOND],
+      ['usage', 100n, THIRD],
+    ],
+  )
+  assert.deepEqual(posted([use(FIRST, '150'), use(SECOND, '100'), use(THIRD, '10')]).slice(1), [
+    'usage 1500',
+    'usage 500',
+    'usage 0',
+  ])
+  const halves = [use(FIRST, '0.05'), use(SECOND, '500')]
+  assert.deepEqual(posted(halves).slice(1), ['usage 1', 'usage 1999'])
+})
+
+test('a boundary that changes nothing billable leaves the total of a plan that is not prorated as it is', () => {
+  const amounts = fc.option(fc.nat(50).map(String))
+  const limits = fc.tuple(amounts, amounts).filter(([min, max]) => min === null || max === null || +min <= +max)
+  const quantity = fc.option(fc.nat(200).map(String))
+  fc.assert(
+    fc.property(
+      fc.record({ limits, included: quantity, granted: fc.nat(50), used: fc.tuple(fc.nat(200), fc.nat(200)) }),
+      fc.integer({ min: 2, max: 30 }),
+      ({ limits: [min_amount, max_amount], included, granted, used: [a, b] }, day) => {
+        const plan = planOf([{ ...CALLS, included_quantity: included, min_amount, max_amount }])
+        const addons = [{ ...STORAGE, quantity: `${granted}`, grants_meter: 'calls' }]
+        const over = (active: Period, calls: number) => part(active, { plan, addons, usage: { calls: `${calls}` } })
+        const cut = quote(quoteFacts([over(april(1, day), a), over(april(day, 31), b)]))
+        assert.equal(cut.total_cents, quote(quoteFacts([over(APRIL, a + b)])).total_cents)
+      },
+    ),
+  )
+})
+
+function april(from: number, until: number): Period {
+  return period(APRIL.start.add({ days: from - 1 }), APRIL.start.add({ days: until - 1 }))
+}
+
+function planOf(charges: Charge[]): PlanTerms {
+  return { ...STUDIO, proration: 'none', charges }
+}
+
+function part(active: Period, changes: Partial<SegmentFacts> = {}): SegmentFacts {
+  return segmentFacts({ active, plan: planOf([]), ...changes })
+}
+
+function posted(segments: readonly SegmentFacts[]): string[] {
+  const lines = quote(quoteFacts(segments)).lines.filter((line) => line.kind !== 'tax')
+  return lines.map((line) => `${line.kind} ${line.amount_cents}`)
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { openDatabase } from '../../src/platform/db.ts'
+import {
+  deploy,
+  csv,
+  row,
+  startCosts,
+  upload,
+  assertSound,
+  type Costs,
+} from '../../src/contexts/costs/costs.fixture.ts'
+import { startPostgres } from '../support/postgres.ts'
+
+const ROUNDS = 10
+
+const server = await startPostgres()
+const { db, url } = await server.database()
+const costs = await startCosts(null, { db })
+/** Another process on the same database. */
+const other = await startCosts(null, { db: await openDatabase({ database: { kind: 'postgres', url } }) })
+after(async () => {
+  await other.close()
+  await costs.close()
+  await server.stop()
+})
+
+test('rules that are added and removed at once leave each line shared by one of them, to the cent', async () => {
+  const [studio, shop] = [await deploy(costs.edge, 'boab', 'studio'), await deploy(costs.edge, 'boab', 'shop')]
+  await upload(costs, csv(row('Load Balancers', 'edge (syd1)', '10.00', 'platform')))
+  const add = async ({ call }: Costs, deployment_id: string) => {
+    const body = { project: 'platform', shares: [{ deployment_id, weight: '1' }] }
+    const answer = await call('POST', '/billing/allocation-rules', { body })
+    assert.equal(answer.status, 201, answer.text)
+    return answer.body.data.id
+  }
+  const remove = async ({ call }: Costs, id: string) => {
+    const answer = await call('DELETE', `/billing/allocation-rules/${id}`)
+    assert.equal(answer.status, 204, answer.text)
+  }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const added = await Promise.all([add(costs, studio), add(other, round % 2 === 0 ? shop : studio)])
+    await assertSound(costs)
+    await Promise.all([remove(costs, added[0]), remove(other, added[1])])
+    await assertSound(costs)
+  }
+})
+
+test('an assignment by hand holds, whatever is matched at the same time', async () => {
+  const studio = await deploy(costs.edge, 'mulga', 'studio')
+  const bill = await upload(costs, csv(row('Spaces', 'assets', '5.00', 'files')), 'period=2026-03')
+  const query = `provider_invoice_id=${bill.body.data.id}`
+  const line = async () => (await costs.call('GET', `/billing/cost-lines?${query}`)).body.data[0]
+  const { id } = await line()
+  const rule = { project: 'files', shares: [{ deployment_id: studio, weight: '1' }] }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const [, assigned] = await Promise.all([
+      other.call('POST', '/billing/allocation-rules', { body: rule }),
+      costs.call('POST', `/billing/cost-lines/${id}/assignment`, { body: { deployment_id: studio } }),
+    ])
+    assert.equal(assigned.status, 200, assigned.text)
+    assert.equal((await line()).match_method, 'by_hand')
+    await assertSound(costs)
+    await costs.call('POST', `/billing/cost-lines/${id}/assignment`, { body: { deployment_id: null } })
+  }
+})
+
+test('the same file under two months at once is one bill', async () => {
+  const text = csv(row('Droplets', 'only (s-1)', '4.00'))
+  const answers = await Promise.all([upload(costs, text, 'period=2026-01'), upload(other, text, 'period=2026-02')])
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, 409],
+  )
+})
