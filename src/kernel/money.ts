@@ -37,6 +37,14 @@ export function fromMinor(cents: bigint, currency: Currency): Decimal {
   return digits === 0 ? decimal(cents) : decimal(cents).div(decimal(10n ** BigInt(digits)))
 }
 
+/**
+ * Minor units as the JSON integer that the contract asks for, where only a number will do. Exact up to 2^53 − 1, which
+ * no invoice exceeds.
+ */
+export function jsonInteger(cents: bigint): number {
+  return Number(cents)
+}
+
 /** `-1234567n` USD → `"-12,345.67"`: for people, never for machines. */
 export function formatMinor(cents: bigint, currency: Currency): string {
   const digits = minorUnitPlaces(currency)

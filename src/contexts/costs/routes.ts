@@ -235,8 +235,9 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
       schema: {
         tags,
         summary: 'Store a bill from its CSV file: all of it, or nothing',
-        consumes: ['text/csv', 'multipart/form-data'],
+        consumes: Object.keys(CSV_BODY.content),
         querystring: ImportQuery,
+        body: CSV_BODY,
         response: { 200: Data(ProviderInvoiceOut), 201: Data(ProviderInvoiceOut) },
       },
     },
@@ -254,6 +255,14 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
       return { data: await readProviderInvoice(edge, provider_invoice_id) }
     },
   )
+}
+
+/** For readers of the documentation: a file is checked row by row, not by a schema. */
+const CSV_BODY = {
+  content: {
+    'text/csv': { schema: { description: 'The file, in UTF-8' } },
+    'multipart/form-data': { schema: { description: 'One part with the file; its name may carry period and number' } },
+  },
 }
 
 const noFile = problem({ code: 'costs/no-file', status: 422, title: 'The request carries no file' })

@@ -46,8 +46,8 @@ test('late usage and late LLM usage of an issued month come on the next invoice,
   assert.deepEqual(line.details, {
     invoice_id: april_id,
     invoice_number: number,
-    rated_cents: '5150',
-    billed_cents: '5000',
+    rated_cents: 5150,
+    billed_cents: 5000,
     currency: 'AUD',
   })
   assert.deepEqual([may.subtotal_cents, may.tax_cents], [5_150, 515])

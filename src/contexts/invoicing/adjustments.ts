@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { jsonInteger } from '../../kernel/money.ts'
 import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
 import type { Reader } from '../../platform/db.ts'
@@ -180,8 +181,8 @@ function differences(invoice: EarlierInvoice, facts: QuoteFacts, billed: Billed)
         details: {
           invoice_id: invoice.id,
           invoice_number: invoice.number,
-          rated_cents: rated_cents.toString(),
-          billed_cents: billed_cents.toString(),
+          rated_cents: jsonInteger(rated_cents),
+          billed_cents: jsonInteger(billed_cents),
         },
       },
     ]

@@ -93,14 +93,14 @@ test('without a bill the cost is unknown, and never 0', () => {
   assert.match(hints.join(), /not known/)
 })
 
-test('the cost of resources that no line names is unknown; a deployment without resources costs 0', () => {
+test('the cost of a deployment that no line names is unknown, with resources or without', () => {
   const books: Books = { ...BOOKS, costs: [], resources: [{ ...BOAB, kind: 'droplet', alive: 1, covered: 0 }] }
   const { rows } = marginOf(books, 'deployment')
   assert.deepEqual(
     rows.map((row) => [row.deployment, row.cost_cents, row.coverage]),
     [
       ['shop', null, '0'],
-      ['blog', 0n, null],
+      ['blog', null, null],
     ],
   )
 })

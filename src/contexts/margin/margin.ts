@@ -139,13 +139,15 @@ function rowsOf(
   return groups.map((group) => rowOf(group, costs.get(group) ?? null))
 }
 
-/** Without a bill nothing is known, and nothing of resources that no line of the bill names. */
-function isCostKnown(group: Group, { books, group_by }: { books: Books; group_by: GroupBy }): boolean {
-  if (books.bills.length === 0) return false
-  return group.costs.length > 0 || (group_by !== 'kind' && group.alive === 0)
+/** What no line of a bill names has a cost that is not known; it is not 0. What is of no deployment costs nothing. */
+function isCostKnown(
+  { costs, deployment_id }: Group,
+  { books, group_by }: { books: Books; group_by: GroupBy },
+): boolean {
+  return costs.length > 0 || (group_by === 'deployment' && deployment_id === null && books.bills.length > 0)
 }
 
-function rowOf({ costs: _costs, alive, covered, ...group }: Group, cost_cents: bigint | null): MarginRow {
+function rowOf({ costs, alive, covered, ...group }: Group, cost_cents: bigint | null): MarginRow {
   const { revenue_cents } = group
   const margin_cents = revenue_cents === null || cost_cents === null ? null : revenue_cents - cost_cents
   return {
@@ -153,7 +155,7 @@ function rowOf({ costs: _costs, alive, covered, ...group }: Group, cost_cents: b
     cost_cents,
     margin_cents,
     margin_percent: percent(margin_cents, revenue_cents),
-    coverage: ratio(decimal(BigInt(covered)), decimal(BigInt(alive))),
+    coverage: alive === 0 && costs.length > 0 ? '1' : ratio(decimal(BigInt(covered)), decimal(BigInt(alive))),
   }
 }
 

@@ -111,7 +111,7 @@ test('revenue comes from the month’s live invoices, cost from its issued bill,
   // Two droplets are 1,440 hours: within what the plan includes. Only one of them is on the bill.
   assert.deepEqual(rows.map(shown), [
     ['boab-app', 5_000, 1_800, 3_200, '0.5'],
-    ['mulga-app', 5_000, 300, 4_700, null],
+    ['mulga-app', 5_000, 300, 4_700, '1'],
   ])
   assert.deepEqual(totals, {
     revenue_cents: 10_000,

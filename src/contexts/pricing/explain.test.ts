@@ -63,7 +63,7 @@ test('LLM usage and adjustments show their sums', () => {
   const facts = quoteFacts([], {
     llm: [{ ...owner, charge: '0.0123', event_count: 1200 }],
     adjustments: [
-      { ...adjustment, details: { rated_cents: '1200', billed_cents: '1000' } },
+      { ...adjustment, details: { rated_cents: 1200, billed_cents: 1000 } },
       { ...adjustment, details: {} },
     ],
   })

@@ -42,7 +42,7 @@ function working(line: ExplainableLine): string {
     case 'credit':
       return adjustmentWorking(line)
     case 'tax':
-      return `${minor(detail(line, 'taxable_cents'), line)} × ${percent(detail(line, 'rate'))}`
+      return `${minor(line, 'taxable_cents')} × ${percent(detail(line, 'rate'))}`
   }
 }
 
@@ -111,7 +111,7 @@ function tierWorking(tier: unknown, line: ExplainableLine): string {
 
 function adjustmentWorking(line: ExplainableLine): string {
   if (!has(line, 'rated_cents')) return 'stated amount'
-  return `${minor(detail(line, 'rated_cents'), line)} rated now − ${minor(detail(line, 'billed_cents'), line)} billed already`
+  return `${minor(line, 'rated_cents')} rated now − ${minor(line, 'billed_cents')} billed already`
 }
 
 /** `"0.029"` → `2.9 %`. */
@@ -126,7 +126,9 @@ function money(amount: string, line: ExplainableLine): string {
   return fromMinor(cents, currency).eq(decimal(amount)) ? formatMinor(cents, currency) : grouped(amount)
 }
 
-function minor(cents: string, line: ExplainableLine): string {
+function minor(line: ExplainableLine, key: string): string {
+  const cents = line.details[key]
+  invariant(typeof cents === 'number', `the details of the line hold the integer ${key}`)
   return formatMinor(BigInt(cents), currencyOf(line))
 }
 

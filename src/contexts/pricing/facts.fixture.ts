@@ -150,7 +150,7 @@ export const anyFacts: fc.Arbitrary<QuoteFacts> = fc
         ...owner,
         description: 'Late usage',
         amount_cents,
-        details: { rated_cents: (amount_cents + 100n).toString(), billed_cents: '100' },
+        details: { rated_cents: Number(amount_cents + 100n), billed_cents: 100 },
       })),
     })
   })

@@ -11,7 +11,7 @@ test('the tax line stands last, names its rate, and is not in the subtotal', () 
   const { lines, subtotal_cents, tax_cents } = quote(quoteFacts([segmentFacts()]))
   const tax = lines.at(-1)
   assert.equal(tax?.description, 'GST 10 %')
-  assert.deepEqual(tax.details, { name: 'GST', rate: '0.1', taxable_cents: '5000', currency: 'AUD' })
+  assert.deepEqual(tax.details, { name: 'GST', rate: '0.1', taxable_cents: 5000, currency: 'AUD' })
   assert.deepEqual([subtotal_cents, tax_cents], [5000n, 500n])
 })
 

@@ -1,6 +1,6 @@
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
-import { fromMinor } from '../../kernel/money.ts'
+import { fromMinor, jsonInteger } from '../../kernel/money.ts'
 import type { QuoteFacts, QuoteLine } from './facts.ts'
 import { type LineDraft, totalCents } from './line.ts'
 
@@ -26,7 +26,7 @@ export function taxDrafts(lines: readonly QuoteLine[], facts: QuoteFacts): LineD
       unit_price: null,
       amount: fromMinor(taxable_cents, facts.currency).times(rate),
       service_period: facts.period,
-      details: { name: facts.tax.name, rate: plain(rate), taxable_cents: taxable_cents.toString() },
+      details: { name: facts.tax.name, rate: plain(rate), taxable_cents: jsonInteger(taxable_cents) },
     },
   ]
 }

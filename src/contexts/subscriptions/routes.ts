@@ -12,6 +12,7 @@ import {
   IdParams,
   InstantOut,
   Nullable,
+  OptionalBody,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { attachAddon, cancel, changePlan, detachAddon } from './commands.ts'
@@ -37,7 +38,7 @@ const PlanChange = Body({
   effective_date: Type.Optional(DateText),
 })
 const AddonOrder = Body({ ...WantedAddon, start_date: Type.Optional(DateText) })
-const Cancellation = Body({
+const Cancellation = OptionalBody({
   end_date: Type.Optional(Type.String({ ...DateText, description: 'The first day that is not billed' })),
 })
 const SubscriptionOut = Type.Object({
@@ -166,7 +167,7 @@ export const subscriptionsRoutes =
       async (request) => {
         const { id } = request.params
         const data = await edge.db.transaction(async (tx) => {
-          await cancel(tx, { id, end_date: dateOf(request.body.end_date) }, madeAt(edge))
+          await cancel(tx, { id, end_date: dateOf(request.body?.end_date) }, madeAt(edge))
           return readSubscription(tx, id)
         })
         return { data }
