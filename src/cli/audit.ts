@@ -1,6 +1,6 @@
 import { runAudit } from '../platform/audit.ts'
 import { mark, print, printJson, progress, table } from './output.ts'
-import { withApp } from './session.ts'
+import { withApp } from './with-app.ts'
 
 export async function runAuditCommand(options: { json?: true }): Promise<void> {
   const findings = await withApp(async ({ edge, invariants }) => {

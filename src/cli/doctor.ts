@@ -1,7 +1,7 @@
 import type { Application } from '../app.ts'
 import { readMigrations, schemaState } from '../platform/migrate.ts'
 import { heading, mark, print, printJson, table } from './output.ts'
-import { withApp } from './session.ts'
+import { withApp } from './with-app.ts'
 
 /** What HS256 asks of a secret (RFC 7518, 3.2). */
 const STRONG_SECRET_CHARS = 32

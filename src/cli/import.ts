@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { importCsv } from '../contexts/costs/index.ts'
 import { invalidInput } from '../kernel/problem.ts'
 import { print, printJson } from './output.ts'
-import { withApp } from './session.ts'
+import { withApp } from './with-app.ts'
 
 type Options = { provider: string; period?: string; invoiceNumber?: string; json?: true }
 

@@ -2,7 +2,7 @@ import { rollup } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { print, printJson, progress, table } from './output.ts'
-import { withApp } from './session.ts'
+import { withApp } from './with-app.ts'
 
 export async function runRollup(options: {
   period: string

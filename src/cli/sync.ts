@@ -2,7 +2,7 @@ import type { Application } from '../app.ts'
 import { syncNow, type SyncSummary } from '../contexts/costs/index.ts'
 import { requireProvider } from '../contexts/inventory/index.ts'
 import { print, printJson, progress, table } from './output.ts'
-import { withApp } from './session.ts'
+import { withApp } from './with-app.ts'
 
 export async function runSync(options: { json?: true }): Promise<void> {
   const summary = await withApp(syncWithProgress)
