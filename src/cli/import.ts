@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { messageOf } from '../kernel/invariant.ts'
 import { importCsv } from '../contexts/costs/index.ts'
 import { invalidInput } from '../kernel/problem.ts'
 import { print, printJson } from './output.ts'
@@ -40,6 +41,6 @@ async function readCsv(file: string): Promise<Buffer> {
   try {
     return await readFile(file)
   } catch (error) {
-    throw invalidInput(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw invalidInput(`${file} cannot be read: ${messageOf(error)}`)
   }
 }

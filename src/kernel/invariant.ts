@@ -12,3 +12,8 @@ export function present<T>(value: T | null | undefined, promise: string): T {
   invariant(value !== null && value !== undefined, promise)
   return value
 }
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

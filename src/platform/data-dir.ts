@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { messageOf } from '../kernel/invariant.ts'
 import { problem } from '../kernel/problem.ts'
 import { systemClock } from './clock.ts'
 
@@ -50,7 +51,7 @@ async function makeDirectory(dir: string): Promise<void> {
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw dataDirUnusable(`${dir} cannot be used: ${reason}. Set ARCADIA_DATA_DIR to a directory of your own.`)
   }
 }

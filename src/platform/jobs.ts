@@ -2,7 +2,7 @@ import { fromKysely, fromPglite, type Job as QueuedJob, PgBoss } from 'pg-boss'
 import { sql } from 'kysely'
 import type { Static, TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { invariant } from '../kernel/invariant.ts'
+import { invariant, messageOf } from '../kernel/invariant.ts'
 import type { Clock } from './clock.ts'
 import { anyOf, type Database, type Reader, type Tx } from './db.ts'
 import type { Ids } from './ids.ts'
@@ -103,7 +103,7 @@ export function createJobs({
       metrics.jobFinished(name, result.outcome)
       return result
     } catch (error) {
-      await close('failed', error instanceof Error ? error.message : String(error))
+      await close('failed', messageOf(error))
       metrics.jobFinished(name, 'failed')
       log.error({ err: error, job: name }, 'job failed')
       throw error

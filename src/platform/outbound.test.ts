@@ -1,73 +1,48 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { after, beforeEach, test } from 'node:test'
 import { Type } from 'typebox'
+import { type Answer, json, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOutbound, OutboundError, type OutboundOptions } from './outbound.ts'
 
-type Answer = (response: ServerResponse) => void
-type Received = { method: string; url: string; headers: IncomingMessage['headers']; body: string }
+const server = await startScriptedServer()
+const { base_url } = server
 
-/** Answers in order; the last one is repeated. */
-let answers: Answer[] = []
-let received: Received[] = []
-
-const server = createServer((request, response) => {
-  const chunks: Buffer[] = []
-  request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.on('end', () => {
-    const answer = answers.length > 1 ? answers.shift() : answers[0]
-    received.push({
-      method: request.method ?? '',
-      url: request.url ?? '',
-      headers: request.headers,
-      body: Buffer.concat(chunks).toString(),
-    })
-    answer?.(response)
-  })
-})
-await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-const address = server.address()
-const base_url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
-
-after(() => {
-  server.closeAllConnections()
-  server.close()
-})
+after(server.close)
 beforeEach(() => {
-  answers = []
-  received = []
+  server.answers = []
+  server.received = []
 })
 
 const Page = Type.Object({ items: Type.Array(Type.Object({ id: Type.String() })) })
 const PAGE = { items: [{ id: 'a' }] }
 
 test('a JSON answer comes with its status and headers', async () => {
-  answers = [json(PAGE, 200, { 'ratelimit-remaining': '4999' })]
+  server.answers = [json(PAGE, 200, { 'ratelimit-remaining': '4999' })]
   const { status, headers, body } = await outbound().getJson('/v2/items', Page, { query: { page: 2 } })
   assert.deepEqual([status, headers.get('ratelimit-remaining'), body], [200, '4999', PAGE])
-  assert.equal(received[0]?.url, '/v2/items?page=2')
+  assert.equal(server.received[0]?.url, '/v2/items?page=2')
 })
 
 test('a text answer is handed over as it is', async () => {
-  answers = [text('a,b\r\n1,2\r\n')]
+  server.answers = [text('a,b\r\n1,2\r\n')]
   assert.equal((await outbound().getText('/csv')).body, 'a,b\r\n1,2\r\n')
 })
 
 test('a bigint is posted as an exact JSON integer', async () => {
-  answers = [json(PAGE)]
+  server.answers = [json(PAGE)]
   await outbound().postJson('/items', { amount_minor: 9_007_199_254_740_993n }, Page)
-  assert.equal(received[0]?.body, '{"amount_minor":9007199254740993}')
-  assert.equal(received[0]?.headers['content-type'], 'application/json')
+  assert.equal(server.received[0]?.body, '{"amount_minor":9007199254740993}')
+  assert.equal(server.received[0]?.headers['content-type'], 'application/json')
 })
 
 test('headers are minted for every call', async () => {
-  answers = [json(PAGE)]
+  server.answers = [json(PAGE)]
   let minted = 0
   const client = outbound({ headers: async () => ({ authorization: `Bearer ${(minted += 1)}` }) })
   await client.getJson('/items', Page)
   await client.getJson('/items', Page)
   assert.deepEqual(
-    received.map((call) => call.headers.authorization),
+    server.received.map((call) => call.headers.authorization),
     ['Bearer 1', 'Bearer 2'],
   )
 })
@@ -82,26 +57,26 @@ for (const [name, failing] of Object.entries<Answer>({
   'a connection closed half-way': cutShort(),
 })) {
   test(`${name} is tried again`, async () => {
-    answers = [failing, failing, json(PAGE)]
+    server.answers = [failing, failing, json(PAGE)]
     assert.deepEqual((await outbound().getJson('/items', Page)).body, PAGE)
-    assert.equal(received.length, 3)
+    assert.equal(server.received.length, 3)
   })
 }
 
 test('an answer that does not come in time is tried again, and then is a time-out', async () => {
-  answers = [() => undefined]
+  server.answers = [() => undefined]
   const error = await failureOf(outbound({ timeout_ms: 30, max_retries: 1 }).getJson('/items', Page))
-  assert.deepEqual([error.reason, error.status, error.attempts, received.length], ['timeout', null, 2, 2])
+  assert.deepEqual([error.reason, error.status, error.attempts, server.received.length], ['timeout', null, 2, 2])
 })
 
 test('a body that stalls falls under the same time-out', async () => {
-  answers = [(response) => void response.writeHead(200).write('{"items"')]
+  server.answers = [(response) => void response.writeHead(200).write('{"items"')]
   const error = await failureOf(outbound({ timeout_ms: 30, max_retries: 1 }).getJson('/items', Page))
   assert.deepEqual([error.reason, error.attempts], ['timeout', 2])
 })
 
 test('retries are bounded', async () => {
-  answers = [(response) => response.writeHead(503, { 'x-request-id': 'req-7' }).end()]
+  server.answers = [(response) => response.writeHead(503, { 'x-request-id': 'req-7' }).end()]
   const error = await failureOf(outbound({ max_retries: 2 }).getJson('/items', Page))
   assert.deepEqual(
     { ...error },
@@ -115,45 +90,45 @@ test('retries are bounded', async () => {
       attempts: 3,
     },
   )
-  assert.equal(received.length, 3)
+  assert.equal(server.received.length, 3)
 })
 
 test('a refusal is not tried again', async () => {
   for (const status of [400, 401, 403, 404, 409, 422]) {
-    received = []
-    answers = [(response) => response.writeHead(status).end()]
+    server.received = []
+    server.answers = [(response) => response.writeHead(status).end()]
     assert.equal((await failureOf(outbound().getJson('/items', Page))).status, status)
-    assert.equal(received.length, 1)
+    assert.equal(server.received.length, 1)
   }
 })
 
 test('retry-after decides the pause, within its bound', async () => {
   const started = performance.now()
-  answers = [retryAfter('0'), retryAfter('3600'), json(PAGE)]
+  server.answers = [retryAfter('0'), retryAfter('3600'), json(PAGE)]
   await outbound({ backoff_ms: 3_600_000, max_retry_after_ms: 50 }).getJson('/items', Page)
   assert.ok(performance.now() - started >= 45)
-  assert.equal(received.length, 3)
+  assert.equal(server.received.length, 3)
 })
 
 test('a POST is tried again only when it is idempotent', async () => {
-  answers = [(response) => response.writeHead(500).end(), json(PAGE)]
+  server.answers = [(response) => response.writeHead(500).end(), json(PAGE)]
   await outbound().postJson('/items', { id: 'a' }, Page, { idempotent: true })
   assert.deepEqual(
-    received.map((call) => call.body),
+    server.received.map((call) => call.body),
     ['{"id":"a"}', '{"id":"a"}'],
   )
 
-  received = []
-  answers = [(response) => response.writeHead(500).end(), json(PAGE)]
+  server.received = []
+  server.answers = [(response) => response.writeHead(500).end(), json(PAGE)]
   assert.equal((await failureOf(outbound().postJson('/items', { id: 'a' }, Page))).attempts, 1)
-  assert.equal(received.length, 1)
+  assert.equal(server.received.length, 1)
 
-  answers = [text('{"items"')]
+  server.answers = [text('{"items"')]
   assert.equal((await failureOf(outbound().postJson('/items', { id: 'a' }, Page))).attempts, 1)
 })
 
 test('an answer of another shape says where it is wrong', async () => {
-  answers = [json({ items: [{ id: 'a' }, { id: 'private' }, { id: 7 }] })]
+  server.answers = [json({ items: [{ id: 'a' }, { id: 'private' }, { id: 7 }] })]
   const error = await failureOf(outbound({ max_retries: 0 }).getJson('/items', Page))
   assert.deepEqual([error.reason, error.status], ['invalid_response', 200])
   assert.match(error.message, /\/items\/2\/id: type/)
@@ -161,16 +136,16 @@ test('an answer of another shape says where it is wrong', async () => {
 })
 
 test('a redirect is a failure and is not followed', async () => {
-  answers = [(response) => response.writeHead(302, { location: `${base_url}/elsewhere` }).end(), json(PAGE)]
+  server.answers = [(response) => response.writeHead(302, { location: `${base_url}/elsewhere` }).end(), json(PAGE)]
   const error = await failureOf(outbound().getJson('/items', Page))
-  assert.deepEqual([error.reason, error.status, received.length], ['http', 302, 1])
+  assert.deepEqual([error.reason, error.status, server.received.length], ['http', 302, 1])
 })
 
 test('a path cannot leave the base URL', async () => {
-  answers = [json(PAGE)]
+  server.answers = [json(PAGE)]
   for (const path of ['http://127.0.0.1:9/items', '//127.0.0.1:9/items']) await outbound().getJson(path, Page)
   assert.deepEqual(
-    received.map((call) => call.url),
+    server.received.map((call) => call.url),
     ['/http://127.0.0.1:9/items', '/127.0.0.1:9/items'],
   )
 })
@@ -192,7 +167,7 @@ test('an error carries no token, query or body', async () => {
     json({ items: 'hush' }),
   ]
   for (const answer of failing) {
-    answers = [answer]
+    server.answers = [answer]
     const error = await failureOf(client.getJson('/items?key=hush', Page, { query: { token: 'hush' } }))
     assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /hush/)
     assert.equal(error.cause, undefined)
@@ -210,11 +185,6 @@ async function failureOf(call: Promise<unknown>): Promise<OutboundError> {
   )
   assert.ok(error instanceof OutboundError, String(error))
   return error
-}
-
-function json(body: unknown, status = 200, headers: Record<string, string> = {}): Answer {
-  return (response) =>
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
 }
 
 function text(body: string): Answer {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../kernel/invariant.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { decimal } from '../../kernel/decimal.ts'
 import { invalidInput, Problem } from '../../kernel/problem.ts'
@@ -34,7 +35,7 @@ export async function recordIngestFailure(
   await tx
     .updateTable('costs.provider_invoice')
     .set((row) => ({
-      last_error: error instanceof Error ? error.message : String(error),
+      last_error: messageOf(error),
       incomplete_readings: isIncomplete ? row('incomplete_readings', '+', 1) : row.ref('incomplete_readings'),
     }))
     .where('id', '=', provider_invoice_id)

@@ -1,4 +1,5 @@
-import { type RawBuilder, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
+import type { DB } from '../../../db/types.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
 import type { KnownInvoice } from './announce.ts'
@@ -14,30 +15,7 @@ export type CostLineFilter = {
 
 type PageAfter = { readonly limit: number; readonly after: readonly string[] | undefined }
 
-export type CostLineRow = {
-  id: string
-  provider: string
-  provider_invoice_id: string
-  position: number
-  kind: string
-  product: string
-  group_description: string | null
-  description: string
-  charge_category: 'Usage' | 'Purchase' | 'Tax' | 'Credit' | 'Adjustment'
-  amount: string
-  currency: string
-  charge_start: Temporal.Instant
-  charge_end: Temporal.Instant
-  quantity: string | null
-  unit: string | null
-  project: string | null
-  resource_id: string | null
-  resource_name: string | null
-  tenant_id: string | null
-  deployment_id: string | null
-  match_status: 'matched' | 'allocated' | 'unmatched' | 'not_applicable'
-  match_method: string | null
-  match_reason: string
+export type CostLineRow = Omit<Selectable<DB['costs.cost_line']>, 'external_resource_id' | 'external_resource_uuid'> & {
   shares: { tenant_id: string; deployment_id: string; amount: string }[]
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../kernel/invariant.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { syncInventory } from '../inventory/index.ts'
@@ -68,6 +69,6 @@ async function ingestInto(
     if (stored?.outcome === 'unchanged') summary.invoices_unchanged += 1
     if (stored?.outcome === 'differs') await fail('the provider sends other content than what is issued')
   } catch (error) {
-    await fail(error instanceof Error ? error.message : String(error))
+    await fail(messageOf(error))
   }
 }

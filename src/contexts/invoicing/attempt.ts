@@ -1,4 +1,4 @@
-import { InvariantError } from '../../kernel/invariant.ts'
+import { InvariantError, messageOf } from '../../kernel/invariant.ts'
 import { Problem } from '../../kernel/problem.ts'
 
 /** What came of work on one tenant. A failure is kept, so that the other tenants go on. */
@@ -24,5 +24,5 @@ export function valueOf<T>(attempted: Attempt<T>): T {
 export function failureOf(error: unknown): Failure {
   if (error instanceof Problem) return { code: error.code, detail: error.message }
   if (error instanceof InvariantError) return { code: 'invoicing/facts-contradict', detail: error.message }
-  return { code: 'internal', detail: error instanceof Error ? error.message : String(error) }
+  return { code: 'internal', detail: messageOf(error) }
 }

@@ -1,44 +1,23 @@
 import assert from 'node:assert/strict'
-import { createServer, type ServerResponse } from 'node:http'
 import { after, beforeEach, test } from 'node:test'
 import { compactVerify } from 'jose'
 import { period } from '../../kernel/period.ts'
 import { frozenClock } from '../../platform/clock.ts'
 import { OutboundError } from '../../platform/outbound.ts'
+import { type Answer, json, type Received, startScriptedServer } from '../../../test/support/scripted-server.ts'
 import { type BillPayload, createFinanceClient, type FinanceOptions, type TenantInvoicePayload } from './index.ts'
-
-type Answer = (response: ServerResponse) => void
-type Received = { method: string; url: string; authorization: string; body: string }
 
 const JWT_SECRET = 'a-secret-of-the-finance-service-0123456789'
 const NOW = '2026-05-01T03:00:00.750Z'
 const NOW_S = Math.floor(Temporal.Instant.from(NOW).epochMilliseconds / 1_000)
 
-/** Answers in order; the last one is repeated. */
-let answers: Answer[] = []
-let received: Received[] = []
+const server = await startScriptedServer()
+const { base_url } = server
 
-const server = createServer((request, response) => {
-  const chunks: Buffer[] = []
-  request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.on('end', () => {
-    const { method = '', url = '', headers } = request
-    received.push({ method, url, authorization: headers.authorization ?? '', body: Buffer.concat(chunks).toString() })
-    const answer = answers.length > 1 ? answers.shift() : answers[0]
-    answer?.(response)
-  })
-})
-await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-const address = server.address()
-const base_url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
-
-after(() => {
-  server.closeAllConnections()
-  server.close()
-})
+after(server.close)
 beforeEach(() => {
-  answers = [json({ id: 'doc_1', action: 'created' })]
-  received = []
+  server.answers = [json({ id: 'doc_1', action: 'created' })]
+  server.received = []
 })
 
 const SHARED = {
@@ -73,7 +52,7 @@ const TENANT_INVOICE: TenantInvoicePayload = {
 
 test('a bill arrives as the contract spells it, amounts as JSON integers', async () => {
   assert.deepEqual(await finance().importBill(BILL), { id: 'doc_1', action: 'created' })
-  const [call] = received
+  const [call] = server.received
   assert.deepEqual([call?.method, call?.url], ['POST', '/api/v1/integrations/cloud/import-invoice'])
   assert.deepEqual(JSON.parse(call?.body ?? ''), {
     tenant_id: 'platform-admin',
@@ -102,10 +81,10 @@ test('a bill arrives as the contract spells it, amounts as JSON integers', async
 })
 
 test('a tenant invoice goes to its own path and names a customer, not a vendor', async () => {
-  answers = [json({ id: 'doc_2', action: 'updated', booked_by: 'someone' })]
+  server.answers = [json({ id: 'doc_2', action: 'updated', booked_by: 'someone' })]
   assert.deepEqual(await finance().importTenantInvoice(TENANT_INVOICE), { id: 'doc_2', action: 'updated' })
-  assert.equal(received[0]?.url, '/api/v1/integrations/cloud/import-tenant-invoice')
-  const body = JSON.parse(received[0]?.body ?? '')
+  assert.equal(server.received[0]?.url, '/api/v1/integrations/cloud/import-tenant-invoice')
+  const body = JSON.parse(server.received[0]?.body ?? '')
   assert.deepEqual([body.source, body.customer], ['arcadia-cloud', { name: 'Studio Pty Ltd', country: 'AU' }])
   assert.equal('vendor' in body, false)
 })
@@ -116,28 +95,28 @@ test('every call carries its own token: HS256, five minutes, admin of platform-a
   await client.importBill(BILL)
   clock.set(Temporal.Instant.from(NOW).add({ minutes: 10 }))
   await client.importBill(BILL)
-  assert.deepEqual(await claims(received[0]), expectedClaims(NOW_S))
-  assert.deepEqual(await claims(received[1]), expectedClaims(NOW_S + 600))
+  assert.deepEqual(await claims(server.received[0]), expectedClaims(NOW_S))
+  assert.deepEqual(await claims(server.received[1]), expectedClaims(NOW_S + 600))
 })
 
 test('status 500 and a missing answer are tried again with the same body', async () => {
-  answers = [status(500), () => undefined, json({ id: 'doc_1', action: 'created' })]
+  server.answers = [status(500), () => undefined, json({ id: 'doc_1', action: 'created' })]
   await finance().importBill(BILL)
-  assert.equal(received.length, 3)
-  assert.equal(new Set(received.map((call) => call.body)).size, 1)
+  assert.equal(server.received.length, 3)
+  assert.equal(new Set(server.received.map((call) => call.body)).size, 1)
 })
 
 for (const code of [400, 401, 409, 422]) {
   test(`status ${code} is not tried again`, async () => {
-    answers = [status(code)]
+    server.answers = [status(code)]
     const error = await failureOf(finance().importBill(BILL))
-    assert.deepEqual([error.reason, error.status, received.length], ['http', code, 1])
+    assert.deepEqual([error.reason, error.status, server.received.length], ['http', code, 1])
   })
 }
 
 for (const answer of [{}, { id: '', action: 'created' }, { id: 'doc_1' }, { id: 'doc_1', action: 'deleted' }, []]) {
   test(`the answer ${JSON.stringify(answer)} is not believed`, async () => {
-    answers = [json(answer)]
+    server.answers = [json(answer)]
     const error = await failureOf(finance({ max_retries: 0 }).importBill(BILL))
     assert.deepEqual([error.reason, error.status], ['invalid_response', 200])
   })
@@ -145,10 +124,10 @@ for (const answer of [{}, { id: '', action: 'created' }, { id: 'doc_1' }, { id: 
 
 test('an error shows neither the secret nor the token', async () => {
   for (const answer of [status(401), status(500), json({}), () => undefined]) {
-    answers = [answer]
+    server.answers = [answer]
     const error = await failureOf(finance({ max_retries: 0 }).importBill(BILL))
     const shown = `${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`
-    const token = received.at(-1)?.authorization.replace('Bearer ', '') ?? ''
+    const token = tokenOf(server.received.at(-1))
     assert.ok(token.length > 0)
     assert.ok(!shown.includes(JWT_SECRET) && !shown.includes(token))
   }
@@ -159,8 +138,12 @@ function finance(options: Partial<FinanceOptions> = {}) {
   return createFinanceClient({ base_url, jwt_secret: JWT_SECRET, clock, timeout_ms: 100, backoff_ms: 1, ...options })
 }
 
+function tokenOf(call: Received | undefined): string {
+  return call?.headers.authorization?.replace('Bearer ', '') ?? ''
+}
+
 async function claims(call: Received | undefined): Promise<unknown> {
-  const token = call?.authorization.replace('Bearer ', '') ?? ''
+  const token = tokenOf(call)
   const key = new TextEncoder().encode(JWT_SECRET)
   const { payload, protectedHeader } = await compactVerify(token, key)
   assert.equal(protectedHeader.alg, 'HS256')
@@ -184,10 +167,6 @@ async function failureOf(call: Promise<unknown>): Promise<OutboundError> {
   )
   assert.ok(error instanceof OutboundError, String(error))
   return error
-}
-
-function json(body: unknown): Answer {
-  return (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
 function status(code: number): Answer {
