@@ -6,7 +6,7 @@ delete from "costs"."line_share" where "cost_line_id" = $1;
 
 delete from "finance"."push" where "source" = $1 and "external_id" = $2 and "first_attempt_at" is null;
 
-delete from "invoicing"."invoice" where "id" = any($1::uuid[]) and "status" = $2 returning "tenant_id";
+delete from "invoicing"."invoice" where "id" = any($1) and "status" = $2 returning "tenant_id";
 
 delete from "invoicing"."parked" where "tenant_id" = any($1) and "period_start" = $2;
 
@@ -170,7 +170,7 @@ select "tenant_id", "id" from "deployments"."deployment" where "tenant_id" = any
 
 select "tenant_id", "id" from "deployments"."deployment" where "tenant_id" = any($1) order by "tenant_id", "slug";
 
-select "tenant_id", "id" from "invoicing"."invoice" where "id" = any($1::uuid[]);
+select "tenant_id", "id" from "invoicing"."invoice" where "id" = any($1);
 
 select "tenant_id", "id", "status" from "invoicing"."invoice" where "tenant_id" = any($1) and "period_start" = $2 and "status" <> $3;
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { jsonInteger } from '../../kernel/money.ts'
 import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
-import type { Reader } from '../../platform/db.ts'
+import { anyOf, type Reader } from '../../platform/db.ts'
 import { changedLlmWindows } from '../llm-usage/index.ts'
 import { changedWindows } from '../metering/index.ts'
 import { quote, type QuoteFacts, type TaxTerms } from '../pricing/index.ts'
@@ -83,7 +83,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
         and (subscription.changed_at >= invoice.created_at or subscription.ends_on = invoice.period_end)
     )`.as('must_be_rated'),
     )
-    .where('invoice.tenant_id', '=', sql<string>`any(${tenants.map((tenant) => tenant.id)})`)
+    .where('invoice.tenant_id', '=', anyOf(tenants.map((tenant) => tenant.id)))
     .where('invoice.status', 'in', ['issued', 'paid'])
     .where('invoice.period_start', '<', period.start)
     .where('invoice.period_start', '>=', firstMonth(period))
@@ -140,7 +140,7 @@ async function readBilled(
         case when line.kind = 'adjustment' then line.service_start else invoice.period_start end as period_start
       from invoicing.invoice_line line
       join invoicing.invoice invoice on invoice.tenant_id = line.tenant_id and invoice.id = line.invoice_id
-      where line.tenant_id = any(${invoices.map((invoice) => invoice.tenant_id)})
+      where line.tenant_id = ${anyOf(invoices.map((invoice) => invoice.tenant_id))}
         and line.kind <> 'tax' and invoice.status <> 'void'
         and invoice.period_start >= ${firstMonth(period)} and invoice.period_start <> ${period.start}
     ) line

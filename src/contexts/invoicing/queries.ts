@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Period } from '../../kernel/period.ts'
-import type { Reader } from '../../platform/db.ts'
+import { anyOf, type Reader } from '../../platform/db.ts'
 import { DateText, Id, type Page, readCursor } from '../../platform/wire.ts'
 import type { TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
@@ -116,7 +116,7 @@ export async function readTenants(reader: Reader, tenant_ids?: readonly string[]
   return reader
     .selectFrom('tenants.tenant')
     .selectAll()
-    .$if(tenant_ids !== undefined, (query) => query.where('id', '=', sql<string>`any(${tenant_ids ?? []})`))
+    .$if(tenant_ids !== undefined, (query) => query.where('id', '=', anyOf(tenant_ids ?? [])))
     .orderBy('id')
     .execute()
 }
@@ -126,7 +126,7 @@ export async function lockTenants(reader: Reader, tenant_ids: readonly string[])
   return reader
     .selectFrom('tenants.tenant')
     .selectAll()
-    .where('id', '=', sql<string>`any(${tenant_ids})`)
+    .where('id', '=', anyOf(tenant_ids))
     .orderBy('id')
     .forShare()
     .execute()
@@ -150,7 +150,7 @@ export async function readDeploymentIds(
   const rows = await reader
     .selectFrom('deployments.deployment')
     .select(['tenant_id', 'id'])
-    .where('tenant_id', '=', sql<string>`any(${tenant_ids})`)
+    .where('tenant_id', '=', anyOf(tenant_ids))
     .$if(deployment_id !== undefined, (query) => query.where('id', '=', deployment_id ?? null))
     .orderBy('tenant_id')
     .orderBy('slug')

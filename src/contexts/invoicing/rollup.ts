@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
 import { instantsOf, isTimeZone, monthLabel, type Period } from '../../kernel/period.ts'
-import { type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
+import { anyOf, type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { found } from '../../platform/wire.ts'
 import type { QuoteFacts } from '../pricing/index.ts'
@@ -122,7 +122,7 @@ async function readLive(
   const rows = await tx
     .selectFrom('invoicing.invoice')
     .select(['tenant_id', 'id', 'status'])
-    .where('tenant_id', '=', sql<string>`any(${tenants.map((tenant) => tenant.id)})`)
+    .where('tenant_id', '=', anyOf(tenants.map((tenant) => tenant.id)))
     .where('period_start', '=', period.start)
     .where('status', '<>', 'void')
     .execute()
@@ -167,7 +167,7 @@ function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<TaxedAdjust
 async function deleteDrafts(tx: ContextTx<'invoicing'>, ids: readonly string[]): Promise<Set<string>> {
   const rows = await tx
     .deleteFrom('invoicing.invoice')
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('id', '=', anyOf(ids))
     .where('status', '=', 'draft')
     .returning('tenant_id')
     .execute()
@@ -181,7 +181,7 @@ async function insertDrafts(tx: ContextTx<'invoicing'>, drafts: readonly Draft[]
   const written = await tx
     .selectFrom('invoicing.invoice')
     .select(['tenant_id', 'id'])
-    .where('id', '=', sql<string>`any(${invoices.map((invoice) => invoice.id)}::uuid[])`)
+    .where('id', '=', anyOf(invoices.map((invoice) => invoice.id)))
     .execute()
   const ids = new Set(written.map((row) => row.id))
   await insertRows(
@@ -199,7 +199,7 @@ async function recordParked(
   const { parked, settled, period, now } = outcome
   await tx
     .deleteFrom('invoicing.parked')
-    .where('tenant_id', '=', sql<string>`any(${settled})`)
+    .where('tenant_id', '=', anyOf(settled))
     .where('period_start', '=', period.start)
     .execute()
   await sql`

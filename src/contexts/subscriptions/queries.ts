@@ -76,7 +76,7 @@ async function readBilledAddons(reader: Reader, filter: SubscriptionFilter) {
 function matches({ period, tenant_ids, deployment_id }: SubscriptionFilter) {
   return sql<boolean>`(
     ${sharesDays('s', period)}
-    ${tenant_ids === undefined ? sql`` : sql`and s.tenant_id = any(${tenant_ids})`}
+    ${tenant_ids === undefined ? sql`` : sql`and s.tenant_id = ${anyOf(tenant_ids)}`}
     ${deployment_id === undefined ? sql`` : sql`and s.deployment_id = ${deployment_id}`})`
 }
 
