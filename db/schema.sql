@@ -102,7 +102,13 @@ create table costs.allocation_rule (
   shares jsonb not null,
   created_at timestamp with time zone not null,
   created_by text not null,
+  basis text not null default 'fixed'::text,
+  meter text,
+  deployment_ids text[] not null default '{}'::text[],
   constraint allocation_rule_pkey PRIMARY KEY (id),
+  constraint allocation_rule_basis_check CHECK ((basis = ANY (ARRAY['fixed'::text, 'even'::text, 'direct_cost'::text, 'meter'::text]))),
+  constraint allocation_rule_fixed_has_shares CHECK (((basis = 'fixed'::text) = (jsonb_array_length(shares) > 0))),
+  constraint allocation_rule_names_its_meter CHECK (((basis = 'meter'::text) = (meter IS NOT NULL))),
   constraint allocation_rule_selects_something CHECK ((COALESCE(product, project, description) IS NOT NULL))
 );
 
@@ -116,6 +122,31 @@ create table costs.balance (
   taken_at timestamp with time zone not null,
   constraint balance_pkey PRIMARY KEY (provider, generated_at),
   constraint balance_adds_up CHECK ((month_to_date_balance = (account_balance + month_to_date_usage)))
+);
+
+create table costs.billing_entry (
+  id uuid not null,
+  provider text not null,
+  occurred_at timestamp with time zone not null,
+  type text not null,
+  amount numeric not null,
+  currency text not null,
+  description text not null,
+  invoice_number text,
+  invoice_uuid text,
+  occurrence integer not null,
+  first_seen_at timestamp with time zone not null,
+  missing_since timestamp with time zone,
+  constraint billing_entry_once UNIQUE NULLS NOT DISTINCT (provider, occurred_at, type, amount, currency, description, invoice_number, invoice_uuid, occurrence),
+  constraint billing_entry_pkey PRIMARY KEY (id),
+  constraint billing_entry_occurrence_check CHECK ((occurrence >= 1))
+);
+CREATE INDEX billing_entry_by_time ON costs.billing_entry USING btree (occurred_at, id);
+
+create table costs.billing_history_reading (
+  provider text not null,
+  read_at timestamp with time zone not null,
+  constraint billing_history_reading_pkey PRIMARY KEY (provider)
 );
 
 create table costs.cost_line (
@@ -144,10 +175,11 @@ create table costs.cost_line (
   match_status text not null,
   match_method text,
   match_reason text not null,
+  service_category text not null,
+  service_name text not null,
+  region text,
+  extra jsonb,
   constraint cost_line_pkey PRIMARY KEY (provider_invoice_id, "position"),
-  constraint cost_line_provider_invoice_id_fkey FOREIGN KEY (provider_invoice_id) REFERENCES costs.provider_invoice(id) ON DELETE CASCADE,
-  constraint cost_line_resource_id_fkey FOREIGN KEY (resource_id) REFERENCES inventory.resource(id),
-  constraint cost_line_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint cost_line_charge_category_check CHECK ((charge_category = ANY (ARRAY['Usage'::text, 'Purchase'::text, 'Tax'::text, 'Credit'::text, 'Adjustment'::text]))),
   constraint cost_line_match_status_check CHECK ((match_status = ANY (ARRAY['matched'::text, 'allocated'::text, 'unmatched'::text, 'not_applicable'::text]))),
   constraint cost_line_matched_has_owner CHECK (((match_status <> 'matched'::text) OR (deployment_id IS NOT NULL))),
@@ -156,22 +188,59 @@ create table costs.cost_line (
   constraint cost_line_tax_is_not_matched CHECK (((charge_category = ANY (ARRAY['Tax'::text, 'Credit'::text])) = (match_status = 'not_applicable'::text))),
   constraint cost_line_unmatched_has_none CHECK (((match_status = ANY (ARRAY['matched'::text, 'allocated'::text])) OR (deployment_id IS NULL)))
 );
-CREATE INDEX cost_line_of_deployment ON costs.cost_line USING btree (tenant_id, deployment_id, charge_start);
-CREATE TRIGGER cost_line_issued_is_immutable BEFORE UPDATE ON costs.cost_line FOR EACH ROW WHEN (((((((((new.provider_invoice_id IS DISTINCT FROM old.provider_invoice_id) OR (new."position" IS DISTINCT FROM old."position")) OR (new.id IS DISTINCT FROM old.id)) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.product IS DISTINCT FROM old.product)) OR (new.group_description IS DISTINCT FROM old.group_description)) OR ((((((new.description IS DISTINCT FROM old.description) OR (new.charge_category IS DISTINCT FROM old.charge_category)) OR (new.amount IS DISTINCT FROM old.amount)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.charge_start IS DISTINCT FROM old.charge_start)) OR (new.charge_end IS DISTINCT FROM old.charge_end)) OR ((((((new.quantity IS DISTINCT FROM old.quantity) OR (new.unit IS DISTINCT FROM old.unit)) OR (new.project IS DISTINCT FROM old.project)) OR (new.external_resource_id IS DISTINCT FROM old.external_resource_id)) OR (new.external_resource_uuid IS DISTINCT FROM old.external_resource_uuid)) OR (new.resource_name IS DISTINCT FROM old.resource_name)))) EXECUTE FUNCTION costs.refuse_change_of_issued_line();
-CREATE TRIGGER cost_line_issued_is_kept BEFORE DELETE ON costs.cost_line FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_issued_line();
-CREATE TRIGGER cost_line_issued_is_whole AFTER INSERT ON costs.cost_line REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_lines_for_issued_bill();
+CREATE INDEX cost_line_of_deployment ON costs.cost_line USING btree (deployment_id) WHERE (deployment_id IS NOT NULL);
+CREATE TRIGGER cost_line_closed_month_stays AFTER UPDATE ON costs.cost_line REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_rematch_in_closed_month();
+CREATE TRIGGER cost_line_has_ground AFTER INSERT ON costs.cost_line REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_lines_without_ground();
+CREATE TRIGGER cost_line_issued_is_immutable BEFORE UPDATE ON costs.cost_line FOR EACH ROW WHEN (((((((((new.provider_invoice_id IS DISTINCT FROM old.provider_invoice_id) OR (new."position" IS DISTINCT FROM old."position")) OR (new.id IS DISTINCT FROM old.id)) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.product IS DISTINCT FROM old.product)) OR (new.group_description IS DISTINCT FROM old.group_description)) OR ((((((new.description IS DISTINCT FROM old.description) OR (new.charge_category IS DISTINCT FROM old.charge_category)) OR (new.amount IS DISTINCT FROM old.amount)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.charge_start IS DISTINCT FROM old.charge_start)) OR (new.charge_end IS DISTINCT FROM old.charge_end)) OR ((((((new.quantity IS DISTINCT FROM old.quantity) OR (new.unit IS DISTINCT FROM old.unit)) OR (new.project IS DISTINCT FROM old.project)) OR (new.external_resource_id IS DISTINCT FROM old.external_resource_id)) OR (new.external_resource_uuid IS DISTINCT FROM old.external_resource_uuid)) OR (new.resource_name IS DISTINCT FROM old.resource_name)) OR ((((new.service_category IS DISTINCT FROM old.service_category) OR (new.service_name IS DISTINCT FROM old.service_name)) OR (new.region IS DISTINCT FROM old.region)) OR (new.extra IS DISTINCT FROM old.extra)))) EXECUTE FUNCTION costs.refuse_change_of_issued_line();
+CREATE TRIGGER cost_line_issued_is_kept AFTER DELETE ON costs.cost_line REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_of_issued_lines();
+CREATE TRIGGER cost_line_keeps_ground AFTER UPDATE ON costs.cost_line REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_lines_without_ground();
 CREATE UNIQUE INDEX cost_line_id_once ON costs.cost_line USING btree (id);
+
+create table costs.exchange_rate (
+  from_currency text not null,
+  to_currency text not null,
+  date date not null,
+  rate numeric not null,
+  source text not null,
+  recorded_at timestamp with time zone not null,
+  recorded_by text not null,
+  constraint exchange_rate_once PRIMARY KEY (from_currency, to_currency, date),
+  constraint exchange_rate_from_currency_check CHECK ((from_currency ~ '^[A-Z]{3}$'::text)),
+  constraint exchange_rate_is_between_two CHECK ((from_currency <> to_currency)),
+  constraint exchange_rate_rate_check CHECK ((rate > (0)::numeric)),
+  constraint exchange_rate_to_currency_check CHECK ((to_currency ~ '^[A-Z]{3}$'::text))
+);
+CREATE TRIGGER exchange_rate_stays BEFORE DELETE OR UPDATE ON costs.exchange_rate FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_exchange_rate();
 
 create table costs.line_share (
   cost_line_id uuid not null,
   tenant_id text not null,
   deployment_id uuid not null,
   amount numeric not null,
+  weight numeric,
   constraint line_share_pkey PRIMARY KEY (cost_line_id, tenant_id, deployment_id),
   constraint line_share_cost_line_id_fkey FOREIGN KEY (cost_line_id) REFERENCES costs.cost_line(id) ON DELETE CASCADE,
-  constraint line_share_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
+  constraint line_share_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
+  constraint line_share_weight_check CHECK ((weight > (0)::numeric))
 );
 CREATE INDEX line_share_of_deployment ON costs.line_share USING btree (tenant_id, deployment_id);
+CREATE TRIGGER line_share_closed_month_gets_none AFTER INSERT ON costs.line_share REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
+CREATE TRIGGER line_share_closed_month_is_kept AFTER DELETE ON costs.line_share REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
+CREATE TRIGGER line_share_closed_month_stays AFTER UPDATE ON costs.line_share REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
+
+create table costs.period_close (
+  id uuid not null,
+  period_start date not null,
+  closed_at timestamp with time zone not null,
+  closed_by text not null,
+  reopened_at timestamp with time zone,
+  reopened_by text,
+  reopen_reason text,
+  constraint period_close_pkey PRIMARY KEY (id),
+  constraint period_close_begins_a_month CHECK ((EXTRACT(day FROM period_start) = (1)::numeric)),
+  constraint period_close_reopened_whole CHECK ((((reopened_at IS NULL) = (reopened_by IS NULL)) AND ((reopened_at IS NULL) = (reopen_reason IS NULL))))
+);
+CREATE UNIQUE INDEX period_close_once ON costs.period_close USING btree (period_start) WHERE (reopened_at IS NULL);
 
 create table costs.provider_invoice (
   id uuid not null,
@@ -197,6 +266,7 @@ create table costs.provider_invoice (
   compared_at timestamp with time zone,
   incomplete_readings integer not null,
   last_error text,
+  differing_lines jsonb,
   constraint provider_invoice_once UNIQUE (provider, external_id),
   constraint provider_invoice_pkey PRIMARY KEY (id),
   constraint provider_invoice_ingested_whole CHECK ((((status = 'announced'::text) = (ingested_at IS NULL)) AND ((ingested_at IS NULL) = (content_hash IS NULL)) AND ((ingested_at IS NULL) = (lines_amount IS NULL)))),
@@ -204,10 +274,13 @@ create table costs.provider_invoice (
   constraint provider_invoice_read_from_check CHECK ((read_from = ANY (ARRAY['items'::text, 'csv'::text, 'upload'::text]))),
   constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
 );
+CREATE TRIGGER provider_invoice_awaits_lines BEFORE DELETE ON costs.provider_invoice FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
 CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE TRIGGER provider_invoice_keeps_its_id BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN ((new.id <> old.id)) EXECUTE FUNCTION costs.refuse_other_id();
+CREATE TRIGGER provider_invoice_of_lines_is_kept AFTER DELETE ON costs.provider_invoice REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('provider_invoice_id');
 CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, content_hash) WHERE ((status = 'issued'::text) AND (line_count > 0));
-CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number) WHERE (status <> 'preview'::text);
+CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency) WHERE (status <> 'preview'::text);
 CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider) WHERE (status = 'preview'::text);
 
 create table costs.remembered_assignment (
@@ -240,6 +313,9 @@ create table deployments.deployment (
   constraint deployment_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
   constraint deployment_status_check CHECK ((status = ANY (ARRAY['trial'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'suspended'::text, 'cancelled'::text, 'archived'::text])))
 );
+CREATE TRIGGER deployment_awaits_lines BEFORE DELETE ON deployments.deployment FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
+CREATE TRIGGER deployment_keeps_its_id BEFORE UPDATE ON deployments.deployment FOR EACH ROW WHEN (((new.tenant_id <> old.tenant_id) OR (new.id <> old.id))) EXECUTE FUNCTION costs.refuse_other_id();
+CREATE TRIGGER deployment_of_lines_is_kept AFTER DELETE ON deployments.deployment REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('deployment_id');
 CREATE UNIQUE INDEX deployment_id_once ON deployments.deployment USING btree (id);
 
 create table deployments.event (
@@ -289,6 +365,17 @@ create table finance.push (
 );
 CREATE INDEX push_due ON finance.push USING btree (next_attempt_at) WHERE (status = 'pending'::text);
 
+create table inventory.listing (
+  provider text not null,
+  kind text not null,
+  listed_at timestamp with time zone,
+  tried_at timestamp with time zone not null,
+  last_error text,
+  scope text,
+  constraint listing_pkey PRIMARY KEY (provider, kind),
+  constraint listing_is_listed_or_says_why CHECK (((listed_at IS NOT NULL) OR (last_error IS NOT NULL)))
+);
+
 create table inventory.ownership_change (
   id uuid not null,
   tenant_id text not null,
@@ -317,12 +404,20 @@ create table inventory.resource (
   last_seen_at timestamp with time zone not null,
   assigned_deployment_id uuid,
   assigned_tenant_id text,
+  parent_kind text,
+  parent_external_id text,
   constraint resource_once UNIQUE (provider, kind, external_id),
   constraint resource_pkey PRIMARY KEY (id),
   constraint resource_assignment_exists FOREIGN KEY (assigned_tenant_id, assigned_deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint resource_assignment_whole CHECK (((assigned_deployment_id IS NULL) = (assigned_tenant_id IS NULL))),
-  constraint resource_dies_after_birth CHECK (((gone_at IS NULL) OR (gone_at >= born_at)))
+  constraint resource_dies_after_birth CHECK (((gone_at IS NULL) OR (gone_at >= born_at))),
+  constraint resource_kind_is_known CHECK ((kind = ANY (ARRAY['droplet'::text, 'kubernetes_node'::text, 'volume'::text, 'database'::text, 'kubernetes_cluster'::text, 'load_balancer'::text, 'reserved_ip'::text, 'snapshot'::text, 'backup'::text, 'app'::text, 'container_registry'::text, 'project'::text]))),
+  constraint resource_parent_whole CHECK (((parent_kind IS NULL) = (parent_external_id IS NULL)))
 );
+CREATE INDEX resource_of_parent ON inventory.resource USING btree (provider, parent_kind, parent_external_id) WHERE (parent_kind IS NOT NULL);
+CREATE TRIGGER resource_awaits_lines BEFORE DELETE ON inventory.resource FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
+CREATE TRIGGER resource_keeps_its_id BEFORE UPDATE ON inventory.resource FOR EACH ROW WHEN ((new.id <> old.id)) EXECUTE FUNCTION costs.refuse_other_id();
+CREATE TRIGGER resource_of_lines_is_kept AFTER DELETE ON inventory.resource REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('resource_id');
 
 create table inventory.span (
   id uuid not null,
@@ -335,12 +430,16 @@ create table inventory.span (
   tenant_id text,
   deployment_id uuid,
   changed_at timestamp with time zone not null,
+  project text,
+  tags text[] not null default '{}'::text[],
+  price_monthly numeric,
   constraint span_no_overlap EXCLUDE USING gist (resource_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   constraint span_pkey PRIMARY KEY (id),
   constraint span_deployment_exists FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint span_resource_id_fkey FOREIGN KEY (resource_id) REFERENCES inventory.resource(id),
   constraint span_deployment_whole CHECK (((tenant_id IS NULL) = (deployment_id IS NULL))),
   constraint span_ends_after_start CHECK (((ends_at IS NULL) OR (ends_at > starts_at))),
+  constraint span_price_monthly_check CHECK ((price_monthly >= (0)::numeric)),
   constraint span_size_gb_check CHECK ((size_gb >= (0)::numeric))
 );
 CREATE INDEX span_by_name ON inventory.span USING btree (lower(name), starts_at);
@@ -619,6 +718,40 @@ create table tenants.tenant (
 );
 CREATE UNIQUE INDEX tenant_id_without_case ON tenants.tenant USING btree (lower(id));
 
+CREATE OR REPLACE FUNCTION costs.await_new_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(7274210);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.is_settled(bill_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (
+    select from costs.provider_invoice i
+    join costs.period_close c
+      on c.period_start = date_trunc('month', i.period_start::timestamp)::date and c.reopened_at is null
+    where i.id = bill_id and i.status = 'issued'
+  )
+$function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_exchange_rate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the rate from % to % of % is recorded and stays', old.from_currency, old.to_currency, old.date
+    using errcode = 'check_violation', constraint = 'exchange_rate_stays';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION costs.refuse_change_of_issued_bill()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -634,24 +767,130 @@ CREATE OR REPLACE FUNCTION costs.refuse_change_of_issued_line()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if exists (select from costs.provider_invoice i where i.id = old.provider_invoice_id and i.status = 'issued') then
+  if exists (
+    select from costs.provider_invoice i
+    where i.id in (old.provider_invoice_id, new.provider_invoice_id) and i.status = 'issued'
+  ) then
     raise exception 'the lines of an issued bill cannot be changed'
       using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
   end if;
-  return case when tg_op = 'DELETE' then old else new end;
+  return new;
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION costs.refuse_lines_for_issued_bill()
+CREATE OR REPLACE FUNCTION costs.refuse_lines_without_ground()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  missing text;
+begin
+  perform pg_advisory_xact_lock_shared(7274210);
+  missing := case
+    when exists (
+      select from changed n
+      where not exists (select from costs.provider_invoice i where i.id = n.provider_invoice_id)
+    ) then 'bill'
+    when exists (
+      select from changed n
+      where n.resource_id is not null and not exists (select from inventory.resource r where r.id = n.resource_id)
+    ) then 'resource'
+    when exists (
+      select from changed n
+      where n.deployment_id is not null and not exists (
+        select from deployments.deployment d where d.id = n.deployment_id and d.tenant_id = n.tenant_id
+      )
+    ) then 'deployment'
+  end;
+  if missing is not null then
+    raise exception 'a line refers to a % that does not exist', missing
+      using errcode = 'foreign_key_violation', constraint = 'cost_line_' || missing || '_exists';
+  end if;
+  if tg_op = 'INSERT' and exists (
+    select from changed n join costs.provider_invoice i on i.id = n.provider_invoice_id where i.status = 'issued'
+  ) then
+    raise exception 'an issued bill gets no more lines'
+      using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_other_id()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'cost lines refer to this by its id'
+    using errcode = 'foreign_key_violation', constraint = 'cost_line_refers_to_it';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_rematch_in_closed_month()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not exists (select from costs.period_close where reopened_at is null) then
+    return null;
+  end if;
+  if exists (
+    select from (select distinct provider_invoice_id as id from changed) bill where costs.is_settled(bill.id)
+  ) then
+    raise exception 'the month of the bill is closed: its lines keep whose cost they are'
+      using errcode = 'check_violation', constraint = 'cost_line_closed_month_stays';
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_removal_below_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  is_used boolean;
+begin
+  execute format('select exists (select from removed r join costs.cost_line l on l.%I = r.id)', tg_argv[0]) into is_used;
+  if is_used then
+    raise exception 'cost lines refer to what would be removed'
+      using errcode = 'foreign_key_violation', constraint = 'cost_line_refers_to_it';
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_removal_of_issued_lines()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
   if exists (
-    select from inserted n join costs.provider_invoice i on i.id = n.provider_invoice_id where i.status = 'issued'
+    select from removed r join costs.provider_invoice i on i.id = r.provider_invoice_id where i.status = 'issued'
   ) then
-    raise exception 'an issued bill gets no more lines'
+    raise exception 'the lines of an issued bill cannot be removed'
       using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_shares_in_closed_month()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not exists (select from costs.period_close where reopened_at is null) then
+    return null;
+  end if;
+  if exists (
+    select from (
+      select distinct l.provider_invoice_id as id from changed c join costs.cost_line l on l.id = c.cost_line_id
+    ) bill
+    where costs.is_settled(bill.id)
+  ) then
+    raise exception 'the month of the bill is closed: its lines keep their shares'
+      using errcode = 'check_violation', constraint = 'line_share_closed_month_stays';
   end if;
   return null;
 end $function$

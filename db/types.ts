@@ -72,6 +72,9 @@ export interface DB {
     shares: Jsonb
     created_at: Temporal.Instant
     created_by: string
+    basis: 'fixed' | 'even' | 'direct_cost' | 'meter'
+    meter: string | null
+    deployment_ids: string[]
   }
   'costs.balance': {
     provider: string
@@ -81,6 +84,24 @@ export interface DB {
     month_to_date_usage: string
     currency: string
     taken_at: Temporal.Instant
+  }
+  'costs.billing_entry': {
+    id: string
+    provider: string
+    occurred_at: Temporal.Instant
+    type: string
+    amount: string
+    currency: string
+    description: string
+    invoice_number: string | null
+    invoice_uuid: string | null
+    occurrence: number
+    first_seen_at: Temporal.Instant
+    missing_since: Temporal.Instant | null
+  }
+  'costs.billing_history_reading': {
+    provider: string
+    read_at: Temporal.Instant
   }
   'costs.cost_line': {
     provider_invoice_id: string
@@ -108,12 +129,35 @@ export interface DB {
     match_status: 'matched' | 'allocated' | 'unmatched' | 'not_applicable'
     match_method: string | null
     match_reason: string
+    service_category: string
+    service_name: string
+    region: string | null
+    extra: NullableJsonb
+  }
+  'costs.exchange_rate': {
+    from_currency: string
+    to_currency: string
+    date: Temporal.PlainDate
+    rate: string
+    source: string
+    recorded_at: Temporal.Instant
+    recorded_by: string
   }
   'costs.line_share': {
     cost_line_id: string
     tenant_id: string
     deployment_id: string
     amount: string
+    weight: string | null
+  }
+  'costs.period_close': {
+    id: string
+    period_start: Temporal.PlainDate
+    closed_at: Temporal.Instant
+    closed_by: string
+    reopened_at: Temporal.Instant | null
+    reopened_by: string | null
+    reopen_reason: string | null
   }
   'costs.provider_invoice': {
     id: string
@@ -139,6 +183,7 @@ export interface DB {
     compared_at: Temporal.Instant | null
     incomplete_readings: number
     last_error: string | null
+    differing_lines: NullableJsonb
   }
   'costs.remembered_assignment': {
     provider: string
@@ -191,6 +236,14 @@ export interface DB {
     created_at: Temporal.Instant
     pushed_at: Temporal.Instant | null
   }
+  'inventory.listing': {
+    provider: string
+    kind: string
+    listed_at: Temporal.Instant | null
+    tried_at: Temporal.Instant
+    last_error: string | null
+    scope: string | null
+  }
   'inventory.ownership_change': {
     id: string
     tenant_id: string
@@ -202,7 +255,7 @@ export interface DB {
   'inventory.resource': {
     id: string
     provider: string
-    kind: string
+    kind: 'droplet' | 'kubernetes_node' | 'volume' | 'database' | 'kubernetes_cluster' | 'load_balancer' | 'reserved_ip' | 'snapshot' | 'backup' | 'app' | 'container_registry' | 'project'
     external_id: string
     name: string
     region: string | null
@@ -214,6 +267,8 @@ export interface DB {
     last_seen_at: Temporal.Instant
     assigned_deployment_id: string | null
     assigned_tenant_id: string | null
+    parent_kind: string | null
+    parent_external_id: string | null
   }
   'inventory.span': {
     id: string
@@ -226,6 +281,9 @@ export interface DB {
     tenant_id: string | null
     deployment_id: string | null
     changed_at: Temporal.Instant
+    project: string | null
+    tags: string[]
+    price_monthly: string | null
   }
   'invoicing.credit_note': {
     tenant_id: string

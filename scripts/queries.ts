@@ -39,6 +39,13 @@ export async function walkThrough(books: Books): Promise<void> {
     shares: [{ deployment_id: deployment?.id, weight: '1' }],
   })
   await call('DELETE', `/billing/allocation-rules/${rule.id}`)
+  await ok('POST', '/billing/exchange-rates', {
+    from: 'USD',
+    to: 'AUD',
+    date: '2026-04-30',
+    rate: '1.5',
+    source: 'walk',
+  })
   await ok('POST', '/billing/sync', {})
   await ok('POST', `/finance/pushes/${push?.id}/retry`, {})
   await ok('POST', `/invoices/${invoice?.id}/payments`, {
@@ -75,17 +82,27 @@ export async function walkThrough(books: Books): Promise<void> {
     `/deployments/${deployment?.id}/projection`,
     `/llm-usage?deployment_id=${deployment?.id}&period=2026-04`,
     '/billing/balance',
+    '/billing/balances',
+    '/billing/history?period=2026-05&type=Payment',
+    '/billing/expected?period=2026-04',
     '/billing/cost-lines?period=2026-04&kind=droplet',
     `/billing/provider-invoices/${bill?.id}`,
+    '/billing/products?period=2026-04&classified=false',
     '/billing/allocation-rules',
+    '/billing/exchange-rates?currency=USD',
     '/resources?kind=droplet&alive=true',
+    '/resources?project=boab&name=studio',
+    '/resources/listings',
+    `/resources/${resource?.id}`,
     '/invoices?status=issued',
     `/invoices/${invoice?.id}`,
     `/invoices/${invoice?.id}/lines/${detail.lines[0]?.id}/explanation`,
     '/finance/pushes?status=pushed',
     '/margin?period=2026-04&group_by=tenant',
     '/margin?period=2026-04&group_by=deployment',
-    '/margin?period=2026-04&group_by=kind',
+    '/margin?period=2026-04&group_by=kind&currency=AUD',
+    '/exports/focus?period=2026-04',
+    '/exports/focus?period=2026-04&tenant_id=boab',
   ]) {
     await call('GET', path)
   }

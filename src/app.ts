@@ -1,8 +1,16 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
-import { type CostsDeps, costsInvariants, costsJobs, costsRoutes, matchLines } from './contexts/costs/index.ts'
+import {
+  type CostsDeps,
+  costsInvariants,
+  costsJobs,
+  costsRoutes,
+  matchLines,
+  previewMatches,
+} from './contexts/costs/index.ts'
 import { deploymentsInvariants, deploymentsRoutes, type TransitionHook } from './contexts/deployments/index.ts'
+import { forecastRoutes } from './contexts/forecast/index.ts'
 import {
   type FinanceDeps,
   financeInvariants,
@@ -11,6 +19,7 @@ import {
   queueBill,
   queueInvoice,
 } from './contexts/finance/index.ts'
+import { focusRoutes } from './contexts/focus/index.ts'
 import { type InventoryDeps, inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
 import { type InvoicingDeps, invoicingInvariants, invoicingJobs, invoicingRoutes } from './contexts/invoicing/index.ts'
 import { llmUsageInvariants, llmUsageRoutes } from './contexts/llm-usage/index.ts'
@@ -120,14 +129,16 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition }),
-      inventoryRoutes(edge, inventory),
+      inventoryRoutes(edge, { ...inventory, previewMatches }),
       subscriptionsRoutes(edge),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
       costsRoutes(edge, costs),
+      forecastRoutes(edge),
       invoicingRoutes(edge, invoicing),
       financeRoutes(edge, books),
       marginRoutes(edge),
+      focusRoutes(edge),
     ],
     work: [
       ...inventoryJobs(edge, inventory),

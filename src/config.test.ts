@@ -56,6 +56,7 @@ test('every variable is read', () => {
     },
   )
   assert.deepEqual(loadConfig({ DATABASE_URL: 'memory://' }).database, { kind: 'memory' })
+  assert.deepEqual(loadConfig({ ARCADIA_DATA_DIR: 'memory://' }).database, { kind: 'memory' })
 })
 
 test('every mistake is named at once', () => {

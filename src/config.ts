@@ -65,9 +65,11 @@ export function environment(): Record<string, string | undefined> {
 
 type Refuse = (path: string, message: string) => void
 
+const MEMORY_URL = 'memory://'
+
 function databaseOf(url: string | null, data_dir: string, refuse: Refuse): Config['database'] {
+  if ((url ?? data_dir) === MEMORY_URL) return { kind: 'memory' }
   if (url === null) return { kind: 'embedded', data_dir }
-  if (url === 'memory://') return { kind: 'memory' }
   if (!/^postgres(ql)?:\/\//.test(url))
     refuse('DATABASE_URL', 'postgres://… or memory://, or unset for the embedded database')
   return { kind: 'postgres', url }

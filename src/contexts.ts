@@ -9,7 +9,9 @@ export const CONTEXTS = [
   'metering',
   'llm-usage',
   'costs',
+  'forecast',
   'invoicing',
   'finance',
   'margin',
+  'focus',
 ] as const

@@ -1,6 +1,8 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { runAuditCommand } from './cli/audit.ts'
 import { runDoctor } from './cli/doctor.ts'
+import { runExport } from './cli/export.ts'
+import { runExpected } from './cli/expected.ts'
 import { runImport } from './cli/import.ts'
 import { runMigrate } from './cli/migrate.ts'
 import { reportFailure } from './cli/output.ts'
@@ -40,13 +42,19 @@ program
   .action(runSync)
 program
   .command('import')
-  .description("store a provider's bill from a CSV file; its name may carry period and number")
-  .argument('<file>', 'the CSV file, or - for standard input')
-  .option('--provider <provider>', 'whose bill it is', 'digitalocean')
+  .description('store bills from CSV files, of the provider or in FOCUS; their names may carry period and number')
+  .argument('<files...>', 'the parts of one input, packed with gzip or not; - is standard input')
+  .option('--provider <provider>', 'whose bill it is: digitalocean, where the file does not say it')
   .option('--period <month>', 'the month that is billed, such as 2026-04')
   .option('--invoice-number <number>', 'the number printed on the bill')
   .addOption(json)
   .action(runImport)
+program
+  .command('expected')
+  .description('what a month is expected to cost, beside its bill')
+  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .addOption(json)
+  .action(runExpected)
 program
   .command('rollup')
   .description('write the invoices of a month that is over')
@@ -55,6 +63,15 @@ program
   .option('--force', 'rebuild drafts; issued invoices are never changed')
   .addOption(json)
   .action(runRollup)
+program
+  .command('export')
+  .description('a month in an open format: the cost of the operator, or with --tenant what a tenant was invoiced')
+  .addArgument(new Argument('<format>', 'focus: FOCUS 1.2, as CSV').choices(['focus']))
+  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .option('--tenant <id>', 'the issued invoices of this tenant')
+  .option('--preview', 'also bills that are not issued yet')
+  .option('--output <file>', 'where to write it; standard output otherwise')
+  .action(runExport)
 program
   .command('token')
   .description('make a token for the API')

@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto'
-
 import { decimal, type Decimal, fixed, plain, round, share, smaller, sum } from '../../src/kernel/decimal.ts'
-import { present } from '../../src/kernel/invariant.ts'
 import {
   earlierInstant,
   instantsOf,
@@ -12,16 +9,24 @@ import {
   secondsWithin,
   type Window,
 } from '../../src/kernel/period.ts'
+import { type Inventory, inventoryNow, uuidOf, volumeId } from './inventory.ts'
 import {
   CAP_HOURS,
+  DATABASES,
   DROPLETS,
+  LOAD_BALANCERS,
   ONE_OFFS,
   type OneOff,
   REGION,
+  type RentedDatabase,
   type RentedDroplet,
+  type RentedLoadBalancer,
+  type RentedSnapshot,
   type RentedVolume,
   SERVICES,
   SIZES,
+  SNAPSHOT_PRICE_PER_GIGABYTE,
+  SNAPSHOTS,
   VOLUME_PRICE_PER_GIGABYTE,
   VOLUMES,
 } from './rentals.ts'
@@ -60,20 +65,13 @@ export type WireBillingEntry = {
   invoice_uuid?: string
 }
 
-export type WireDroplet = { id: number; name: string; tags: readonly string[] } & Record<string, unknown>
-export type WireVolume = { id: string; name: string; tags: readonly string[] } & Record<string, unknown>
-
-export type Account = {
+export type Account = Inventory & {
   account_number: string
   generated_at: string
   /** Newest first, like the invoices. */
   billing_history: readonly WireBillingEntry[]
   invoices: readonly AccountInvoice[]
   preview: AccountInvoice
-  droplets: readonly WireDroplet[]
-  /** Listed only for `?type=gpus`. */
-  gpu_droplets: readonly WireDroplet[]
-  volumes: readonly WireVolume[]
 }
 
 /** The moment at which the demo's account is looked at. */
@@ -87,16 +85,13 @@ const FIRST_INVOICE_NUMBER = 512_000_001n
 export function demoAccount(): Account {
   const bills = closedMonths().map((month, index) => bill(month, index, instantsOf(month, 'UTC').end))
   const running = monthOf(DEMO_NOW.toZonedDateTimeISO('UTC').toPlainDate())
-  const alive = DROPLETS.filter((droplet) => droplet.sizes.at(-1)?.to === null)
   return {
     account_number: '6173678',
     generated_at: DEMO_NOW.toString(),
     billing_history: billingHistory(bills),
     invoices: bills.toReversed(),
     preview: { ...bill(running, bills.length, DEMO_NOW), updated_at: DEMO_NOW.toString() },
-    droplets: alive.filter((droplet) => !droplet.gpu).map(wireDroplet),
-    gpu_droplets: alive.filter((droplet) => droplet.gpu).map(wireDroplet),
-    volumes: VOLUMES.filter((volume) => volume.to === null).map(wireVolume),
+    ...inventoryNow(),
   }
 }
 
@@ -139,7 +134,14 @@ type Rental = {
 }
 
 function rentals(): Rental[] {
-  return [...DROPLETS.flatMap(dropletRentals), ...VOLUMES.map(volumeRental), ...serviceRentals()]
+  return [
+    ...DROPLETS.flatMap(dropletRentals),
+    ...VOLUMES.map(volumeRental),
+    ...SNAPSHOTS.map(snapshotRental),
+    ...DATABASES.map(databaseRental),
+    ...LOAD_BALANCERS.map(loadBalancerRental),
+    ...serviceRentals(),
+  ]
 }
 
 function dropletRentals(droplet: RentedDroplet): Rental[] {
@@ -171,6 +173,52 @@ function volumeRental(volume: RentedVolume): Rental {
     price: decimal(VOLUME_PRICE_PER_GIGABYTE).times(decimal(BigInt(volume.size_gigabytes))),
     from: volume.from,
     to: volume.to,
+  }
+}
+
+function snapshotRental({ name, of, size_gigabytes, from }: RentedSnapshot): Rental {
+  const product = of.kind === 'droplet' ? 'Droplet Snapshot' : 'Volume Snapshot'
+  return {
+    item: {
+      product: `${product}s`,
+      group_description: '',
+      description: `${name} (${REGION}) ${size_gigabytes}GB ${product}`,
+      project_name: '',
+      category: 'iaas',
+    },
+    price: decimal(SNAPSHOT_PRICE_PER_GIGABYTE).times(decimal(size_gigabytes)),
+    from,
+    to: null,
+  }
+}
+
+function databaseRental({ name, description, project, price, from }: RentedDatabase): Rental {
+  return {
+    item: {
+      product: 'Database Clusters',
+      group_description: name,
+      description,
+      project_name: project,
+      category: 'paas',
+    },
+    price: decimal(price),
+    from,
+    to: null,
+  }
+}
+
+function loadBalancerRental({ name, project, price, from }: RentedLoadBalancer): Rental {
+  return {
+    item: {
+      product: 'Load Balancers',
+      group_description: '',
+      description: `${name} (${REGION})`,
+      project_name: project,
+      category: 'paas',
+    },
+    price: decimal(price),
+    from,
+    to: null,
   }
 }
 
@@ -293,75 +341,4 @@ function paymentEntry(invoice: AccountInvoice): WireBillingEntry {
 function dayAfter(invoice: AccountInvoice, day: number): string {
   const month = Temporal.PlainYearMonth.from(invoice.invoice_period).add({ months: 1 })
   return `${month.toPlainDate({ day }).toString()}T08:44:38Z`
-}
-
-const WIRE_REGION = {
-  name: 'Sydney 1',
-  slug: REGION,
-  features: ['backups', 'ipv6', 'metadata', 'storage'],
-  available: true,
-  sizes: Object.keys(SIZES),
-}
-
-function wireDroplet(droplet: RentedDroplet): WireDroplet {
-  const { slug } = present(droplet.sizes.at(-1), 'a droplet has a size')
-  const { memory, vcpus, disk, price } = SIZES[slug]
-  return {
-    id: droplet.id,
-    name: droplet.name,
-    memory,
-    vcpus,
-    disk,
-    locked: false,
-    status: 'active',
-    created_at: present(droplet.sizes[0], 'a droplet has a size').from,
-    features: ['ipv6', 'private_networking'],
-    backup_ids: [],
-    next_backup_window: null,
-    snapshot_ids: [],
-    image: { id: 63_663_980, name: '24.04 (LTS) x64', distribution: 'Ubuntu', slug: 'ubuntu-24-04-x64' },
-    volume_ids: [],
-    size: {
-      slug,
-      memory,
-      vcpus,
-      disk,
-      transfer: 1,
-      price_monthly: Number(price),
-      // The real API gives a single-precision float here, and so it cannot be billed with.
-      price_hourly: Math.fround(Number(price) / Number(CAP_HOURS)),
-      regions: [REGION],
-      available: true,
-      description: droplet.gpu ? 'GPU' : 'Basic',
-    },
-    size_slug: slug,
-    networks: { v4: [], v6: [] },
-    region: WIRE_REGION,
-    tags: droplet.tag === null ? [] : [droplet.tag],
-  }
-}
-
-function wireVolume(volume: RentedVolume): WireVolume {
-  return {
-    id: volumeId(volume),
-    name: volume.name,
-    description: '',
-    region: WIRE_REGION,
-    droplet_ids: [],
-    size_gigabytes: volume.size_gigabytes,
-    created_at: volume.from,
-    filesystem_type: 'ext4',
-    filesystem_label: '',
-    tags: [volume.tag],
-  }
-}
-
-function volumeId(volume: RentedVolume): string {
-  return uuidOf(`volume ${volume.name}`)
-}
-
-/** Always the same uuid (version 8, RFC 9562) for the same label. */
-function uuidOf(label: string): string {
-  const hex = createHash('sha256').update(label).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

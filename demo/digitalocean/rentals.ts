@@ -41,6 +41,45 @@ export type RentedVolume = {
   readonly id_on_bill: boolean
 }
 
+/** A copy of a droplet or a volume, billed by its size. */
+export type RentedSnapshot = {
+  readonly id: string
+  readonly name: string
+  readonly of: { readonly kind: 'droplet'; readonly id: number } | { readonly kind: 'volume'; readonly name: string }
+  readonly size_gigabytes: string
+  readonly from: string
+}
+
+/** The weekly backups of a droplet in April 2026. */
+export type RentedBackups = { readonly droplet_id: number; readonly droplet_name: string; readonly amount: string }
+
+export type RentedDatabase = {
+  readonly name: string
+  readonly tag: string
+  readonly project: string
+  readonly size: string
+  readonly storage_mib: number
+  /** As the bill describes its size. */
+  readonly description: string
+  readonly price: string
+  readonly from: string
+}
+
+export type RentedLoadBalancer = {
+  readonly name: string
+  readonly project: string
+  readonly nodes: number
+  readonly price: string
+  readonly from: string
+}
+
+/** Charged for only while it is assigned to no droplet. */
+export type RentedAddress = {
+  readonly ip: string
+  readonly project: string
+  readonly droplet_id: number
+}
+
 /** Anything else that is billed by the hour. */
 export type RentedService = {
   readonly product: string
@@ -66,6 +105,7 @@ export type OneOff = {
 }
 
 export const VOLUME_PRICE_PER_GIGABYTE = '0.10'
+export const SNAPSHOT_PRICE_PER_GIGABYTE = '0.06'
 
 const STUDIO = { tag: 'arcadia:boab:studio', project: 'boab' }
 const SHOP = { tag: 'arcadia:kelpie:shop', project: 'kelpie' }
@@ -123,34 +163,75 @@ export const VOLUMES: readonly RentedVolume[] = [
   },
 ]
 
-export const SERVICES: readonly RentedService[] = [
-  snapshot('shop-app-1-1774692000123 (syd1) 4.20GB Droplet Snapshot', '0.252', '2026-03-28T10:00:00Z'),
-  snapshot('catalogue-app-1-1774000800456 (syd1) 2.10GB Droplet Snapshot', '0.126', '2026-03-20T10:00:00Z'),
-  snapshot('build-runner-1718092800789 (syd1) 10.15GB Droplet Snapshot', '0.609', '2024-06-11T08:00:00Z'),
+export const SNAPSHOTS: readonly RentedSnapshot[] = [
   {
-    ...snapshot('newsroom-media-2026-03 (syd1) 8.50GB Volume Snapshot', '0.51', '2026-03-31T12:00:00Z'),
-    product: 'Volume Snapshots',
+    id: '151000001',
+    name: 'shop-app-1-1774692000123',
+    of: { kind: 'droplet', id: 490_000_210 },
+    size_gigabytes: '4.20',
+    from: '2026-03-28T10:00:00Z',
   },
   {
-    product: 'Database Clusters',
-    group: 'catalogue-db',
+    id: '151000002',
+    name: 'catalogue-app-1-1774000800456',
+    of: { kind: 'droplet', id: 470_000_510 },
+    size_gigabytes: '2.10',
+    from: '2026-03-20T10:00:00Z',
+  },
+  {
+    id: '151000003',
+    name: 'build-runner-1718092800789',
+    of: { kind: 'droplet', id: 400_000_611 },
+    size_gigabytes: '10.15',
+    from: '2024-06-11T08:00:00Z',
+  },
+  {
+    id: 'd1e5c0de-0000-8000-8000-000000000001',
+    name: 'newsroom-media-2026-03',
+    of: { kind: 'volume', name: 'newsroom-media' },
+    size_gigabytes: '8.50',
+    from: '2026-03-31T12:00:00Z',
+  },
+]
+
+export const DATABASES: readonly RentedDatabase[] = [
+  {
+    name: 'catalogue-db',
+    ...CATALOGUE,
+    size: 'db-s-1vcpu-1gb',
+    storage_mib: 10_240,
     description: '1 GB / 1 vCPU / 10 GB',
-    project: CATALOGUE.project,
-    category: 'paas',
     price: '15.15',
     from: '2026-04-21T00:00:00Z',
-    to: null,
   },
-  {
-    product: 'Load Balancers',
-    group: null,
-    description: 'edge-lb-1 (syd1)',
-    project: OPERATOR.project,
-    category: 'paas',
-    price: '12.00',
-    from: '2026-04-24T00:00:00Z',
-    to: null,
-  },
+]
+
+export const LOAD_BALANCERS: readonly RentedLoadBalancer[] = [
+  { name: 'edge-lb-1', project: OPERATOR.project, nodes: 1, price: '12.00', from: '2026-04-24T00:00:00Z' },
+]
+
+export const ADDRESSES: readonly RentedAddress[] = [
+  { ip: '203.0.113.10', project: SHOP.project, droplet_id: 490_000_210 },
+]
+
+export const BACKUPS: readonly RentedBackups[] = [
+  { droplet_id: 490_000_210, droplet_name: 'shop-app-1', amount: '1.20' },
+  { droplet_id: 450_000_310, droplet_name: 'newsroom-web-1', amount: '1.20' },
+  { droplet_id: 340_000_610, droplet_name: 'monitoring', amount: '0.80' },
+]
+
+/** When each of the weekly backups was taken. */
+export const BACKUP_TIMES = [
+  '2026-04-05T12:06:00Z',
+  '2026-04-12T12:07:00Z',
+  '2026-04-19T12:05:00Z',
+  '2026-04-26T12:08:00Z',
+] as const
+
+/** The bucket that the account's subscription of Spaces is used for. */
+export const SPACE = { name: 'operator-assets', project: OPERATOR.project }
+
+export const SERVICES: readonly RentedService[] = [
   {
     product: 'Spaces Subscription',
     group: null,
@@ -178,9 +259,7 @@ export const ONE_OFFS: readonly OneOff[] = [
   promotionalCredit('2023-05', '-1.00'),
   bandwidth('2024-11', '0.84'),
   bandwidth('2025-12', '1.12'),
-  aprilBackups('shop-app-1', '1.20'),
-  aprilBackups('newsroom-web-1', '1.20'),
-  aprilBackups('monitoring', '0.80'),
+  ...BACKUPS.map(aprilBackups),
   bandwidth('2026-04', '0.37'),
   { ...bandwidth('2026-04', '4.17'), product: 'Widget Fabric', description: 'Widget Fabric standard tier' },
   promotionalCredit('2026-04', '-2.00'),
@@ -201,19 +280,6 @@ function nameOnly(rented: RentedDroplet): RentedDroplet {
   return { ...rented, id_on_bill: false }
 }
 
-function snapshot(description: string, price: string, from: string): RentedService {
-  return {
-    product: 'Droplet Snapshots',
-    group: null,
-    description,
-    project: null,
-    category: 'iaas',
-    price,
-    from,
-    to: null,
-  }
-}
-
 function bandwidth(period: string, amount: string): OneOff {
   const month = Temporal.PlainYearMonth.from(period)
   return {
@@ -232,16 +298,16 @@ function promotionalCredit(period: string, amount: string): OneOff {
   return { ...bandwidth(period, amount), product: 'Credits', description: 'Promotional credit' }
 }
 
-/** Four weekly backups: the quantity is a count, whatever the column is called. */
-function aprilBackups(droplet_name: string, amount: string): OneOff {
+/** The quantity is a count, whatever the column is called. */
+function aprilBackups({ droplet_name, amount }: RentedBackups): OneOff {
   return {
     period: '2026-04',
     product: 'Droplet Backups',
     description: `${droplet_name} (Weekly Backup Services)`,
     amount,
-    duration: '4',
+    duration: String(BACKUP_TIMES.length),
     duration_unit: 'Backups',
-    start: '2026-04-05T12:06:00Z',
-    end: '2026-04-26T12:08:00Z',
+    start: BACKUP_TIMES[0],
+    end: BACKUP_TIMES[3],
   }
 }

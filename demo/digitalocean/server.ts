@@ -14,6 +14,10 @@ const WINDOW_S = 3_600
 export type Faults = {
   /** 401 to everyone, as for a revoked token. */
   unauthorized?: boolean
+  /** 403 for these paths, as for a token without the scope. */
+  forbidden?: readonly string[]
+  /** 404 for these paths, as for a product that the account does not have. */
+  absent?: readonly string[]
   too_many_requests?: { count: number; retry_after_s: number }
   server_errors?: number
   /** Answers 200 with the first half of the body. */
@@ -71,7 +75,7 @@ function handle(state: State, request: IncomingMessage, response: ServerResponse
   state.requests += 1
   if (usedUp(state.faults, 'silent')) return
   const url = new URL(request.url ?? '/', state.url)
-  const answer = injectedFault(state.faults) ?? refusal(state, request) ?? route(state, url)
+  const answer = injectedFault(state.faults, url.pathname) ?? refusal(state, request) ?? route(state, url)
   const body = 'error' in answer ? { ...answer.error, request_id: requestId(state) } : answer.body
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const cut = answer.status === 200 && usedUp(state.faults, 'cut_pages')
@@ -84,8 +88,11 @@ function handle(state: State, request: IncomingMessage, response: ServerResponse
   response.end(cut ? text.slice(0, text.length / 2) : text)
 }
 
-function injectedFault(faults: Faults): Refusal | undefined {
+function injectedFault(faults: Faults, path: string): Refusal | undefined {
   if (faults.unauthorized) return failed(401, 'unauthorized', 'Unable to authenticate you.')
+  if (faults.forbidden?.includes(path))
+    return failed(403, 'forbidden', 'You are not authorized to perform this operation.')
+  if (faults.absent?.includes(path)) return notFound()
   if (usedUp(faults, 'server_errors')) return failed(500, 'server_error', 'Unexpected server-side error.')
   if (faults.too_many_requests && faults.too_many_requests.count > 0) {
     const { count, retry_after_s } = faults.too_many_requests
@@ -126,9 +133,43 @@ function route(state: State, url: URL): Answer {
       return page(state, url, 'droplets', droplets(account, url))
     case '/v2/volumes':
       return page(state, url, 'volumes', account.volumes)
+    case '/v2/databases':
+      return ok({ databases: account.databases })
+    case '/v2/kubernetes/clusters':
+      return page(state, url, 'kubernetes_clusters', account.kubernetes_clusters)
+    case '/v2/load_balancers':
+      return page(state, url, 'load_balancers', account.load_balancers)
+    case '/v2/reserved_ips':
+      return page(state, url, 'reserved_ips', account.reserved_ips)
+    case '/v2/reserved_ipv6':
+      return page(state, url, 'reserved_ipv6s', account.reserved_ipv6s)
+    case '/v2/snapshots':
+      return page(state, url, 'snapshots', account.snapshots)
+    case '/v2/images':
+      return page(state, url, 'images', account.images)
+    case '/v2/apps':
+      return page(state, url, 'apps', account.apps)
+    case '/v2/apps/tiers/instance_sizes':
+      return ok({ instance_sizes: account.instance_sizes })
+    case '/v2/registries':
+      return ok({ registries: account.registries })
+    case '/v2/registry/subscription':
+      return account.registry_subscription === null ? notFound() : ok({ subscription: account.registry_subscription })
+    case '/v2/projects':
+      return page(state, url, 'projects', account.projects)
     default:
-      return routeInvoice(state, url)
+      return routeProject(state, url) ?? routeInvoice(state, url)
   }
+}
+
+function routeProject(state: State, url: URL): Answer | undefined {
+  const [, id] = /^\/v2\/projects\/([^/]+)\/resources$/.exec(url.pathname) ?? []
+  const urns = id === undefined ? undefined : state.account.project_resources[id]
+  return urns && page(state, url, 'resources', urns.map(projectResource))
+}
+
+function projectResource(urn: string): Record<string, string> {
+  return { urn, assigned_at: '2023-03-14T05:58:00Z', status: 'ok' }
 }
 
 function droplets(account: Account, url: URL): Account['droplets'] {
@@ -141,7 +182,7 @@ function routeInvoice(state: State, url: URL): Answer {
   const [, uuid = '', document] =
     /^\/v2\/customers\/my\/invoices\/([^/]+)(?:\/(csv|summary))?$/.exec(url.pathname) ?? []
   const invoice = findInvoice(state.account, uuid)
-  if (!invoice) return failed(404, 'not_found', 'The resource you were accessing could not be found.')
+  if (!invoice) return notFound()
   if (document === 'summary') return ok(summaryOf(invoice))
   if (document === 'csv') return csv(state.account, invoice)
   return page(state, url, 'invoice_items', invoice.items)
@@ -193,6 +234,10 @@ function pageLink(state: State, url: URL, number: number): string {
 
 function ok(body: unknown): Answer {
   return { status: 200, body }
+}
+
+function notFound(): Refusal {
+  return failed(404, 'not_found', 'The resource you were accessing could not be found.')
 }
 
 function failed(status: number, id: string, message: string): Refusal {

@@ -1,6 +1,8 @@
 import type { Application } from '../app.ts'
+import { listListings, RESOURCE_KINDS } from '../contexts/inventory/index.ts'
 import { readMigrations, schemaState } from '../platform/migrate.ts'
 import { heading, mark, print, printJson, table } from './output.ts'
+import { unclassifiedNote } from './unclassified.ts'
 import { withApp } from './with-app.ts'
 
 /** What HS256 asks of a secret (RFC 7518, 3.2). */
@@ -59,7 +61,8 @@ export async function runDoctor(options: { json?: true }): Promise<void> {
   if (failing > 0) process.exitCode = 1
 }
 
-async function readChecks({ config, edge, jwt_secret }: Application): Promise<Check[]> {
+async function readChecks(app: Application): Promise<Check[]> {
+  const { config, edge, jwt_secret } = app
   const schema = await schemaState(edge.db, await readMigrations())
   const database =
     config.database.kind === 'embedded' ? `embedded in ${config.database.data_dir}` : config.database.kind
@@ -79,14 +82,26 @@ async function readChecks({ config, edge, jwt_secret }: Application): Promise<Ch
       detail:
         config.digitalocean.token === null ? 'not configured: set DIGITALOCEAN_TOKEN' : config.digitalocean.api_url,
     },
+    { name: 'inventory', ok: true, detail: await listingsNote(app) },
     {
       name: 'finance',
       ok: true,
       detail: config.finance.jwt_secret === null ? 'not configured: set SKYAI_FINANCE_JWT_SECRET' : config.finance.url,
     },
+    { name: 'products', ok: true, detail: (await unclassifiedNote(app)) ?? 'every line of every bill is classified' },
     { name: 'seller', ok: true, detail: config.seller.legal_name },
     { name: 'clock', ok: true, detail: config.now ? `frozen at ${config.now}` : 'system' },
   ]
+}
+
+/** A kind that the token may not list is a choice, too. */
+async function listingsNote({ edge }: Application): Promise<string> {
+  const listings = await listListings(edge.db.read, { limit: RESOURCE_KINDS.length, after: undefined })
+  if (listings.length === 0) return 'not read yet'
+  const missing = listings.filter(({ last_error }) => last_error !== null)
+  return missing.length === 0
+    ? 'every kind of resource can be listed'
+    : `not listed: ${missing.map(({ kind, scope }) => `${kind} (needs ${scope})`).join(', ')}`
 }
 
 async function readLastRuns({ edge }: Application) {

@@ -2,14 +2,31 @@ import type { Application } from '../app.ts'
 import { syncNow, type SyncSummary } from '../contexts/costs/index.ts'
 import { requireProvider } from '../contexts/inventory/index.ts'
 import { print, printJson, progress, table } from './output.ts'
+import { unclassifiedNote } from './unclassified.ts'
 import { withApp } from './with-app.ts'
 
 export async function runSync(options: { json?: true }): Promise<void> {
-  const summary = await withApp(syncWithProgress)
+  const { summary, note } = await withApp(async (app) => ({
+    summary: await syncWithProgress(app),
+    note: await unclassifiedNote(app),
+  }))
   if (options.json) printJson(summary)
   else {
     print(`${summary.resources} resources in the inventory`)
+    if (summary.not_listed.length > 0) {
+      print(
+        table(
+          [
+            { title: 'kind that was not listed', value: (row) => row.kind },
+            { title: 'why', value: (row) => row.reason },
+          ],
+          summary.not_listed,
+        ),
+      )
+    }
     print(`${summary.invoices_new} new bills with ${summary.lines} lines, ${summary.invoices_unchanged} unchanged`)
+    if (summary.preview_lines !== null) print(`${summary.preview_lines} lines of the running month's preview`)
+    print(`${summary.history_new} new entries in the billing history`)
     if (summary.failed.length > 0) {
       print(
         table(
@@ -21,6 +38,7 @@ export async function runSync(options: { json?: true }): Promise<void> {
         ),
       )
     }
+    if (note !== null) print(note)
   }
   if (summary.failed.length > 0) process.exitCode = 1
 }

@@ -3,7 +3,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decimal, plain } from './decimal.ts'
 import { InvariantError } from './invariant.ts'
-import { formatMinor, fromMinor, isCurrency, minorUnitPlaces, splitByLargestRemainder, toMinor } from './money.ts'
+import {
+  formatMinor,
+  fromMinor,
+  isCurrency,
+  minorUnitPlaces,
+  roundTogether,
+  splitByLargestRemainder,
+  toMinor,
+} from './money.ts'
 
 test('the minor unit is the currency’s own', () => {
   assert.equal(minorUnitPlaces('JPY'), 0)
@@ -54,6 +62,45 @@ test('amounts are shown with the currency’s places and grouped thousands', () 
   assert.equal(formatMinor(5n, 'USD'), '0.05')
   assert.equal(formatMinor(1_234_567n, 'JPY'), '1,234,567')
   assert.equal(formatMinor(1_000n, 'BHD'), '1.000')
+})
+
+const exactAmounts = fc.array(
+  fc.bigInt({ min: -(10n ** 9n), max: 10n ** 9n }).map((units) => decimal(units).div(decimal(100_000n))),
+  { minLength: 1, maxLength: 30 },
+)
+
+test('amounts rounded together add up, each within one unit of its own', () => {
+  fc.assert(
+    fc.property(exactAmounts, fc.constantFrom('JPY', 'USD', 'BHD'), (amounts, currency) => {
+      const total = toMinor(
+        amounts.reduce((a, b) => a.plus(b)),
+        currency,
+      )
+      const rounded = roundTogether(amounts, { total, currency })
+      assert.equal(
+        rounded.reduce((a, b) => a + b),
+        total,
+      )
+      const unit = fromMinor(1n, currency)
+      for (const [index, amount] of amounts.entries()) {
+        const moved = amount.minus(fromMinor(rounded[index] ?? 0n, currency))
+        assert.ok(moved.abs().lt(unit), `amount ${index}`)
+      }
+    }),
+  )
+})
+
+test('amounts that are asked to add up to something else share the difference', () => {
+  fc.assert(
+    fc.property(exactAmounts, fc.bigInt({ min: -1000n, max: 1000n }), (amounts, total) => {
+      const rounded = roundTogether(amounts, { total, currency: 'USD' })
+      assert.equal(
+        rounded.reduce((a, b) => a + b),
+        total,
+      )
+    }),
+  )
+  assert.deepEqual(roundTogether([decimal('0.004'), decimal('0.004')], { total: 5n, currency: 'USD' }), [3n, 2n])
 })
 
 const weights = fc

@@ -1,4 +1,4 @@
-import { type Decimal, decimal, plain, round, roundPrecise, sum, ZERO } from './decimal.ts'
+import { type Decimal, decimal, plain, round, roundPrecise, ZERO } from './decimal.ts'
 import { invariant } from './invariant.ts'
 
 /** An ISO 4217 code in upper case. */
@@ -55,25 +55,52 @@ export function formatMinor(cents: bigint, currency: Currency): string {
 }
 
 /**
+ * Amounts in major units as minor units that add up to `total`, which is about what the exact amounts add up to. Each is
+ * its amount rounded half up; what is then still wrong is put right, a unit each, where rounding has moved most (the
+ * earlier one on a tie), and a unit more each where there are more units than amounts.
+ */
+export function roundTogether(
+  amounts: readonly Decimal[],
+  { total, currency }: { total: bigint; currency: Currency },
+): bigint[] {
+  const rounded = amounts.map((amount) => toMinor(amount, currency))
+  const wrong = total - rounded.reduce((acc, part) => acc + part, 0n)
+  if (wrong === 0n) return rounded
+  invariant(rounded.length > 0, 'only an amount can take what is left')
+  const step = wrong < 0n ? -1n : 1n
+  const moved = amounts.map((amount, index) => ({
+    index,
+    by: amount.minus(fromMinor(rounded[index] ?? 0n, currency)).times(decimal(step)),
+  }))
+  const byMove = moved.toSorted((a, b) => b.by.cmp(a.by) || a.index - b.index)
+  const [each, more] = [(wrong * step) / BigInt(byMove.length), (wrong * step) % BigInt(byMove.length)]
+  for (const [place, { index }] of byMove.entries()) {
+    rounded[index] = (rounded[index] ?? 0n) + step * (BigInt(place) < more ? each + 1n : each)
+  }
+  return rounded
+}
+
+/**
  * Splits `total` by `weights` (none negative, not all 0) so that the parts add up to it exactly: each part gets its
  * floor, and what is left goes, a unit each, to the largest remainders (the earlier one on a tie).
  */
 export function splitByLargestRemainder(total: bigint, weights: readonly Decimal[]): bigint[] {
-  const whole = sum(weights)
   invariant(
     weights.every((weight) => weight.gte(ZERO)),
     'no weight may be negative',
   )
-  invariant(whole.gt(ZERO), 'weights must add up to more than 0')
+  const wholeWeights = wholeNumbersOf(weights)
+  const whole = wholeWeights.reduce((acc, weight) => acc + weight, 0n)
+  invariant(whole > 0n, 'weights must add up to more than 0')
   const sign = total < 0n ? -1n : 1n
-  const size = decimal(total * sign)
-  const parts = weights.map((weight, index) => {
-    const exact = size.times(weight).div(whole)
-    const floor = BigInt(plain(exact.round(0, 0)))
-    return { index, floor, remainder: exact.minus(decimal(floor)) }
+  const parts = wholeWeights.map((weight, index) => {
+    const share = total * sign * weight
+    return { index, floor: share / whole, remainder: share % whole }
   })
   let left = total * sign - parts.reduce((acc, part) => acc + part.floor, 0n)
-  const byRemainder = parts.toSorted((a, b) => b.remainder.cmp(a.remainder) || a.index - b.index)
+  const byRemainder = parts.toSorted((a, b) =>
+    a.remainder === b.remainder ? a.index - b.index : a.remainder > b.remainder ? -1 : 1,
+  )
   const result = parts.map((part) => part.floor)
   for (const part of byRemainder) {
     if (left === 0n) break
@@ -81,4 +108,14 @@ export function splitByLargestRemainder(total: bigint, weights: readonly Decimal
     left -= 1n
   }
   return result.map((part) => part * sign)
+}
+
+/** In the same proportion to each other. */
+function wholeNumbersOf(weights: readonly Decimal[]): bigint[] {
+  const texts = weights.map(plain)
+  const places = Math.max(0, ...texts.map((text) => text.split('.')[1]?.length ?? 0))
+  return texts.map((text) => {
+    const [digits = '0', fraction = ''] = text.split('.')
+    return BigInt(digits + fraction.padEnd(places, '0'))
+  })
 }

@@ -1,7 +1,18 @@
+import { pipeline } from 'node:stream/promises'
 import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
-import { Kysely, type LogEvent, PGliteDialect, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely'
+import {
+  CompiledQuery,
+  Kysely,
+  type LogEvent,
+  PGliteDialect,
+  PostgresDialect,
+  type RawBuilder,
+  sql,
+  type Transaction,
+} from 'kysely'
 import pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
 import type { Config } from '../config.ts'
 import type { DB, JsonText } from '../../db/types.ts'
 import { problem, problemOfConstraint } from '../kernel/problem.ts'
@@ -141,6 +152,46 @@ export async function insertRows<C extends string>(
   return Number(numAffectedRows ?? 0n)
 }
 
+/** A column's value as the database reads it, or null. Not for arrays. */
+export type CopyValue = string | bigint | number | null
+
+/** A row for `copyRows`, with its values in the order of the columns. */
+export function copyRow(values: readonly CopyValue[]): string {
+  return `${values.map(copyField).join('\t')}\n`
+}
+
+/**
+ * Copies rows into a table, of `C` or of the transaction's own (`pg_temp.`): the quick way in for more rows than a
+ * statement should carry. `rows` are texts of `copyRow` in UTF-8, cut anywhere; all of them are in memory while it runs.
+ */
+export async function copyRows<C extends string>(
+  tx: ContextTx<C>,
+  table: TableOf<C> | `pg_temp.${string}`,
+  columns: readonly string[],
+  rows: readonly Uint8Array<ArrayBuffer>[],
+): Promise<void> {
+  if (rows.length === 0) return
+  const target = sql`${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})`.compile(tx).sql
+  await tx.getExecutor().executeQuery(CompiledQuery.raw(`copy ${target} from stdin`, [new CopyData(rows)]))
+}
+
+const COPY_SPECIAL = /[\\\t\n\r]/
+const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
+
+function copyField(value: CopyValue): string {
+  if (value === null) return '\\N'
+  if (typeof value !== 'string') return value.toString()
+  return COPY_SPECIAL.test(value) ? value.replace(/[\\\t\n\r]/g, (special) => COPY_ESCAPES[special] ?? special) : value
+}
+
+/** The only parameter of a `copy … from stdin`: its rows, in the text format. Both drivers below know it. */
+class CopyData {
+  readonly parts: readonly Uint8Array<ArrayBuffer>[]
+  constructor(parts: readonly Uint8Array<ArrayBuffer>[]) {
+    this.parts = parts
+  }
+}
+
 /** Rows as a typed row set, shaped like `table`: `from ${rowset('costs.cost_line', rows)} r`. */
 export function rowset(table: string, rows: readonly object[]): RawBuilder<never> {
   return sql`jsonb_populate_recordset(null::${sql.table(table)}, ${toJson(rows)}::jsonb)`
@@ -264,7 +315,10 @@ function encodingPool(pool: pg.Pool): pg.Pool {
     return new Proxy(client, {
       get: (target, name) => {
         if (name === 'query') {
-          return (text: string, values?: unknown[]) => target.query(text, values?.map(encode))
+          return (text: string, values?: unknown[]) =>
+            values?.[0] instanceof CopyData
+              ? copyToServer(target, text, values[0])
+              : target.query(text, values?.map(encode))
         }
         const member: unknown = Reflect.get(target, name, target)
         return typeof member === 'function' ? member.bind(target) : member
@@ -278,6 +332,12 @@ function encodingPool(pool: pg.Pool): pg.Pool {
       return typeof member === 'function' ? member.bind(target) : member
     },
   })
+}
+
+async function copyToServer(client: pg.PoolClient, text: string, { parts }: CopyData) {
+  const copy = client.query(copyFrom(text))
+  await pipeline(parts, copy)
+  return { command: 'COPY', rowCount: copy.rowCount, rows: [] }
 }
 
 type PGliteQuery = Pick<PGliteTransaction, 'query'>
@@ -298,7 +358,9 @@ function encodingPGlite(pglite: PGlite): PGlite {
 
 function encodingQuery(target: PGliteQuery): PGliteQuery['query'] {
   return (text, values, options) =>
-    target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
+    values?.[0] instanceof CopyData
+      ? target.query(text.replace(/ from stdin$/, " from '/dev/blob'"), [], { blob: new Blob([...values[0].parts]) })
+      : target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
 }
 
 /** Values already encoded as text go through as they are, also where PGlite would insist on a `Date` or a number. */

@@ -33,8 +33,11 @@ export type JobRun = {
   finish<T>(effect: (tx: Tx) => Promise<T>): Promise<T>
 }
 
-/** Puts a job into the queue in the caller's transaction: it runs if and only if that commits. */
-export type Later = <P extends TSchema>(tx: Reader, job: Job<P>, payload: Static<P>) => Promise<void>
+/**
+ * Puts a job into the queue once for each payload, all in one statement of the caller's transaction: they run if and
+ * only if that commits.
+ */
+export type Later = <P extends TSchema>(tx: Reader, job: Job<P>, ...payloads: readonly Static<P>[]) => Promise<void>
 
 export type Jobs = {
   readonly later: Later
@@ -111,9 +114,11 @@ export function createJobs({
   }
 
   return {
-    later: async (tx, job, payload) => {
-      invariant(Value.Check(job.payload, payload), `job ${job.name} got a payload that does not fit its schema`)
-      await boss.send(job.name, payload as object, { db: fromKysely(tx as Tx) })
+    later: async (tx, job, ...payloads) => {
+      const fits = payloads.every((payload) => Value.Check(job.payload, payload))
+      invariant(fits, `job ${job.name} got a payload that does not fit its schema`)
+      const queued = payloads.map((payload) => ({ data: payload as object }))
+      if (queued.length > 0) await boss.insert(job.name, queued, { db: fromKysely(tx as Tx) })
     },
     open: async (all) => {
       jobs = all

@@ -44,7 +44,7 @@ export type BillLine = {
   readonly amount: string
   readonly quantity: string | null
   readonly unit: string | null
-  /** Null: the line is charged for the period of its bill. The end is exclusive. */
+  /** Null: the line is charged for the period of its bill. The end is exclusive and not before the start. */
   readonly start: Temporal.Instant | null
   readonly end: Temporal.Instant | null
   readonly project: string | null

@@ -27,7 +27,7 @@ after(async () => {
 
 test('rules that are added and removed at once leave each line shared by one of them, to the cent', async () => {
   const [studio, shop] = [await deploy(costs.edge, 'boab', 'studio'), await deploy(costs.edge, 'boab', 'shop')]
-  await upload(costs, csv(row('Load Balancers', 'edge (syd1)', '10.00', 'platform')))
+  await upload(costs, csv(row('Load Balancers', 'edge (syd1)', '10.00', 'platform')), 'period=2026-04&invoice_number=1')
   const add = async ({ call }: Costs, deployment_id: string) => {
     const body = { project: 'platform', shares: [{ deployment_id, weight: '1' }] }
     const answer = await call('POST', '/billing/allocation-rules', { body })
@@ -48,7 +48,7 @@ test('rules that are added and removed at once leave each line shared by one of 
 
 test('an assignment by hand holds, whatever is matched at the same time', async () => {
   const studio = await deploy(costs.edge, 'mulga', 'studio')
-  const bill = await upload(costs, csv(row('Spaces', 'assets', '5.00', 'files')), 'period=2026-03')
+  const bill = await upload(costs, csv(row('Spaces', 'assets', '5.00', 'files')), 'period=2026-04&invoice_number=2')
   const query = `provider_invoice_id=${bill.body.data.id}`
   const line = async () => (await costs.call('GET', `/billing/cost-lines?${query}`)).body.data[0]
   const { id } = await line()
@@ -65,11 +65,43 @@ test('an assignment by hand holds, whatever is matched at the same time', async 
   }
 })
 
-test('the same file under two months at once is one bill', async () => {
+test('the same file under two numbers at once is one bill', async () => {
   const text = csv(row('Droplets', 'only (s-1)', '4.00'))
-  const answers = await Promise.all([upload(costs, text, 'period=2026-01'), upload(other, text, 'period=2026-02')])
+  const answers = await Promise.all([
+    upload(costs, text, 'period=2026-04&invoice_number=7'),
+    upload(other, text, 'period=2026-04&invoice_number=8'),
+  ])
   assert.deepEqual(
     answers.map(({ status }) => status).toSorted((a, b) => a - b),
     [201, 409],
   )
+})
+
+test('two uploads of one bill at once store one', async () => {
+  const text = csv(row('Droplets', 'twice (s-1)', '4.00'), row('Droplets', 'twice (s-1)', '4.00'))
+  const answers = await Promise.all(
+    [costs, other, costs].map((on) => upload(on, text, 'period=2026-04&invoice_number=9')),
+  )
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 200, 201],
+  )
+  assert.equal(new Set(answers.map(({ body }) => body.data.id)).size, 1)
+  await assertSound(costs)
+})
+
+test('a deployment cannot be removed while lines are given to it, nor lines to one that is removed', async () => {
+  const deployment_id = await deploy(costs.edge, 'mallee', 'studio')
+  const remove = db.transaction(async (tx) => {
+    await tx.deleteFrom('deployments.event').where('deployment_id', '=', deployment_id).execute()
+    await tx.deleteFrom('deployments.deployment').where('id', '=', deployment_id).execute()
+  })
+  const bill = await upload(costs, csv(row('Spaces', 'mallee', '5.00')), 'period=2026-04&invoice_number=10')
+  const lines = await costs.call('GET', `/billing/cost-lines?provider_invoice_id=${bill.body.data.id}`)
+  const give = other.call('POST', `/billing/cost-lines/${lines.body.data[0].id}/assignment`, {
+    body: { deployment_id },
+  })
+  const [removed, given] = await Promise.allSettled([remove, give])
+  const isGiven = given.status === 'fulfilled' && given.value.status === 200
+  assert.notEqual(removed.status === 'fulfilled', isGiven)
 })

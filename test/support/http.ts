@@ -31,7 +31,8 @@ export async function testHttp(
     clock,
     ids: randomIds,
     log,
-    later: async (_tx, job, payload) => void enqueued.push({ job: job.name, payload }),
+    later: async (_tx, job, ...payloads) =>
+      void enqueued.push(...payloads.map((payload) => ({ job: job.name, payload }))),
   }
   const app = await createHttp({
     db,

@@ -1,10 +1,69 @@
-import { decimal, plain } from '../../kernel/decimal.ts'
+import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
 import { minorUnitPlaces, splitByLargestRemainder } from '../../kernel/money.ts'
+import type { Owner } from '../inventory/index.ts'
 
-/** A part of a rule's cost. Weights are decimal strings above 0, relative to each other. */
-export type Share = { readonly tenant_id: string; readonly deployment_id: string; readonly weight: string }
+export const BASES = ['fixed', 'even', 'direct_cost', 'meter'] as const
+export type Basis = (typeof BASES)[number]
 
-export type LineShare = { readonly tenant_id: string; readonly deployment_id: string; readonly amount: string }
+/** A part of a shared cost. Weights are decimal strings above 0, relative to each other. */
+export type Share = Owner & { readonly weight: string }
+
+export type LineShare = Share & { readonly amount: string }
+
+export type AllocationRule = {
+  readonly id: string
+  readonly product: string | null
+  readonly project: string | null
+  readonly description: string | null
+  readonly basis: Basis
+  readonly meter: string | null
+  /** Of a fixed rule; else empty. */
+  readonly shares: readonly Share[]
+  /** Between whom a rule that is not fixed shares; empty: all that its basis finds. */
+  readonly between: readonly Owner[]
+}
+
+/** What there is to share a line by. Weights may be 0 or negative here: who has those gets no share. */
+export type Grounds = {
+  /** Who rented anything of the provider in the month of the bill. */
+  readonly renters: readonly Owner[]
+  /** What the month's bills of the provider cost each deployment directly. */
+  readonly direct_costs: readonly Share[]
+  /** Quantities of the rule's meter in the time of the line. */
+  readonly quantities: readonly Share[]
+}
+
+/** Between whom a rule shares a line, and by what. Empty when its basis finds nothing. */
+export function sharesBy(rule: AllocationRule, grounds: Grounds): readonly Share[] {
+  switch (rule.basis) {
+    case 'fixed':
+      return rule.shares
+    case 'even':
+      return (rule.between.length > 0 ? rule.between : grounds.renters).map(({ tenant_id, deployment_id }) => ({
+        tenant_id,
+        deployment_id,
+        weight: '1',
+      }))
+    case 'direct_cost':
+      return among(rule.between, grounds.direct_costs)
+    case 'meter':
+      return among(rule.between, grounds.quantities)
+  }
+}
+
+/** For the reader of a line, also when the rule is gone: what it selected and what it shared by. */
+export function describeRule({ id, product, project, description, basis, meter }: AllocationRule): string {
+  const selected = Object.entries({ product, project, description }).flatMap(([name, value]) =>
+    value === null ? [] : `${name} ${value}`,
+  )
+  const by = basis === 'meter' ? `by the meter ${meter}` : SHARED_BY[basis]
+  return `allocation rule ${id}: ${selected.join(', ')}, shared ${by}`
+}
+
+/** Why a rule that selects a line could not share it. */
+export function describeNothing(rule: AllocationRule): string {
+  return `${describeRule(rule)}, but ${NOTHING_BY[rule.basis]}`
+}
 
 /**
  * Splits an exact amount by weight, in minor units; where the amount is finer than that, in its own last digit. The
@@ -18,9 +77,26 @@ export function splitAmount(line: { amount: string; currency: string }, shares: 
     BigInt(plain(amount.times(unit))),
     shares.map(({ weight }) => decimal(weight)),
   )
-  return shares.map(({ tenant_id, deployment_id }, index) => ({
+  return shares.map(({ tenant_id, deployment_id, weight }, index) => ({
     tenant_id,
     deployment_id,
+    weight,
     amount: plain(decimal(parts[index] ?? 0n).div(unit)),
   }))
+}
+
+const SHARED_BY = { fixed: 'by fixed shares', even: 'evenly', direct_cost: 'by direct cost' }
+
+const NOTHING_BY: Record<Basis, string> = {
+  fixed: 'it has no shares',
+  even: 'no deployment rented anything of the provider in the month',
+  direct_cost: 'none of its deployments has direct cost in the month',
+  meter: 'the meter has no quantity in the time of the line',
+}
+
+function among(listed: readonly Owner[], shares: readonly Share[]): Share[] {
+  const ids = new Set(listed.map(({ deployment_id }) => deployment_id))
+  return shares.filter(
+    ({ deployment_id, weight }) => decimal(weight).gt(ZERO) && (ids.size === 0 || ids.has(deployment_id)),
+  )
 }

@@ -3,6 +3,7 @@ import { decimal } from '../../kernel/decimal.ts'
 import type { Period } from '../../kernel/period.ts'
 import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
+import { BILL_CURRENCY } from './bill.ts'
 import { lockBills } from './lock.ts'
 import { loadKnownInvoices } from './queries.ts'
 import { announcedColumns } from './store-bill.ts'
@@ -72,7 +73,7 @@ function announcedRow(
   { invoice_uuid, ...header }: Announcement,
   { id, provider, now }: { id: string; provider: string; now: Temporal.Instant },
 ) {
-  const columns = announcedColumns({ provider, ...header }, now)
+  const columns = announcedColumns({ provider, currency: BILL_CURRENCY, ...header }, now)
   return { ...columns, id, external_id: invoice_uuid, provider_uuid: invoice_uuid }
 }
 

@@ -1,147 +1,98 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Decimal, decimal, plain, sum } from '../../kernel/decimal.ts'
-import { instantsOf, laterInstant, type Period } from '../../kernel/period.ts'
-import {
-  type ChargeCategory,
-  type InvoiceItem,
-  type InvoiceSummary,
-  readDescription,
-} from '../../providers/digitalocean/index.ts'
+import type { BillLine } from '../../providers/bill-line.ts'
+import type { InvoiceSummary } from '../../providers/digitalocean/index.ts'
 
 /** DigitalOcean bills in nothing else. */
 export const BILL_CURRENCY = 'USD'
 
 /** A provider's bill as it was read, before it is stored. */
 export type Bill = {
-  readonly items: readonly InvoiceItem[]
+  readonly lines: readonly BillLine[]
   readonly summary: InvoiceSummary | null
-  readonly read_from: 'items' | 'csv' | 'upload'
+  readonly read_from: ReadFrom
 }
+
+export type ReadFrom = 'items' | 'csv' | 'upload'
 
 /** What a bill says of itself, in exact major units. */
 export type BillTotals = { readonly lines_amount: string; readonly tax_amount: string; readonly line_count: number }
 
-export type CostLine = {
-  readonly provider_invoice_id: string
-  readonly position: number
-  readonly id: string
-  readonly provider: string
-  readonly kind: string
-  readonly product: string
-  readonly group_description: string | null
-  readonly description: string
-  readonly charge_category: ChargeCategory
-  readonly amount: string
-  readonly currency: string
-  readonly charge_start: Temporal.Instant
-  readonly charge_end: Temporal.Instant
-  readonly quantity: string | null
-  readonly unit: string | null
-  readonly project: string | null
-  readonly external_resource_id: string | null
-  readonly external_resource_uuid: string | null
-  readonly resource_name: string | null
-  readonly match_status: 'unmatched' | 'not_applicable'
-  readonly match_reason: string
-}
+/** What is known of the content of a bill once all of its lines were seen, in any order. */
+export type BillContent = BillTotals & { readonly content_hash: string }
 
-/** The items as lines in the order of the bill, classified and not matched yet. */
-export function costLines(
-  items: readonly InvoiceItem[],
-  invoice: { readonly id: string; readonly provider: string; readonly period: Period },
-  newId: () => string,
-): CostLine[] {
-  // An item without a time is charged for the period of the bill.
-  const window = instantsOf(invoice.period, 'UTC')
-  return items.map((item, position) => {
-    const { kind, charge_category, resource_name } = readDescription(
-      item.product,
-      item.description,
-      item.group_description,
-    )
-    const charge_start = item.start ?? window.start
-    const matchable = isMatchable(charge_category)
-    return {
-      provider_invoice_id: invoice.id,
-      position,
-      id: newId(),
-      provider: invoice.provider,
-      kind,
-      product: item.product,
-      group_description: item.group_description,
-      description: item.description,
-      charge_category,
-      amount: item.amount,
-      currency: BILL_CURRENCY,
-      charge_start,
-      charge_end: laterInstant(charge_start, item.end ?? window.end),
-      quantity: item.duration,
-      unit: item.duration_unit,
-      project: item.project_name,
-      external_resource_id: item.resource_id,
-      external_resource_uuid: item.resource_uuid,
-      resource_name,
-      match_status: matchable ? 'unmatched' : 'not_applicable',
-      match_reason: matchable ? 'not matched yet' : `a ${charge_category.toLowerCase()} line belongs to the whole bill`,
-    }
-  })
-}
-
-/** Tax and credits belong to the bill as a whole, and to no deployment. */
-function isMatchable(category: ChargeCategory): boolean {
-  return category !== 'Tax' && category !== 'Credit'
-}
-
-export function totalsOf(lines: readonly Pick<CostLine, 'amount' | 'charge_category'>[]): BillTotals {
-  return {
-    lines_amount: plain(sumOf(lines)),
-    tax_amount: plain(sumOf(lines.filter(({ charge_category }) => charge_category === 'Tax'))),
-    line_count: lines.length,
-  }
-}
-
-/** In major units, exact. */
-export function sumOf(items: readonly { readonly amount: string }[]): Decimal {
-  return sum(items.map(({ amount }) => decimal(amount)))
+export function contentOf(lines: Iterable<BillLine>): BillContent {
+  const tally = createTally()
+  for (const line of lines) tally.add(line)
+  return tally.content()
 }
 
 /**
- * The same for the items and for the CSV of one bill, in any order of rows: it leaves out what only one of the two
- * forms carries (resource ids, units, categories).
+ * Adds up the content of a bill line by line. The hash is the same for the items and for the CSV of one bill, in any
+ * order of rows: it is the sum of the hashes of the rows, and leaves out what only one of the two forms carries (resource
+ * ids, units, categories). A row that comes twice counts twice.
  */
-export function contentHash(items: readonly InvoiceItem[]): string {
-  const rows = items.map((item) => JSON.stringify(contentOf(item))).toSorted()
-  return createHash('sha256').update(rows.join('\n')).digest('hex')
+export function createTally(): Tally {
+  let line_count = 0
+  let hashes = 0n
+  let amount = decimal('0')
+  let tax = decimal('0')
+  return {
+    add: (line) => {
+      hashes += BigInt(`0x${hash('sha256', wordsOf(line))}`)
+      amount = amount.plus(decimal(line.amount))
+      if (line.charge_category === 'Tax') tax = tax.plus(decimal(line.amount))
+      line_count += 1
+      return line_count - 1
+    },
+    content: () => ({
+      lines_amount: plain(amount),
+      tax_amount: plain(tax),
+      line_count,
+      content_hash: BigInt.asUintN(HASH_BITS, hashes)
+        .toString(16)
+        .padStart(HASH_BITS / 4, '0'),
+    }),
+  }
 }
 
-function contentOf(item: InvoiceItem): string[] {
-  const { product, group_description, description, amount, duration, start, end, project_name } = item
-  const texts = [product, group_description ?? '', description, project_name ?? ''].map((text) => text.trim())
-  return [...texts, amount, duration ?? '', start?.toString() ?? '', end?.toString() ?? '']
+export type Tally = {
+  /** Gives the line's place in the bill, from 0. */
+  add(line: BillLine): number
+  content(): BillContent
 }
 
-/** Where the provider's summary disagrees with the bill, in words; empty when every total is confirmed. */
-export function summaryFaults(
-  summary: InvoiceSummary,
-  bill: {
-    readonly amount: string
-    readonly lines: readonly Pick<CostLine, 'product' | 'amount' | 'charge_category'>[]
-  },
-): string[] {
-  const { product_charges, overages, taxes, credits_and_adjustments } = summary
-  const parts = [product_charges.amount, overages, taxes, credits_and_adjustments].map((part) => decimal(part))
-  const byProduct = Map.groupBy(bill.lines, ({ product }) => product)
-  const tax = totalsOf(bill.lines).tax_amount
+const HASH_BITS = 256
+
+/** What cannot be in a text that the database holds stands between the words. */
+const BETWEEN = '\0'
+
+function wordsOf(line: BillLine): string {
+  const { product, group_description, description, project, amount, quantity, start, end } = line
   return [
-    differs('the total of the summary', decimal(summary.amount), 'the invoice', decimal(bill.amount)),
-    differs('the total of the summary', decimal(summary.amount), 'its parts', sum(parts)),
-    differs('taxes in the summary', decimal(taxes), 'the tax lines', decimal(tax)),
-    ...product_charges.items.map(({ name, amount }) =>
-      differs(`${name} in the summary`, decimal(amount), 'the lines', sumOf(byProduct.get(name) ?? [])),
-    ),
-  ].flatMap((fault) => fault ?? [])
+    product,
+    group_description ?? '',
+    description,
+    project ?? '',
+    amount,
+    quantity ?? '',
+    start ? textOf(start) : '',
+    end ? textOf(end) : '',
+  ].join(BETWEEN)
 }
 
-function differs(name: string, value: Decimal, otherName: string, other: Decimal): string | null {
-  return value.eq(other) ? null : `${name}: ${plain(value)}, ${otherName}: ${plain(other)}`
+/** RFC 3339 in UTC. The lines of a bill share their times, and a time costs more to write than all else in a line. */
+export function textOf(instant: Temporal.Instant): string {
+  const known = TEXTS.get(instant)
+  if (known !== undefined) return known
+  const text = instant.toString()
+  TEXTS.set(instant, text)
+  return text
+}
+
+const TEXTS = new WeakMap<Temporal.Instant, string>()
+
+/** In major units, exact. */
+export function sumOf(lines: readonly { readonly amount: string }[]): Decimal {
+  return sum(lines.map(({ amount }) => decimal(amount)))
 }

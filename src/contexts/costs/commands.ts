@@ -1,13 +1,15 @@
 import { messageOf } from '../../kernel/invariant.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
-import { decimal } from '../../kernel/decimal.ts'
-import { invalidInput, Problem } from '../../kernel/problem.ts'
+import { decimal, ZERO } from '../../kernel/decimal.ts'
+import { type Fault, invalidInput, Problem } from '../../kernel/problem.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
 import type { Balance } from '../../providers/digitalocean/index.ts'
 import { loadOwners, type Owner } from '../inventory/index.ts'
-import type { Share } from './allocation.ts'
+import { readUnits } from '../metering/index.ts'
+import type { Basis, Share } from './allocation.ts'
 import { BILL_CURRENCY } from './bill.ts'
+import { requireOpenMonth } from './closing.ts'
 import { lockBills } from './lock.ts'
 import { matchLines } from './match-lines.ts'
 import { invoiceIncomplete, lineNotAssignable, unknownDeployment } from './problems.ts'
@@ -50,6 +52,7 @@ export type LineAssignment = {
   readonly remember: boolean
 }
 
+/** Throws `costs/period-closed` for a line of a closed month; with `remember`, lines of other closed months stay. */
 export async function assignLine(
   tx: CostsTx,
   { line_id, deployment_id, remember }: LineAssignment,
@@ -60,6 +63,7 @@ export async function assignLine(
   if (line.match_status === 'not_applicable') {
     throw lineNotAssignable('Tax and credits belong to the whole bill. Assign its other lines.')
   }
+  await requireOpenMonth(tx, line.period_start)
   const owner = deployment_id === null ? null : await requireOwner(tx, deployment_id)
   if (remember) await rememberAssignment(tx, { line, owner }, { now, actor })
   await tx.deleteFrom('costs.line_share').where('cost_line_id', '=', line_id).execute()
@@ -81,11 +85,18 @@ export type NewAllocationRule = {
   readonly provider: string
   readonly product: string | null
   readonly project: string | null
+  /** Exact, but for `*`, which stands for any text. */
   readonly description: string | null
+  readonly basis: Basis
+  readonly meter: string | null
   readonly shares: readonly Omit<Share, 'tenant_id'>[]
+  readonly deployment_ids: readonly string[]
 }
 
-/** The rule holds for all lines that it selects and that have no deployment of their own. */
+/**
+ * The rule holds for all lines of open months that it selects and that the ladder gives to nobody. Throws
+ * `request/invalid` when its parts do not fit its basis, or name what does not exist.
+ */
 export async function addAllocationRule(
   tx: CostsTx,
   rule: NewAllocationRule,
@@ -93,7 +104,7 @@ export async function addAllocationRule(
 ): Promise<string> {
   await lockBills(tx)
   const id = ids.uuid()
-  const shares = await requireShares(tx, rule.shares)
+  const shares = await requireRule(tx, rule)
   await insertRows(tx, 'costs.allocation_rule', [{ ...rule, id, shares, created_at: now, created_by: actor }])
   await matchLines(tx, {})
   return id
@@ -141,22 +152,54 @@ async function rememberAssignment(
     .execute()
 }
 
-async function requireShares(tx: CostsTx, shares: NewAllocationRule['shares']): Promise<Share[]> {
-  const owners = await loadOwners(
-    tx,
-    shares.map(({ deployment_id }) => deployment_id),
-  )
-  const seen = new Set<string>()
-  const faults = shares.flatMap(({ deployment_id, weight }, index) => {
-    const isRepeated = seen.has(deployment_id)
-    seen.add(deployment_id)
-    if (!owners.has(deployment_id)) return { path: `shares/${index}/deployment_id`, message: 'is not a deployment' }
-    if (isRepeated) return { path: `shares/${index}/deployment_id`, message: 'is named twice' }
-    return decimal(weight).gt(decimal('0')) ? [] : { path: `shares/${index}/weight`, message: 'must be above 0' }
-  })
-  if (faults.length > 0) throw invalidInput('The shares are not valid.', faults)
-  return shares.flatMap(({ deployment_id, weight }) => {
+async function requireRule(tx: CostsTx, rule: NewAllocationRule): Promise<Share[]> {
+  const deployment_ids = [...rule.shares.map(({ deployment_id }) => deployment_id), ...rule.deployment_ids]
+  const owners = deployment_ids.length > 0 ? await loadOwners(tx, deployment_ids) : new Map<string, Owner>()
+  const units = rule.meter === null ? undefined : await readUnits(tx, [rule.meter])
+  const faults = [
+    ...partFaults(rule),
+    ...ownerFaults(
+      rule.shares.map(({ deployment_id }) => deployment_id),
+      owners,
+      (index) => `shares/${index}/deployment_id`,
+    ),
+    ...ownerFaults(rule.deployment_ids, owners, (index) => `deployment_ids/${index}`),
+    ...rule.shares.flatMap(({ weight }, index) =>
+      decimal(weight).gt(ZERO) ? [] : { path: `shares/${index}/weight`, message: 'must be above 0' },
+    ),
+    ...(rule.meter === null || units?.has(rule.meter) ? [] : [{ path: 'meter', message: 'is not a meter' }]),
+  ]
+  if (faults.length > 0) throw invalidInput('The rule is not valid.', faults)
+  return rule.shares.flatMap(({ deployment_id, weight }) => {
     const owner = owners.get(deployment_id)
     return owner ? { ...owner, weight } : []
+  })
+}
+
+function partFaults({ basis, meter, shares, deployment_ids }: NewAllocationRule): Fault[] {
+  const isFixed = basis === 'fixed'
+  return [
+    ...(isFixed && shares.length === 0 ? [{ path: 'shares', message: 'must name at least one share' }] : []),
+    ...(!isFixed && shares.length > 0
+      ? [{ path: 'shares', message: 'only a rule with the basis fixed has them' }]
+      : []),
+    ...(isFixed && deployment_ids.length > 0
+      ? [{ path: 'deployment_ids', message: 'name the deployments in the shares of a rule with the basis fixed' }]
+      : []),
+    ...(basis === 'meter' && meter === null ? [{ path: 'meter', message: 'must name the meter to share by' }] : []),
+    ...(basis !== 'meter' && meter !== null
+      ? [{ path: 'meter', message: 'only a rule with the basis meter has one' }]
+      : []),
+  ]
+}
+
+function ownerFaults(
+  deployment_ids: readonly string[],
+  owners: ReadonlyMap<string, Owner>,
+  pathOf: (index: number) => string,
+): Fault[] {
+  return deployment_ids.flatMap((id, index) => {
+    if (!owners.has(id)) return { path: pathOf(index), message: 'is not a deployment' }
+    return deployment_ids.indexOf(id) < index ? { path: pathOf(index), message: 'is named twice' } : []
   })
 }

@@ -3,9 +3,10 @@ import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { type Database, type Tx, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
 import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { createDeployment } from '../deployments/index.ts'
-import { type ListedResource, recordInventory, type ResourceKind } from '../inventory/index.ts'
+import { type ListedResource, recordInventory, RESOURCE_KINDS, type ResourceKind } from '../inventory/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import { costsInvariants, costsRoutes } from './index.ts'
 import type { CostLineRow, ProviderInvoiceRow } from './queries.ts'
@@ -13,18 +14,28 @@ import type { CostLineRow, ProviderInvoiceRow } from './queries.ts'
 export const HEADER = 'product,group_description,description,hours,start,end,USD,project_name,category'
 
 /** The routes on an empty database. `issued` collects what would go to the books. */
-export async function startCosts(provider: DigitalOcean | null = null, options: { db?: Database } = {}) {
+export async function startCosts(
+  provider: DigitalOcean | null = null,
+  { routes = () => [], ...options }: Options = {},
+) {
   const issued: string[] = []
   const onBillIssued = async (_tx: Tx, bill: { provider_invoice_id: string }): Promise<void> =>
     void issued.push(bill.provider_invoice_id)
-  const harness = await testHttp((edge) => [costsRoutes(edge, { provider, onBillIssued })], options)
+  const harness = await testHttp((edge) => [costsRoutes(edge, { provider, onBillIssued }), ...routes(edge)], options)
   return { ...harness, issued, onBillIssued }
 }
+
+/** `routes` are those of other contexts that a test needs beside. */
+type Options = { db?: Database; routes?: (edge: Edge) => readonly ((app: App) => void)[] }
 
 export type Costs = Awaited<ReturnType<typeof startCosts>>
 
 /** As they come over HTTP. */
-export type LineJson = Pick<CostLineRow, 'match_status' | 'deployment_id' | 'shares'> & {
+export type LineJson = Pick<
+  CostLineRow,
+  'id' | 'description' | 'match_status' | 'match_method' | 'deployment_id' | 'shares'
+> & {
+  match_reason: string
   charge_period: { start: string; end: string }
 }
 export type InvoiceJson = Omit<ProviderInvoiceRow, 'period_start' | 'period_end'> & {
@@ -35,8 +46,11 @@ export type InvoiceJson = Omit<ProviderInvoiceRow, 'period_start' | 'period_end'
 /** Truncated, because issued bills refuse to be deleted. */
 export async function emptyTables({ db, issued }: Costs): Promise<void> {
   issued.length = 0
-  await db.script('truncate tenants.tenant, costs.provider_invoice, costs.allocation_rule, costs.balance cascade')
-  await db.script('truncate inventory.resource cascade')
+  await db.script(
+    'truncate tenants.tenant, costs.provider_invoice, costs.cost_line, costs.allocation_rule, costs.period_close, costs.balance cascade',
+  )
+  await db.script('truncate costs.billing_entry, costs.billing_history_reading')
+  await db.script('truncate inventory.resource, inventory.listing cascade')
 }
 
 /** A deployment of a tenant, which is made if it is not there. */
@@ -55,7 +69,7 @@ export type Listed = { kind?: ResourceKind } & Pick<ListedResource, 'external_id
 /** What the provider lists at a time; whatever is missing is gone then. */
 export async function listInventory({ db, ids }: Edge, at: string, resources: readonly Listed[]): Promise<void> {
   const seen_at = Temporal.Instant.from(at)
-  const kinds = (['droplet', 'volume'] as const).map((kind) => ({
+  const kinds = RESOURCE_KINDS.map((kind) => ({
     kind,
     resources: resources.filter((resource) => (resource.kind ?? 'droplet') === kind).map(listed),
   }))
@@ -66,7 +80,8 @@ export async function listInventory({ db, ids }: Edge, at: string, resources: re
 
 function listed({ kind: _kind, ...resource }: Listed): ListedResource {
   const born_at = Temporal.Instant.from('2026-01-01T00:00:00Z')
-  return { size: 'small', size_gb: '0', region: null, project: null, tags: [], born_at, ...resource }
+  const bare = { size: 'small', size_gb: '0', region: null, project: null, tags: [], parent: null, price_monthly: null }
+  return { ...bare, born_at, ...resource }
 }
 
 export function csv(...rows: readonly string[]): string {

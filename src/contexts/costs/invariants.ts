@@ -7,22 +7,51 @@ export const costsInvariants: Invariant[] = [
     promise: 'Matched, allocated, unmatched, tax and credits of an issued bill add up to its amount',
     violations: sql`
       select i.id::text as subject,
-        coalesce(i.invoice_number, i.external_id) || ': amount ' || i.amount || ', lines ' || coalesce(sum(l.amount), 0) as detail
-      from costs.provider_invoice i left join costs.cost_line l on l.provider_invoice_id = i.id
-      where i.status = 'issued'
-      group by i.id
-      having coalesce(sum(l.amount), 0) <> i.amount or i.lines_amount <> i.amount or count(l.id) <> i.line_count
-        or coalesce(sum(l.amount) filter (where l.charge_category = 'Tax'), 0) <> i.tax_amount`,
+        coalesce(i.invoice_number, i.external_id) || ': amount ' || i.amount || ', matched ' || l.matched
+          || ', allocated ' || l.allocated || ', unmatched ' || l.unmatched || ', tax ' || l.tax || ', credits ' || l.credits as detail
+      from costs.provider_invoice i
+      cross join lateral (
+        select count(*) as lines,
+          coalesce(sum(amount) filter (where match_status = 'matched'), 0) as matched,
+          coalesce(sum(amount) filter (where match_status = 'allocated'), 0) as allocated,
+          coalesce(sum(amount) filter (where match_status = 'unmatched'), 0) as unmatched,
+          coalesce(sum(amount) filter (where charge_category = 'Tax'), 0) as tax,
+          coalesce(sum(amount) filter (where charge_category = 'Credit'), 0) as credits
+        from costs.cost_line where provider_invoice_id = i.id
+      ) l
+      where i.status = 'issued' and (
+        l.matched + l.allocated + l.unmatched + l.tax + l.credits <> i.amount
+        or i.lines_amount <> i.amount or l.lines <> i.line_count or l.tax <> i.tax_amount
+      )`,
   },
   {
     name: 'costs.shares-add-up',
-    promise: 'The shares of an allocated line add up to it, and no other line has shares',
+    promise: 'The shares of an allocated line add up to it exactly',
     violations: sql`
       select l.id::text as subject, l.description || ': ' || l.amount || ', shares ' || coalesce(sum(s.amount), 0) as detail
       from costs.cost_line l left join costs.line_share s on s.cost_line_id = l.id
+      where l.match_status = 'allocated'
       group by l.provider_invoice_id, l.position
-      having coalesce(sum(s.amount), 0) <> case when l.match_status = 'allocated' then l.amount else 0 end
-        or (l.match_status = 'allocated') <> (count(s.cost_line_id) > 0)`,
+      having coalesce(sum(s.amount), 0) <> l.amount or count(s.cost_line_id) = 0`,
+  },
+  {
+    name: 'costs.only-allocated-lines-are-split',
+    promise: 'A line that belongs to one deployment, or to none, has no shares',
+    violations: sql`
+      select l.id::text as subject, l.description || ' is ' || l.match_status || ' and has ' || count(*) || ' shares' as detail
+      from costs.cost_line l join costs.line_share s on s.cost_line_id = l.id
+      where l.match_status <> 'allocated' group by l.provider_invoice_id, l.position`,
+  },
+  {
+    name: 'costs.owned-lines-say-by-which-rung',
+    promise:
+      'A line says by which rung it has an owner, an allocated line names none of its own, and no other has either',
+    violations: sql`
+      select l.id::text as subject, l.description || ' is ' || l.match_status || ' by ' || coalesce(l.match_method, 'nothing') as detail
+      from costs.cost_line l
+      where (l.match_status in ('matched', 'allocated')) <> (l.match_method is not null)
+        or l.match_status = 'allocated' and l.deployment_id is not null
+        or l.match_reason = ''`,
   },
   {
     name: 'costs.issued-bills-do-not-change',

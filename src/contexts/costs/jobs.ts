@@ -39,14 +39,17 @@ export const readBillingHistoryJob = (edge: Edge, deps: CostsDeps) =>
     handle: (_payload, run) =>
       withProvider(edge, deps, run, async (sync) => {
         const ingest = ingestInvoiceJob(edge, deps)
-        const { new_count, unchanged_count, due } = await readBillingHistory(sync, async (tx, invoices) => {
-          for (const provider_invoice_id of invoices) await edge.later(tx, ingest, { provider_invoice_id })
-        })
-        return `${new_count} new invoices, ${unchanged_count} unchanged, ${due.length} to read`
+        const { new_count, unchanged_count, due, new_entries } = await readBillingHistory(
+          sync,
+          async (tx, invoices) => {
+            await edge.later(tx, ingest, ...invoices.map((provider_invoice_id) => ({ provider_invoice_id })))
+          },
+        )
+        return `${new_count} new invoices, ${unchanged_count} unchanged, ${due.length} to read, ${new_entries} new entries`
       }),
   }) satisfies Job<typeof Nothing>
 
-const readPreviewJob = (edge: Edge, deps: CostsDeps) =>
+export const readPreviewJob = (edge: Edge, deps: CostsDeps) =>
   ({
     name: 'costs.read-preview',
     schedule: '53 2 * * *',

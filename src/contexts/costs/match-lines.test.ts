@@ -141,16 +141,166 @@ test('two resources of one name count if they agree; else the line is ambiguous'
   assert.deepEqual(await decisions(), [['unmatched', null, null, 'ambiguous: 2 resources named web']])
 })
 
-test('a resource that changed hands belongs to the deployment that had it for most of the window', async () => {
+test('a resource that changed hands in the time of a line splits it by the time of each, and the parts add up', async () => {
   const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
   await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('studio') }])
   await listInventory(edge, '2026-04-20T00:00:00Z', [{ external_id: '1', name: 'web', tags: tag('shop') }])
-  const late = 'Droplets,,web (s-1),480,2026-04-11 00:00:00 +0000,2026-05-01 00:00:00 +0000,$2.00,,iaas'
-  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00'), late))
+  const early = 'Droplets,,web (s-1),240,2026-04-01 00:00:00 +0000,2026-04-11 00:00:00 +0000,$1.00,,iaas'
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '10.00'), row('Droplets', 'web (s-1)', '-0.05'), early))
+  const [whole, refund, before] = await lines()
   assert.deepEqual(
-    (await lines()).map(({ deployment_id }: { deployment_id: string }) => deployment_id),
-    [studio, shop],
+    [whole.match_status, whole.match_method, whole.deployment_id, whole.match_reason],
+    ['allocated', 'kind_and_name', null, 'droplet named web, which changed hands: split by the time of each'],
   )
+  assert.ok(whole.resource_id)
+  const parts = (line: LineJson) => Object.fromEntries(line.shares.map((one) => [one.deployment_id, one.amount]))
+  assert.deepEqual(parts(whole), { [studio]: '6.33', [shop]: '3.67' })
+  assert.deepEqual(whole.shares.map(({ weight }: { weight: string }) => weight).toSorted(), ['1641600', '950400'])
+  assert.deepEqual(parts(refund), { [studio]: '-0.03', [shop]: '-0.02' })
+  assert.deepEqual([before.match_status, before.deployment_id], ['matched', studio])
+  await assertSound(costs)
+
+  await db.transaction((tx) => tx.updateTable('inventory.span').set({ deployment_id: shop }).execute())
+  await rematchResources()
+  assert.deepEqual(
+    (await lines()).map(({ match_status, deployment_id, shares }: LineJson) => [match_status, deployment_id, shares]),
+    [
+      ['matched', shop, []],
+      ['matched', shop, []],
+      ['matched', shop, []],
+    ],
+  )
+})
+
+test('time without a deployment does not count: the line is of who had the resource in the rest of it', async () => {
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web' }])
+  const studio = await deploy(edge, 'boab', 'studio')
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '4.00')))
+  assert.equal((await lines())[0].match_status, 'unmatched')
+  await db.transaction(async (tx) => {
+    const from = Temporal.Instant.from('2026-04-20T00:00:00Z')
+    const { id, ...open } = await tx.selectFrom('inventory.span').selectAll().executeTakeFirstOrThrow()
+    await tx.updateTable('inventory.span').set({ ends_at: from }).where('id', '=', id).execute()
+    const owner = { tenant_id: 'boab', deployment_id: studio }
+    const later = { ...open, ...owner, tags: [...open.tags], id: edge.ids.uuid(), starts_at: from }
+    await tx.insertInto('inventory.span').values(later).execute()
+  })
+  await rematchResources()
+  assert.deepEqual(await decisions(), [['matched', 'kind_and_name', studio, 'droplet named web']])
+})
+
+test('a line by id for a time before or after the resource is of who had it then or last', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [{ external_id: '77', name: 'web', tags: tag('studio') }])
+  await listInventory(edge, '2026-03-01T00:00:00Z', [])
+  await upload(costs, csv(row('Backups', 'web (Weekly Backup Services)', '1.20')))
+  assert.equal((await lines())[0].match_status, 'unmatched')
+  await nameById({ id: '77', uuid: null })
+  assert.deepEqual(await decisions(), [['matched', 'resource_id', studio, 'resource id 77']])
+})
+
+test('every kind of resource is found by its kind and name', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: 'a', kind: 'database', name: 'pg-main', tags: tag('studio') },
+    { external_id: 'b', kind: 'load_balancer', name: 'edge', tags: tag('studio') },
+    { external_id: 'c', kind: 'reserved_ip', name: '203.0.113.9', tags: tag('studio') },
+  ])
+  const text = csv(
+    row('Database Clusters', '1 GB / 1 vCPU / 10 GB', '15.15').replace(',,', ',PG-main,'),
+    row('Load Balancers', 'edge (syd1)', '12.00'),
+    row('Floating IPs', 'Unused Floating IP - 203.0.113.9', '1.00'),
+  )
+  await upload(costs, text)
+  assert.deepEqual(await decisions(), [
+    ['matched', 'kind_and_name', studio, 'database named PG-main'],
+    ['matched', 'kind_and_name', studio, 'load_balancer named edge'],
+    ['matched', 'kind_and_name', studio, 'reserved_ip named 203.0.113.9'],
+  ])
+})
+
+test('what was taken of a resource or is a part of it is its owner’s, unless it has one of its own', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [
+    { external_id: '1', name: 'web', tags: tag('studio') },
+    { external_id: 'k', kind: 'kubernetes_cluster', name: 'prod', tags: tag('shop') },
+    { external_id: 's', kind: 'snapshot', name: 'before-upgrade', parent: { kind: 'droplet', external_id: '1' } },
+    {
+      external_id: 't',
+      kind: 'snapshot',
+      name: 'golden',
+      tags: tag('shop'),
+      parent: { kind: 'droplet', external_id: '1' },
+    },
+  ])
+  const text = csv(
+    row('Droplet Backups', 'web (Weekly Backup Services)', '1.20'),
+    row('Droplet Snapshots', 'before-upgrade (syd1) 4.20GB Droplet Snapshot', '0.25'),
+    row('Droplet Snapshots', 'golden (syd1) 4.20GB Droplet Snapshot', '0.25'),
+    row('Kubernetes Clusters', 'pool-1 (s-2vcpu-4gb)', '24.00').replace(',,', ',prod,'),
+  )
+  await upload(costs, text)
+  assert.deepEqual(await decisions(), [
+    ['matched', 'parent', studio, 'belongs to the droplet web'],
+    ['matched', 'parent', studio, 'belongs to the droplet web'],
+    ['matched', 'kind_and_name', shop, 'snapshot named golden'],
+    ['matched', 'parent', shop, 'belongs to the kubernetes_cluster prod'],
+  ])
+  await db.transaction((tx) =>
+    tx.updateTable('inventory.span').set({ deployment_id: shop }).where('name', 'in', ['web', 'prod']).execute(),
+  )
+  const parents = await db.read
+    .selectFrom('inventory.resource')
+    .select('id')
+    .where('name', 'in', ['web', 'prod'])
+    .execute()
+  await db.transaction((tx) => matchLines(tx, { resource_ids: parents.map(({ id }) => id) }))
+  assert.deepEqual(
+    (await lines()).map(({ deployment_id }: LineJson) => deployment_id),
+    [shop, shop, shop, shop],
+  )
+})
+
+test('a node of a cluster is the cluster’s', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: 'k', kind: 'kubernetes_cluster', name: 'prod', tags: tag('studio') },
+    {
+      external_id: '9',
+      kind: 'kubernetes_node',
+      name: 'pool-1-x',
+      parent: { kind: 'kubernetes_cluster', external_id: 'k' },
+    },
+  ])
+  await upload(costs, csv(row('Droplets', 'pool-1-x (s-1)', '4.00')))
+  await nameById({ id: '9', uuid: null })
+  assert.deepEqual(await decisions(), [['matched', 'parent', studio, 'belongs to the kubernetes_cluster prod']])
+})
+
+test('a line that nothing else knows is of the deployment of its project, before anything remembered or a rule', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [
+    { external_id: 'p', kind: 'project', name: 'Studio site', tags: tag('studio') },
+    { external_id: 'q', kind: 'project', name: 'nobody' },
+  ])
+  await addRule(shop, { product: 'Spaces Subscription' })
+  await upload(
+    costs,
+    csv(
+      row('Spaces Subscription', 'Spaces', '5.00', 'studio site'),
+      row('Spaces Subscription', 'Spaces', '5.00', 'nobody'),
+      row('Spaces Subscription', 'Spaces', '5.00'),
+    ),
+  )
+  assert.deepEqual(
+    (await decisions()).map(([status, method, deployment]: string[]) => [status, method, deployment]),
+    [
+      ['matched', 'project', studio],
+      ['allocated', 'allocation_rule', null],
+      ['allocated', 'allocation_rule', null],
+    ],
+  )
+  await assertSound(costs)
 })
 
 test('a resource without a deployment is named, and matched once it has one', async () => {
@@ -213,7 +363,7 @@ test('lines that the inventory cannot know say so', async () => {
     ),
   )
   assert.deepEqual(await decisions(), [
-    ['unmatched', null, null, 'the inventory has no resources of the kind database'],
+    ['unmatched', null, null, 'no database named pg-main was alive in this window'],
     ['unmatched', null, null, 'the line names no resource: an allocation rule can share it'],
   ])
 })

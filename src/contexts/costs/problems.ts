@@ -12,6 +12,11 @@ export const invoiceIncomplete = problem({
   status: 422,
   title: 'The lines that the provider sends do not add up to the bill; nothing of it is stored',
 })
+export const periodDiffers = problem({
+  code: 'costs/period-differs',
+  status: 422,
+  title: 'The lines are not of the month that the bill is said to be of',
+})
 export const totalsDiffer = problem({
   code: 'costs/totals-differ',
   status: 422,
@@ -39,6 +44,24 @@ export const lineNotAssignable = problem({
   code: 'costs/line-not-assignable',
   status: 422,
   title: 'This line cannot be assigned',
+})
+export const periodNotOver = problem({
+  code: 'costs/period-not-over',
+  status: 409,
+  title: 'The month is not over yet',
+})
+export const periodClosed = problem({
+  code: 'costs/period-closed',
+  status: 409,
+  title: 'The month is closed',
+  constraints: ['period_close_once', 'cost_line_closed_month_stays', 'line_share_closed_month_stays'],
+})
+export const periodOpen = problem({ code: 'costs/period-open', status: 409, title: 'The month is not closed' })
+export const exchangeRateDiffers = problem({
+  code: 'costs/exchange-rate-differs',
+  status: 409,
+  title: 'The pair of currencies has another rate for the day',
+  constraints: ['exchange_rate_once', 'exchange_rate_stays'],
 })
 export const unknownDeployment = problem({
   code: 'costs/unknown-deployment',

@@ -23,6 +23,7 @@ beforeEach(() => emptyTables(costs))
 
 const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000'
 const DROPLET = row('Droplets', 'web (s-1vcpu-1gb)', '76.00', 'boab')
+const IN_MARCH = DROPLET.replaceAll('2026-04', '2026-03')
 const TAX = 'Taxes,,GST (10%),,2026-04-01 00:00:00 +0000,2026-04-30 23:59:59 +0000,$7.90,,'
 const BILL = csv(DROPLET, row('Bandwidth', 'Bandwidth overage', '5.00'), 'Credits,,Promo,,,,-$2.00,,', TAX)
 const NUMBERED = 'period=2026-04&invoice_number=512'
@@ -54,8 +55,20 @@ test('a new bill is stored whole, with its control totals, and handed over once'
     matched_lines: 1,
     allocated_lines: 0,
     unmatched_lines: 1,
+    unclassified_lines: 0,
+    unclassified_amount: '0',
     coverage: '0.9383',
     summary_check: 'not_available',
+    checks: [
+      { name: 'lines', expected: '86.9', found: '86.9', ok: true },
+      { name: 'summary', expected: null, found: '86.9', ok: null },
+      { name: 'summary_parts', expected: null, found: null, ok: null },
+      { name: 'product_charges', expected: null, found: '76', ok: null },
+      { name: 'overages', expected: null, found: '5', ok: null },
+      { name: 'taxes', expected: null, found: '7.9', ok: null },
+      { name: 'credits_and_adjustments', expected: null, found: '-2', ok: null },
+      { name: 'products', expected: null, found: null, ok: null },
+    ],
     summary: null,
     read_from: 'upload',
     difference: null,
@@ -77,12 +90,16 @@ test('a new bill is stored whole, with its control totals, and handed over once'
       group_description: null,
       description: 'web (s-1vcpu-1gb)',
       charge_category: 'Usage',
+      service_category: 'Compute',
+      service_name: 'Droplets',
       amount: '76',
       currency: 'USD',
       charge_period: { start: '2026-04-01T00:00:00Z', end: '2026-05-01T00:00:00Z' },
       quantity: '720',
       unit: 'hours',
       project: 'boab',
+      region: null,
+      extra: { category: 'iaas' },
       resource_id: line.resource_id,
       resource_name: 'web',
       tenant_id: 'boab',
@@ -105,14 +122,24 @@ test('the same bill again, its rows in any order, is unchanged', async () => {
   assert.equal((await call('GET', '/billing/cost-lines')).body.data.length, 4)
 })
 
-test('the lines of an issued bill are no second bill, whatever month or number is said', async () => {
+test('the lines of an issued bill are no second bill, whatever number is said', async () => {
   const first = await upload(costs, BILL, NUMBERED)
-  for (const query of ['period=2026-03', 'period=2026-05&invoice_number=513']) {
-    const { status, body } = await upload(costs, BILL, query)
-    assert.deepEqual([status, body.code], [409, 'costs/content-stored-already'])
-    assert.match(body.detail, new RegExp(`512 of 2026-04 .*${first.body.data.id}`))
-  }
+  const { status, body } = await upload(costs, BILL, 'period=2026-04&invoice_number=513')
+  assert.deepEqual([status, body.code], [409, 'costs/content-stored-already'])
+  assert.match(body.detail, new RegExp(`512 of 2026-04 .*${first.body.data.id}`))
   assert.equal((await list('provider-invoices')).data.length, 1)
+})
+
+test('a bill whose lines are all of other months is refused, and the months are named', async () => {
+  for (const month of ['2026-03', '2026-05']) {
+    const { status, body } = await upload(costs, BILL, `period=${month}`)
+    assert.deepEqual([status, body.code], [422, 'costs/period-differs'])
+    assert.match(body.detail, new RegExp(`for ${month}; they are of 2026-04\\.`))
+  }
+  const late = csv(DROPLET.replaceAll('2026-04', '2026-03').replaceAll('2026-05', '2026-04'), DROPLET)
+  assert.equal((await upload(costs, late)).status, 201, 'late lines come with those of the month')
+  const undated = await upload(costs, csv('Credits,,Promo,,,,-$2.00,,'), 'period=2026-05')
+  assert.equal(undated.status, 201, 'lines that do not say when are of the month that is stated')
 })
 
 test('an issued bill with other content is refused, and what is stored stays', async () => {
@@ -166,7 +193,7 @@ test('a file without a number is the bill of its month', async () => {
   assert.equal((await upload(costs, BILL)).status, 200)
   assert.equal((await upload(costs, BILL, NUMBERED)).body.data.id, first.body.data.id)
   assert.equal((await upload(costs, csv(DROPLET))).status, 409)
-  assert.equal((await upload(costs, csv(DROPLET), 'period=2026-03')).status, 201)
+  assert.equal((await upload(costs, csv(IN_MARCH), 'period=2026-03')).status, 201)
 })
 
 test('bytes that are no text, and requests without a file, are refused', async () => {
@@ -187,7 +214,7 @@ test('bytes that are no text, and requests without a file, are refused', async (
 
 test('lists are filtered and paged', async () => {
   await upload(costs, BILL, NUMBERED)
-  await upload(costs, csv(DROPLET), 'period=2026-03&invoice_number=511')
+  await upload(costs, csv(IN_MARCH), 'period=2026-03&invoice_number=511')
   assert.equal((await list('cost-lines?period=2026-03')).data.length, 1)
   assert.equal((await list('cost-lines?match_status=not_applicable')).data.length, 2)
   assert.equal((await list(`cost-lines?deployment_id=${UNKNOWN_ID}`)).data.length, 0)
@@ -223,6 +250,8 @@ test('a sync without a provider is refused, and says what to set', async () => {
 test('each call is refused to whom it is not for', async () => {
   const paths: Parameters<Call>[] = [
     ['GET', '/billing/balance'],
+    ['GET', '/billing/balances'],
+    ['GET', '/billing/history'],
     ['GET', '/billing/cost-lines'],
     ['GET', '/billing/provider-invoices'],
     ['GET', `/billing/provider-invoices/${UNKNOWN_ID}`],
@@ -231,6 +260,9 @@ test('each call is refused to whom it is not for', async () => {
     ['GET', '/billing/allocation-rules'],
     ['POST', '/billing/allocation-rules'],
     ['DELETE', `/billing/allocation-rules/${UNKNOWN_ID}`],
+    ['GET', '/billing/periods'],
+    ['POST', '/billing/periods/2026-04/close'],
+    ['POST', '/billing/periods/2026-04/reopen'],
     ['POST', '/billing/sync'],
   ]
   for (const [method, path] of paths) {
@@ -317,7 +349,12 @@ for (const [name, damage] of Object.entries({
     update costs.cost_line set amount = amount + 0.01 where kind = 'droplet';
     alter table costs.cost_line enable trigger user`,
   'costs.shares-add-up': `
+    update costs.cost_line set match_status = 'allocated', match_method = 'allocation_rule' where kind = 'bandwidth';
+    insert into costs.line_share select l.id, d.tenant_id, d.id, l.amount - 0.01
+    from costs.cost_line l, deployments.deployment d where l.kind = 'bandwidth'`,
+  'costs.only-allocated-lines-are-split': `
     insert into costs.line_share select l.id, d.tenant_id, d.id, 1 from costs.cost_line l, deployments.deployment d limit 1`,
+  'costs.owned-lines-say-by-which-rung': `update costs.cost_line set match_method = 'by_hand' where kind = 'bandwidth'`,
   'costs.issued-bills-do-not-change': `update costs.provider_invoice set difference = '{"amount": "1"}'`,
   'costs.previews-are-not-pushed': `
     insert into costs.provider_invoice (id, provider, external_id, status, period_start, period_end, currency, amount,

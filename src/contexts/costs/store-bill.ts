@@ -1,11 +1,12 @@
 import { monthLabel, monthOf, type Period } from '../../kernel/period.ts'
-import { type ContextTx, insertRows, jsonb } from '../../platform/db.ts'
+import { type ContextTx, jsonb } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
-import { type Bill, BILL_CURRENCY, type CostLine, costLines, contentHash, summaryFaults, totalsOf } from './bill.ts'
+import { type Bill, contentOf } from './bill.ts'
+import { compareLines } from './difference.ts'
 import { lockBills } from './lock.ts'
-import { matchLines } from './match-lines.ts'
 import { contentStoredAlready } from './problems.ts'
 import { findBillWithContent, loadInvoiceToStore } from './queries.ts'
+import { type ReceivedBill, receiveLines, rowsOf } from './receive-lines.ts'
 
 export type StoreContext = {
   readonly now: Temporal.Instant
@@ -24,37 +25,67 @@ export type StoredBill = { readonly outcome: 'issued' | 'unchanged' | 'differs';
 export async function storeBill(
   tx: ContextTx<'costs'>,
   { provider_invoice_id, bill }: { provider_invoice_id: string; bill: Bill },
-  { now, ids, onBillIssued }: StoreContext,
+  context: StoreContext,
 ): Promise<StoredBill> {
   await lockBills(tx)
   const invoice = await loadInvoiceToStore(tx, provider_invoice_id)
-  const lines = costLines(bill.items, invoice, ids.uuid)
-  const header = tx.updateTable('costs.provider_invoice').where('id', '=', provider_invoice_id)
+  const { ids } = context
+  const [received = { invoice, content: contentOf(bill.lines), other_months: [] }] = await receiveLines(
+    tx,
+    rowsOf(bill.lines),
+    { open: async () => invoice, ids },
+  )
+  const { line_count } = received.content
   if (invoice.status === 'issued') {
-    const content_hash = contentHash(bill.items)
-    const isSame = invoice.content_hash === content_hash
-    const difference = { ...totalsOf(lines), content_hash, read_from: bill.read_from, seen_at: now }
-    const compared = { compared_at: now, last_error: null }
-    await header.set(isSame ? compared : { ...compared, difference: jsonb(difference) }).execute()
-    return { outcome: isSame ? 'unchanged' : 'differs', line_count: lines.length }
+    return { outcome: await compareBill(tx, { received, bill }, context), line_count }
   }
-  await requireNewContent(tx, { provider_invoice_id, provider: invoice.provider, bill })
-  await insertRows(tx, 'costs.cost_line', lines)
-  const ingested = ingestedColumns(bill, { amount: invoice.amount, lines, now })
-  await header.set({ ...ingested, status: 'issued', last_error: null }).execute()
-  await matchLines(tx, { provider_invoice_ids: [provider_invoice_id] })
-  await onBillIssued({ provider_invoice_id })
-  return { outcome: 'issued', line_count: lines.length }
+  await issueBill(tx, { received, bill, amount: invoice.amount }, context)
+  return { outcome: 'issued', line_count }
+}
+
+/** The lines of a bill are in the books: from now on it does not change. */
+export async function issueBill(
+  tx: ContextTx<'costs'>,
+  {
+    received: { invoice, content },
+    bill,
+    amount,
+  }: { received: ReceivedBill; bill: Omit<Bill, 'lines'>; amount: string },
+  { now, onBillIssued }: StoreContext,
+): Promise<void> {
+  await requireNewContent(tx, { invoice, content })
+  await tx
+    .updateTable('costs.provider_invoice')
+    .set({ ...content, ...readingColumns(bill, now), amount, status: 'issued', last_error: null })
+    .where('id', '=', invoice.id)
+    .execute()
+  await onBillIssued({ provider_invoice_id: invoice.id })
+}
+
+async function compareBill(
+  tx: ContextTx<'costs'>,
+  { received: { invoice, content }, bill }: { received: ReceivedBill; bill: Bill },
+  { now }: StoreContext,
+): Promise<'unchanged' | 'differs'> {
+  const header = tx.updateTable('costs.provider_invoice').where('id', '=', invoice.id)
+  const compared = { compared_at: now, last_error: null }
+  const lines = invoice.content_hash === content.content_hash ? null : await compareLines(tx, invoice.id)
+  if (lines === null || lines.stored.count + lines.received.count === 0) {
+    await header.set(compared).execute()
+    return 'unchanged'
+  }
+  const difference = { ...content, read_from: bill.read_from, seen_at: now }
+  await header.set({ ...compared, difference: jsonb(difference), differing_lines: jsonb(lines) }).execute()
+  return 'differs'
 }
 
 /** Not of a bill without lines, which says nothing by which it could be known. */
 async function requireNewContent(
   tx: ContextTx<'costs'>,
-  { provider_invoice_id, provider, bill }: { provider_invoice_id: string; provider: string; bill: Bill },
+  { invoice: { id, provider }, content: { content_hash, line_count } }: Pick<ReceivedBill, 'invoice' | 'content'>,
 ): Promise<void> {
-  if (bill.items.length === 0) return
-  const content = { provider, content_hash: contentHash(bill.items), other_than: provider_invoice_id }
-  const other = await findBillWithContent(tx, content)
+  if (line_count === 0) return
+  const other = await findBillWithContent(tx, { provider, content_hash, other_than: id })
   if (other === undefined) return
   throw contentStoredAlready(
     `The same lines are issued as ${other.external_id} of ${monthLabel(monthOf(other.period_start))} (id ${other.id}). Check month and number.`,
@@ -65,6 +96,7 @@ export type Preview = {
   readonly provider: string
   readonly invoice_number: string
   readonly period: Period
+  readonly currency: string
   readonly amount: string
 }
 
@@ -74,28 +106,33 @@ export async function replacePreview(
   { preview, bill }: { preview: Preview; bill: Bill },
   { now, ids }: Pick<StoreContext, 'now' | 'ids'>,
 ): Promise<number> {
-  const { provider, amount, period } = preview
   await lockBills(tx)
-  await tx
-    .deleteFrom('costs.provider_invoice')
-    .where('provider', '=', provider)
-    .where('status', '=', 'preview')
-    .execute()
+  await removePreview(tx, preview.provider)
   const id = ids.uuid()
-  const lines = costLines(bill.items, { id, provider, period }, ids.uuid)
+  const content = contentOf(bill.lines)
   await tx
     .insertInto('costs.provider_invoice')
     .values({
       ...announcedColumns(preview, now),
-      ...ingestedColumns(bill, { amount, lines, now }),
+      ...content,
+      ...readingColumns(bill, now),
       id,
       external_id: 'preview',
       status: 'preview',
     })
     .execute()
-  await insertRows(tx, 'costs.cost_line', lines)
-  await matchLines(tx, { provider_invoice_ids: [id] })
-  return lines.length
+  await receiveLines(tx, rowsOf(bill.lines), { open: () => loadInvoiceToStore(tx, id), ids })
+  return content.line_count
+}
+
+async function removePreview(tx: ContextTx<'costs'>, provider: string): Promise<void> {
+  const preview = tx
+    .selectFrom('costs.provider_invoice')
+    .select('id')
+    .where('provider', '=', provider)
+    .where('status', '=', 'preview')
+  await tx.deleteFrom('costs.cost_line').where('provider_invoice_id', 'in', preview).execute()
+  await tx.deleteFrom('costs.provider_invoice').where('id', 'in', preview).execute()
 }
 
 /** The columns of an invoice that is only known by its header. */
@@ -109,22 +146,13 @@ export function announcedColumns(
     status: 'announced' as const,
     period_start: header.period.start,
     period_end: header.period.end,
-    currency: BILL_CURRENCY,
+    currency: header.currency,
     amount: header.amount,
     incomplete_readings: 0,
     announced_at: now,
   }
 }
 
-function ingestedColumns(
-  { items, summary, read_from }: Bill,
-  { amount, lines, now }: { amount: string; lines: readonly CostLine[]; now: Temporal.Instant },
-) {
-  return {
-    ...totalsOf(lines),
-    ...(summary && { summary: jsonb({ ...summary, faults: summaryFaults(summary, { amount, lines }) }) }),
-    read_from,
-    content_hash: contentHash(items),
-    ingested_at: now,
-  }
+function readingColumns({ summary, read_from }: Omit<Bill, 'lines'>, now: Temporal.Instant) {
+  return { ...(summary && { summary: jsonb(summary) }), read_from, ingested_at: now }
 }

@@ -1,26 +1,32 @@
 import { messageOf } from '../../kernel/invariant.ts'
 import type { Edge } from '../../platform/edge.ts'
-import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
+import { type DigitalOcean, PREVIEW } from '../../providers/digitalocean/index.ts'
 import { syncInventory } from '../inventory/index.ts'
 import { matchLines } from './match-lines.ts'
 import { findProviderInvoice } from './queries.ts'
-import { type BillIssued, ingestInvoice, readBillingHistory, type Sync, takeBalance } from './sync.ts'
+import { type BillIssued, ingestInvoice, readBillingHistory, readPreview, type Sync, takeBalance } from './sync.ts'
 
-export type SyncStep = 'inventory' | 'balance' | 'history' | 'invoices'
+export type SyncStep = 'inventory' | 'balance' | 'history' | 'invoices' | 'preview'
 export type SyncProgress = { readonly step: SyncStep; readonly done: number; readonly total: number }
 
 export type SyncSummary = {
   resources: number
+  /** Kinds that the token may not list: their resources stay as they were. */
+  not_listed: { kind: string; reason: string }[]
   invoices_new: number
   invoices_unchanged: number
   /** Lines stored now. */
   lines: number
+  /** Lines of the running month's bill; null while the provider has none. */
+  preview_lines: number | null
+  /** Entries of the billing history that were not known. */
+  history_new: number
   failed: { external_id: string; detail: string }[]
 }
 
 /**
- * Inventory, balance, history and every invoice that is due, in this process. An invoice that fails is listed and
- * spoils no other; any other failure is thrown as a Problem.
+ * Inventory, balance, history, every invoice that is due and the running month's bill, in this process. A bill that
+ * fails is listed and spoils no other; any other failure is thrown as a Problem.
  */
 export async function syncNow(
   deps: { readonly edge: Edge; readonly provider: DigitalOcean; readonly onBillIssued: BillIssued },
@@ -28,7 +34,7 @@ export async function syncNow(
 ): Promise<SyncSummary> {
   const { edge, provider, onBillIssued } = deps
   const sync: Sync = { edge, provider, transact: edge.db.transaction }
-  const { listed } = await syncInventory({
+  const { listed, not_listed } = await syncInventory({
     ...sync,
     clock: edge.clock,
     ids: edge.ids,
@@ -37,13 +43,16 @@ export async function syncNow(
   on_progress({ step: 'inventory', done: 1, total: 1 })
   await takeBalance(sync)
   on_progress({ step: 'balance', done: 1, total: 1 })
-  const { due, new_count, unchanged_count } = await readBillingHistory(sync, async () => {})
+  const { due, new_count, unchanged_count, new_entries } = await readBillingHistory(sync, async () => {})
   on_progress({ step: 'history', done: 1, total: 1 })
   const summary: SyncSummary = {
     resources: listed,
+    not_listed: not_listed.map(({ kind, reason, scope }) => ({ kind, reason: `${reason}; needs ${scope}` })),
     invoices_new: new_count,
     invoices_unchanged: unchanged_count,
     lines: 0,
+    preview_lines: null,
+    history_new: new_entries,
     failed: [],
   }
   for (const [index, provider_invoice_id] of due.entries()) {
@@ -51,7 +60,17 @@ export async function syncNow(
     await ingestInto(summary, sync, { provider_invoice_id, onBillIssued })
   }
   on_progress({ step: 'invoices', done: due.length, total: due.length })
+  await readPreviewInto(summary, sync)
+  on_progress({ step: 'preview', done: 1, total: 1 })
   return summary
+}
+
+async function readPreviewInto(summary: SyncSummary, sync: Sync): Promise<void> {
+  try {
+    summary.preview_lines = await readPreview(sync)
+  } catch (error) {
+    summary.failed.push({ external_id: PREVIEW, detail: messageOf(error) })
+  }
 }
 
 async function ingestInto(

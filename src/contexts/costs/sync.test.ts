@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { type Account, demoAccount } from '../../../demo/digitalocean/account.ts'
+import { resourceCount } from '../../../demo/digitalocean/inventory.ts'
 import { csvFilename, csvOf } from '../../../demo/digitalocean/documents.ts'
 import { type Faults, startDigitalOceanStandIn } from '../../../demo/digitalocean/server.ts'
 import { Problem } from '../../kernel/problem.ts'
@@ -24,15 +25,27 @@ beforeEach(async () => {
   enqueued.length = 0
 })
 
-test('a sync reads inventory, balance and every bill, each line of it, and all totals agree', async () => {
+test('a sync reads inventory, balance, every bill and the preview, each line of them, and all totals agree', async () => {
   const steps: SyncProgress[] = []
   const summary = await connected({}, (provider) =>
     syncNow({ edge, provider, onBillIssued }, (progress) => steps.push(progress)),
   )
   const line_count = april.items.length + march.items.length
-  const resources = account.droplets.length + account.volumes.length
-  assert.deepEqual(summary, { resources, invoices_new: 2, invoices_unchanged: 0, lines: line_count, failed: [] })
-  assert.deepEqual(steps.at(-1), { step: 'invoices', done: 2, total: 2 })
+  const resources = resourceCount(account)
+  assert.deepEqual(summary, {
+    resources,
+    not_listed: [],
+    invoices_new: 2,
+    invoices_unchanged: 0,
+    lines: line_count,
+    preview_lines: account.preview.items.length,
+    history_new: 0,
+    failed: [],
+  })
+  assert.deepEqual(steps.slice(-2), [
+    { step: 'invoices', done: 2, total: 2 },
+    { step: 'preview', done: 1, total: 1 },
+  ])
   const bills = await invoices()
   assert.deepEqual(
     bills.map((bill: InvoiceJson) => [
@@ -60,14 +73,14 @@ test('a second sync finds everything unchanged and hands nothing over again', as
   assert.equal(issued.length, 2)
 })
 
-test('asking for a sync puts inventory, balance and history into the queue', async (t) => {
+test('asking for a sync puts inventory, balance, history and preview into the queue', async (t) => {
   await connected({}, async (provider) => {
     const asked = await startCosts(provider)
     t.after(asked.close)
     const { status, body } = await asked.call('POST', '/billing/sync')
     assert.deepEqual(
       [status, body.data.enqueued],
-      [202, ['inventory.sync', 'costs.take-balance', 'costs.read-billing-history']],
+      [202, ['inventory.sync', 'costs.take-balance', 'costs.read-billing-history', 'costs.read-preview']],
     )
     assert.deepEqual(
       asked.enqueued.map(({ job }) => job),
@@ -110,7 +123,7 @@ test('the preview is replaced whole, and never handed over', async () => {
   assert.ok(line)
   const shorter = { ...account, preview: { ...account.preview, items: others } }
   await runJob('costs.read-preview', {}, { account: shorter })
-  const bills = await invoices()
+  const bills = await previews()
   assert.deepEqual(
     bills.map((bill: InvoiceJson) => [bill.external_id, bill.status, bill.line_count, bill.balanced]),
     [['preview', 'preview', others.length, true]],
@@ -153,7 +166,10 @@ test('an uploaded bill whose first comparison fails is compared by a later run',
     const invoiceItems = () => Promise.reject(new Error('torn'))
     return syncNow({ edge, provider: { ...provider, invoiceItems }, onBillIssued })
   })
-  assert.equal(broken.failed.length, 2)
+  assert.deepEqual(
+    broken.failed.map(({ external_id }) => external_id).toSorted(),
+    [april.invoice_id, march.invoice_uuid, 'preview'].toSorted(),
+  )
   assert.equal((await invoices())[0].last_error, 'torn')
   assert.equal((await sync()).invoices_unchanged, 1)
   assert.equal((await invoices())[0].last_error, null)
@@ -162,7 +178,7 @@ test('an uploaded bill whose first comparison fails is compared by a later run',
 test('an announced bill may be uploaded, if the file adds up to what the provider announced', async () => {
   await runJob('costs.read-billing-history')
   const query = `period=2026-04&invoice_number=${april.invoice_id}`
-  const wrong = await upload(costs, csvOf(march), query)
+  const wrong = await upload(costs, csvOf({ ...april, items: april.items.slice(1) }), query)
   assert.deepEqual([wrong.status, wrong.body.code], [422, 'costs/totals-differ'])
   const right = await upload(costs, csvOf(april), query)
   assert.deepEqual([right.status, right.body.data.external_id], [201, april.invoice_uuid])
@@ -248,7 +264,13 @@ test('a bill that never adds up is stored in the end, shown with its gap and fou
   assert.deepEqual((await raised()).failed, [])
   const [bill] = await invoices()
   assert.deepEqual([bill.gap, bill.balanced, bill.summary_check], ['13.08', false, 'differs'])
-  assert.deepEqual(bill.summary.faults, ['the total of the summary: 86.92, the invoice: 100'])
+  assert.deepEqual(
+    bill.checks.filter(({ ok }: { ok: boolean | null }) => ok === false),
+    [
+      { name: 'lines', expected: '100', found: '86.92', ok: false },
+      { name: 'summary', expected: '86.92', found: '100', ok: false },
+    ],
+  )
   assert.deepEqual(await brokenInvariants(db), ['costs.bills-conserve-money'])
 })
 
@@ -362,8 +384,14 @@ function unreadable(): OutboundError {
   return new OutboundError({ ...failure, reason: 'invalid_response' }, 'the answer is wrong')
 }
 
+/** Without the preview. */
 async function invoices() {
-  return (await call('GET', '/billing/provider-invoices?limit=200')).body.data
+  const { body } = await call('GET', '/billing/provider-invoices?limit=200')
+  return body.data.filter((bill: InvoiceJson) => bill.status !== 'preview')
+}
+
+async function previews() {
+  return (await call('GET', '/billing/provider-invoices?status=preview')).body.data
 }
 
 function enqueuedIngests(ids: readonly string[]) {

@@ -4,10 +4,17 @@ import { decimal, plain } from '../../kernel/decimal.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { OutboundError } from '../../platform/outbound.ts'
-import { type DigitalOcean, parseInvoiceCsv, PREVIEW } from '../../providers/digitalocean/index.ts'
+import {
+  type BillingEntry,
+  type DigitalOcean,
+  parseInvoiceCsv,
+  PREVIEW,
+  toBillLine,
+} from '../../providers/digitalocean/index.ts'
 import { askProvider } from '../inventory/index.ts'
 import { type Announcement, announceInvoices } from './announce.ts'
-import { type Bill, sumOf } from './bill.ts'
+import { recordBillingHistory } from './billing-history.ts'
+import { type Bill, BILL_CURRENCY, sumOf } from './bill.ts'
 import { recordBalance, recordIngestFailure } from './commands.ts'
 import { invoiceIncomplete, invoiceUnreadable } from './problems.ts'
 import { findInvoiceToIngest, type InvoiceToIngest } from './queries.ts'
@@ -36,19 +43,25 @@ export async function takeBalance({ edge, provider, transact }: Sync): Promise<v
   await transact((tx) => recordBalance(tx, { provider: PROVIDER, balance }, { now: edge.clock.now() }))
 }
 
-export type History = { new_count: number; unchanged_count: number; due: string[] }
+export type History = { new_count: number; unchanged_count: number; due: string[]; new_entries: number }
 
-/** Announces the provider's invoices; `onDue` gets those whose lines are to be read, in the same transaction. */
+/**
+ * Stores the provider's billing history and announces its invoices; `onDue` gets those whose lines are to be read, in
+ * the same transaction.
+ */
 export async function readBillingHistory(
   { edge, provider, transact }: Sync,
   onDue: (tx: Tx, due: readonly string[]) => Promise<void>,
 ): Promise<History> {
-  const announcements = await askProvider(() => fetchAnnouncements(provider))
+  const read_at = edge.clock.now()
+  const { entries, announcements } = await askProvider(() => fetchHistory(provider))
   return transact(async (tx) => {
-    const history = { provider: PROVIDER, announcements }
-    const announced = await announceInvoices(tx, history, { now: edge.clock.now(), ids: edge.ids })
+    const listed = { provider: PROVIDER, announcements }
+    const announced = await announceInvoices(tx, listed, { now: edge.clock.now(), ids: edge.ids })
+    const history = { provider: PROVIDER, currency: BILL_CURRENCY, entries, read_at }
+    const new_entries = await recordBillingHistory(tx, history, edge)
     await onDue(tx, announced.due)
-    return announced
+    return { ...announced, new_entries }
   })
 }
 
@@ -64,6 +77,7 @@ export async function readPreview({ edge, provider, transact }: Sync): Promise<n
     provider: PROVIDER,
     invoice_number: header.invoice_id,
     period: monthNamed(header.invoice_period),
+    currency: BILL_CURRENCY,
     // Remade while it is read, the preview is described best by what was read last.
     amount: bill.summary?.amount ?? header.amount,
   }
@@ -96,10 +110,12 @@ export async function ingestInvoice(
   }
 }
 
-/** The invoices that are listed, and those that only the billing history names. */
-async function fetchAnnouncements(provider: DigitalOcean): Promise<Announcement[]> {
+/** Announced are the invoices that are listed, and those that only the billing history names. */
+async function fetchHistory(
+  provider: DigitalOcean,
+): Promise<{ entries: BillingEntry[]; announcements: Announcement[] }> {
   const { invoices } = await provider.invoices()
-  const history = await provider.billingHistory()
+  const entries = await provider.billingHistory()
   const listed = invoices.map(({ invoice_uuid, invoice_id, invoice_period, amount }) => ({
     invoice_uuid,
     invoice_number: invoice_id,
@@ -107,27 +123,27 @@ async function fetchAnnouncements(provider: DigitalOcean): Promise<Announcement[
     amount,
   }))
   const known = new Set(listed.map(({ invoice_uuid }) => invoice_uuid))
-  const others = history.flatMap(({ invoice_uuid, invoice_id, date, amount }) =>
+  const others = entries.flatMap(({ invoice_uuid, invoice_id, date, amount }) =>
     invoice_uuid === null || invoice_id === null || known.has(invoice_uuid)
       ? []
       : // An invoice is dated in the month after the one that it bills.
         { invoice_uuid, invoice_number: invoice_id, period: previousMonth(date, 'UTC'), amount },
   )
-  return [...listed, ...others]
+  return { entries, announcements: [...listed, ...others] }
 }
 
 /** The items, because only they name resources by id; the CSV where the items cannot be read. */
 async function fetchBill(provider: DigitalOcean, invoice_uuid: string): Promise<Bill> {
   const items = await ifReadable(provider.invoiceItems(invoice_uuid))
   const summary = await ifReadable(provider.invoiceSummary(invoice_uuid))
-  if (items !== null) return { items, summary, read_from: 'items' }
+  if (items !== null) return { lines: items.map(toBillLine), summary, read_from: 'items' }
   const csv = parseInvoiceCsv(await provider.invoiceCsv(invoice_uuid))
   const [fault] = csv.faults
   if (fault) {
     const at = `row ${fault.row}, column ${fault.column}: ${fault.message}`
     throw invoiceUnreadable(`The provider's CSV of ${invoice_uuid} cannot be read at ${at}.`, csv.faults)
   }
-  return { items: csv.items, summary, read_from: 'csv' }
+  return { lines: csv.items.map(toBillLine), summary, read_from: 'csv' }
 }
 
 async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
@@ -146,12 +162,12 @@ async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
  * listed in part, or a CSV that was cut between two rows, which nothing in it would tell. What is issued already is
  * only compared.
  */
-function requireWhole({ items, read_from }: Bill, { status, amount, incomplete_readings }: InvoiceToIngest): void {
-  const total = sumOf(items)
+function requireWhole({ lines, read_from }: Bill, { status, amount, incomplete_readings }: InvoiceToIngest): void {
+  const total = sumOf(lines)
   const isFinal = status === 'issued' || incomplete_readings >= INCOMPLETE_MAX_READINGS
-  if (total.eq(decimal(amount)) || (isFinal && read_from === 'items' && items.length > 0)) return
+  if (total.eq(decimal(amount)) || (isFinal && read_from === 'items' && lines.length > 0)) return
   throw invoiceIncomplete(
-    `The invoice is over ${amount}, and its ${items.length} lines add up to ${plain(total)}. The next run tries again.`,
+    `The invoice is over ${amount}, and its ${lines.length} lines add up to ${plain(total)}. The next run tries again.`,
   )
 }
 

@@ -6,6 +6,7 @@ import { type Bill, type BillLine, billPayload, readDocument } from './document.
 
 const BILL: Bill = {
   provider: 'digitalocean',
+  provider_name: null,
   external_id: 'bill-1',
   invoice_number: '514200001',
   currency: 'USD',
@@ -37,23 +38,32 @@ test('tax is the sum of the tax lines, gross the amount of the bill, net the res
   assert.equal(payload.issued_on.toString(), '2026-05-01')
 })
 
-test('what rounding leaves over stands on a line of its own', () => {
-  const { lines } = billPayload({ ...BILL, amount: '0.03' }, [
+test('lines finer than a cent are rounded together, so that they add up without a line for the rest', () => {
+  const { lines, ...amounts } = billPayload({ ...BILL, amount: '0.03' }, [
     line('0.006'),
     line('0.006'),
     line('0.006'),
     line('0.012', 'Tax'),
   ])
+  assert.deepEqual([amounts.amount_net_minor, amounts.amount_tax_minor, amounts.amount_gross_minor], [2n, 1n, 3n])
   assert.deepEqual(
     lines.map(({ description, amount_minor, tax }) => [description, amount_minor, tax]),
     [
+      ['web-1', 0n, false],
       ['web-1', 1n, false],
       ['web-1', 1n, false],
-      ['web-1', 1n, false],
-      ['Rounding', -1n, false],
       ['web-1', 1n, true],
     ],
   )
+})
+
+test('a bill in another currency is rounded to the minor unit of that currency', () => {
+  const amountsIn = (currency: string) =>
+    billPayload({ ...BILL, currency, amount: '1234.5678' }, [line('1122.334'), line('112.2338', 'Tax')]).lines.map(
+      ({ amount_minor }) => amount_minor,
+    )
+  assert.deepEqual(amountsIn('JPY'), [1_123n, 112n])
+  assert.deepEqual(amountsIn('BHD'), [1_122_334n, 112_234n])
 })
 
 test('what the lines miss is rounding up to half a minor unit per line, and is not explained beyond', () => {
@@ -67,12 +77,20 @@ test('what the lines miss is rounding up to half a minor unit per line, and is n
   assert.deepEqual(remainder('86.92', '40.00'), ['Not explained by lines', 4692n])
   assert.deepEqual(remainder('20.01', '10.00', '10.00'), ['Rounding', 1n])
   assert.deepEqual(remainder('20.02', '10.00', '10.00'), ['Not explained by lines', 2n])
-  assert.deepEqual(remainder('0.05', '0.006', '0.006'), ['Not explained by lines', 3n])
+  assert.deepEqual(remainder('0.05', '0.006', '0.006'), ['Not explained by lines', 4n])
 })
 
-test('a bill without a printed number goes under its id, and an unknown provider under its own name', () => {
-  const payload = billPayload({ ...BILL, invoice_number: null, provider: 'other' }, [line('86.92')])
-  assert.deepEqual([payload.invoice_number, payload.source, payload.vendor.name], ['bill-1', 'other', 'other'])
+test('a bill without a printed number goes under its id', () => {
+  assert.equal(billPayload({ ...BILL, invoice_number: null }, [line('86.92')]).invoice_number, 'bill-1')
+})
+
+test('a vendor goes under the name that its bill tells, an unknown one without a name under its word', () => {
+  const vendorOf = (provider: string, provider_name: string | null) =>
+    billPayload({ ...BILL, provider, provider_name }, [line('86.92')]).vendor.name
+  assert.deepEqual(
+    [vendorOf('other-cloud', 'Other Cloud'), vendorOf('other-cloud', null), vendorOf('digitalocean', null)],
+    ['Other Cloud', 'other-cloud', 'DigitalOcean'],
+  )
 })
 
 const amount = fc.bigInt({ min: -1_000_000_000_000n, max: 1_000_000_000_000n }).map((units) => {

@@ -1,8 +1,8 @@
 import { type Json } from '../../../db/types.ts'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { type Decimal, decimal, sum } from '../../kernel/decimal.ts'
-import { type Currency, fromMinor, toMinor } from '../../kernel/money.ts'
+import { type Decimal, decimal, sum, ZERO } from '../../kernel/decimal.ts'
+import { type Currency, fromMinor, roundTogether, toMinor } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { BillPayload, DocumentLine, TenantInvoicePayload } from '../../providers/finance/index.ts'
 
@@ -13,6 +13,8 @@ export type PushDocument =
 /** `amount` is the provider's own total, in major units. */
 export type Bill = {
   provider: string
+  /** As the provider calls itself on the bill; null where the bill does not tell. */
+  provider_name: string | null
   external_id: string
   invoice_number: string | null
   currency: Currency
@@ -57,22 +59,24 @@ export type InvoiceLine = {
 export type CreditNote = { number: string; amount_cents: bigint; tax_cents: bigint }
 
 /**
- * A provider's bill as the books take it. Gross is the provider's total and tax the sum of its tax lines; what the lines
- * miss stands on a line of its own, named by whether rounding explains it, so that the lines add up.
+ * A provider's bill as the books take it. Gross is the provider's total and tax the sum of its tax lines, each rounded
+ * once. Lines finer than a minor unit are rounded together, so that they add up; what the lines miss of the total stands
+ * on a line of its own, named by whether rounding explains it.
  */
 export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload {
-  const minor = (amount: Decimal) => toMinor(amount, bill.currency)
-  const taxLines = lines.filter(isTax)
-  const gross = minor(decimal(bill.amount))
-  const tax = minor(sum(taxLines.map((line) => decimal(line.amount))))
-  const remainder = isWithinRounding(bill, lines) ? ROUNDING : NOT_EXPLAINED
+  const { currency } = bill
+  const [taxLines, netLines] = [lines.filter(isTax), lines.filter((line) => !isTax(line))]
+  const gross = toMinor(decimal(bill.amount), currency)
+  const tax = toMinor(exactSum(taxLines), currency)
+  const missing = decimal(bill.amount).minus(exactSum(lines))
+  const net = missing.eq(ZERO) ? gross - tax : toMinor(exactSum(netLines), currency)
   return {
     tenant_id: 'platform-admin',
     source: bill.provider,
     external_id: bill.external_id,
     invoice_number: bill.invoice_number ?? bill.external_id,
-    vendor: VENDORS[bill.provider] ?? { name: bill.provider, category: 'cloud' },
-    currency: bill.currency,
+    vendor: { name: bill.provider_name ?? VENDOR_NAMES[bill.provider] ?? bill.provider, category: 'cloud' },
+    currency,
     period: { start: bill.period_start, end: bill.period_end },
     // Providers issue a bill when its period is over; they do not tell the day.
     issued_on: bill.period_end,
@@ -80,16 +84,9 @@ export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload
     amount_tax_minor: tax,
     amount_gross_minor: gross,
     lines: [
-      ...roundedTo(
-        gross - tax,
-        lines.filter((line) => !isTax(line)).map((line) => documentLine(line, bill.currency)),
-        { ...remainder, tax: false },
-      ),
-      ...roundedTo(
-        tax,
-        taxLines.map((line) => documentLine(line, bill.currency)),
-        { ...ROUNDING, tax: true },
-      ),
+      ...documentLines(netLines, { total: net, currency }),
+      ...remainderLine(gross - tax - net, isWithinRounding(missing, { lines, currency }) ? ROUNDING : NOT_EXPLAINED),
+      ...documentLines(taxLines, { total: tax, currency }),
     ],
   }
 }
@@ -123,9 +120,7 @@ export function readDocument(document: PushDocument['document'], stored: Json): 
 /** What the books know tenant invoices by, with the invoice's id. */
 export const INVOICE_SOURCE = 'arcadia-cloud'
 
-const VENDORS: Record<string, BillPayload['vendor']> = {
-  digitalocean: { name: 'DigitalOcean', category: 'cloud' },
-}
+const VENDOR_NAMES: Record<string, string> = { digitalocean: 'DigitalOcean' }
 
 const MinorText = Type.Codec(Type.String())
   .Decode((text) => BigInt(text))
@@ -171,32 +166,41 @@ const StoredInvoice = Type.Object({
   }),
 })
 
-function documentLine(
-  { description, kind, amount, tenant_id, deployment_id, ...line }: BillLine,
-  currency: Currency,
-): DocumentLine {
-  const amount_minor = toMinor(decimal(amount), currency)
-  return { description, kind, amount_minor, tax: isTax(line), tenant_id, deployment_id }
+function documentLines(
+  lines: readonly BillLine[],
+  { total, currency }: { total: bigint; currency: Currency },
+): DocumentLine[] {
+  if (lines.length === 0) return remainderLine(total, ROUNDING)
+  const amounts = roundTogether(
+    lines.map((line) => decimal(line.amount)),
+    { total, currency },
+  )
+  return lines.map(({ description, kind, tenant_id, deployment_id, ...line }, index) => {
+    const amount_minor = amounts[index] ?? 0n
+    return { description, kind, amount_minor, tax: isTax(line), tenant_id, deployment_id }
+  })
 }
-
-type Remainder = Pick<DocumentLine, 'description' | 'kind' | 'tax'>
 
 const ROUNDING = { description: 'Rounding', kind: 'rounding' }
 const NOT_EXPLAINED = { description: 'Not explained by lines', kind: 'unexplained' }
 
-/** Rounding loses at most half a minor unit per line; what is missing beyond that was never on a line. */
-function isWithinRounding(bill: Bill, lines: readonly BillLine[]): boolean {
-  const missing = decimal(bill.amount).minus(sum(lines.map((line) => decimal(line.amount))))
+function remainderLine(amount_minor: bigint, remainder: Pick<DocumentLine, 'description' | 'kind'>): DocumentLine[] {
+  return amount_minor === 0n ? [] : [{ ...remainder, amount_minor, tax: false, tenant_id: null, deployment_id: null }]
+}
+
+/** A provider that rounds its total and its lines loses at most half a minor unit per line; more was never on a line. */
+function isWithinRounding(
+  missing: Decimal,
+  { lines, currency }: { lines: readonly BillLine[]; currency: Currency },
+): boolean {
   return missing
     .abs()
     .times(decimal(2n))
-    .lte(fromMinor(BigInt(lines.length), bill.currency))
+    .lte(fromMinor(BigInt(lines.length), currency))
 }
 
-function roundedTo(total: bigint, lines: readonly DocumentLine[], remainder: Remainder): DocumentLine[] {
-  const amount_minor = total - lines.reduce((sum, line) => sum + line.amount_minor, 0n)
-  if (amount_minor === 0n) return [...lines]
-  return [...lines, { ...remainder, amount_minor, tenant_id: null, deployment_id: null }]
+function exactSum(lines: readonly BillLine[]): Decimal {
+  return sum(lines.map((line) => decimal(line.amount)))
 }
 
 function isTax({ charge_category }: Pick<BillLine, 'charge_category'>): boolean {

@@ -53,6 +53,7 @@ export async function readBill(
   const bill = await reader
     .selectFrom('costs.provider_invoice')
     .select(['provider', 'external_id', 'invoice_number', 'currency', 'amount', 'period_start', 'period_end', 'status'])
+    .select(PROVIDER_NAME.as('provider_name'))
     .where('id', '=', provider_invoice_id)
     .executeTakeFirst()
   invariant(bill?.status === 'issued', 'only issued bills go to the books')
@@ -64,6 +65,11 @@ export async function readBill(
     .execute()
   return { bill, lines }
 }
+
+/** Where the file of a bill has this column, every line has it. */
+const PROVIDER_NAME = sql<string | null>`(
+  select extra->>'ProviderName' from costs.cost_line
+  where provider_invoice_id = costs.provider_invoice.id order by position limit 1)`
 
 /** An issued invoice, void or not, with its lines and credit notes; its day of issue is that of the tenant's zone. */
 export async function readInvoice(

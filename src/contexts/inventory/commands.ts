@@ -3,7 +3,8 @@ import { problem } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
-import { lastSeenAt, loadKnownResources, loadOwners, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
+import type { NotListed } from '../../providers/listed-resource.ts'
+import { loadKnownResources, loadListedAt, loadOwners, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
 import { changedResources, type Changes, type NewSpan, reconcile, type ResourceState } from './reconcile.ts'
 import {
   assignmentStart,
@@ -13,6 +14,7 @@ import {
   ownerByTags,
   reassign,
   type Reassignment,
+  withoutOutdated,
 } from './resource.ts'
 
 type InventoryTx = ContextTx<'inventory'>
@@ -41,20 +43,17 @@ export type RecordedInventory = {
 }
 
 /**
- * Brings resources and spans to what was listed. A listing older than one already recorded is left out: it would end
- * spans that a newer one has seen alive.
+ * Brings resources and spans to what was listed. A kind whose last recorded listing is newer is left out: it would end
+ * spans that the newer one has seen alive.
  */
 export async function recordInventory(
   tx: InventoryTx,
-  inventory: Inventory,
+  given: Inventory,
   { now, ids }: { now: Temporal.Instant; ids: Ids },
 ): Promise<RecordedInventory> {
   await lockInventory(tx)
+  const inventory = withoutOutdated(given, await loadListedAt(tx, given.provider))
   const listed = inventory.kinds.flatMap(({ resources }) => resources)
-  const latest = await lastSeenAt(tx, inventory)
-  if (latest !== null && Temporal.Instant.compare(latest, inventory.seen_at) > 0) {
-    return { counts: { listed: listed.length, born: 0, gone: 0, changed: 0 }, changed_resource_ids: [] }
-  }
   const known = await loadKnownResources(tx, inventory)
   const owners = await loadOwnersByTag(
     tx,
@@ -62,11 +61,28 @@ export async function recordInventory(
   )
   const changes = reconcile(inventory, { known, owners }, ids.uuid)
   await applyChanges(tx, inventory, changes, now)
+  await recordListed(tx, inventory)
   const { born, gone, opened } = changes
+  const all = given.kinds.flatMap(({ resources }) => resources)
   return {
-    counts: { listed: listed.length, born: born.length, gone: gone.length, changed: opened.length - born.length },
+    counts: { listed: all.length, born: born.length, gone: gone.length, changed: opened.length - born.length },
     changed_resource_ids: changedResources(changes),
   }
+}
+
+/** Keeps why kinds could not be listed; their resources, and when they were last listed, stay as they are. */
+export async function recordNotListed(
+  tx: InventoryTx,
+  of: { provider: string; not_listed: readonly NotListed[]; tried_at: Temporal.Instant },
+): Promise<void> {
+  const { provider, tried_at } = of
+  const rows = of.not_listed.map(({ kind, reason, scope }) => ({ provider, kind, tried_at, last_error: reason, scope }))
+  await sql`
+    insert into inventory.listing (provider, kind, tried_at, last_error, scope)
+    select provider, kind, tried_at, last_error, scope from ${rowset('inventory.listing', rows)}
+    on conflict (provider, kind) do update
+    set tried_at = excluded.tried_at, last_error = excluded.last_error, scope = excluded.scope
+    where listing.tried_at <= excluded.tried_at`.execute(tx)
 }
 
 /**
@@ -101,8 +117,18 @@ export async function assignResource(
   await applyReassignment(tx, { resource_id, owner, change: reassign(resource.spans, owner, start) }, { now, ids })
 }
 
-async function lockInventory(tx: InventoryTx): Promise<void> {
+/** Before any other lock: whoever changes the inventory goes on to what follows from it. */
+export async function lockInventory(tx: InventoryTx): Promise<void> {
   await sql`select pg_advisory_xact_lock(${INVENTORY_LOCK})`.execute(tx)
+}
+
+async function recordListed(tx: InventoryTx, { provider, kinds, seen_at }: Inventory): Promise<void> {
+  const rows = kinds.map(({ kind }) => ({ provider, kind, listed_at: seen_at, tried_at: seen_at }))
+  await sql`
+    insert into inventory.listing (provider, kind, listed_at, tried_at)
+    select provider, kind, listed_at, tried_at from ${rowset('inventory.listing', rows)}
+    on conflict (provider, kind) do update
+    set listed_at = excluded.listed_at, tried_at = excluded.tried_at, last_error = null, scope = null`.execute(tx)
 }
 
 async function requireOwner(tx: InventoryTx, deployment_id: string): Promise<Owner> {
@@ -130,7 +156,10 @@ async function applyChanges(
   await insertRows(tx, 'inventory.resource', born.map(firstSeen))
   await sql`
     update inventory.resource r
-    set name = n.name, region = n.region, project = n.project, tags = n.tags, last_seen_at = ${seen_at}, gone_at = null
+    set kind = n.kind, name = n.name, region = n.region, project = n.project, tags = n.tags,
+      parent_kind = coalesce(n.parent_kind, r.parent_kind),
+      parent_external_id = coalesce(n.parent_external_id, r.parent_external_id),
+      last_seen_at = ${seen_at}, gone_at = null
     from ${rowset('inventory.resource', seen)} n where r.id = n.id`.execute(tx)
   await sql`
     update inventory.resource r set gone_at = n.gone_at
@@ -160,7 +189,7 @@ async function applyReassignment(
       .execute()
     await tx
       .insertInto('inventory.span')
-      .values({ id: ids.uuid(), resource_id, ...cut.rest, changed_at: now })
+      .values({ id: ids.uuid(), resource_id, ...cut.rest, tags: [...cut.rest.tags], changed_at: now })
       .execute()
   }
   if (moved.length > 0) {

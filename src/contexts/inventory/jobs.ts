@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { Job } from '../../platform/jobs.ts'
+import type { NotListed } from '../../providers/listed-resource.ts'
 import type { InventoryHooks } from './routes.ts'
 import { type InventoryProvider, syncInventory } from './sync.ts'
 
@@ -18,9 +19,14 @@ export const inventoryJobs = (edge: Edge, deps: InventoryDeps): Job[] => [
       const { provider, onInventoryChanged } = deps
       if (provider === null) return { outcome: 'skipped', detail: 'DIGITALOCEAN_TOKEN is not set' }
       const { clock, ids } = edge
-      const counts = await syncInventory({ provider, clock, ids, transact: run.finish, onInventoryChanged })
-      const { listed, born, gone, changed } = counts
-      return { outcome: 'done', detail: `${listed} resources listed: ${born} new, ${changed} changed, ${gone} gone` }
+      const synced = await syncInventory({ provider, clock, ids, transact: run.finish, onInventoryChanged })
+      const { listed, born, gone, changed, not_listed } = synced
+      const detail = `${listed} resources listed: ${born} new, ${changed} changed, ${gone} gone`
+      return { outcome: 'done', detail: [detail, ...not_listed.map(missing)].join('; ') }
     },
   },
 ]
+
+function missing({ kind, scope }: NotListed): string {
+  return `${kind} not listed, needs ${scope}`
+}

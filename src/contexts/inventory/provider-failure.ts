@@ -36,7 +36,7 @@ export async function askProvider<T>(calls: () => Promise<T>): Promise<T> {
 function explain(error: OutboundError): Error {
   if (error.status === UNAUTHORIZED || error.status === FORBIDDEN) {
     return refusedToken(
-      `${error.message}. Set DIGITALOCEAN_TOKEN to a valid token with the scopes billing:read, droplet:read, block_storage:read and tag:read.`,
+      `${error.message}. Set DIGITALOCEAN_TOKEN to a valid token with the scopes billing:read, tag:read and the read scope of each kind of resource; GET /resources/listings names those that are missing.`,
     )
   }
   const tried = 'Nothing was stored; the next run tries again.'

@@ -1,15 +1,23 @@
 import { type RawBuilder, sql } from 'kysely'
-import { type Reader, toJson } from '../../platform/db.ts'
+import { anyOf, type Reader, toJson } from '../../platform/db.ts'
 import type { Page } from '../../platform/wire.ts'
-import type { KnownResource } from './reconcile.ts'
-import type { Inventory, Owner, Span } from './resource.ts'
+import { identityOf, type KnownResource } from './reconcile.ts'
+import type { Inventory, Owner, ResourceKind, Span } from './resource.ts'
 
-export type ResourceFilter = { kind?: string; deployment_id?: string; assigned?: boolean; alive?: boolean }
+export type ResourceFilter = {
+  kind?: string
+  project?: string
+  /** A part of the name, in any case. */
+  name?: string
+  deployment_id?: string
+  assigned?: boolean
+  alive?: boolean
+}
 
 export type ResourceRow = {
   id: string
   provider: string
-  kind: string
+  kind: ResourceKind
   external_id: string
   name: string
   size: string | null
@@ -17,6 +25,8 @@ export type ResourceRow = {
   region: string | null
   project: string | null
   tags: string[]
+  parent: { kind: string; external_id: string } | null
+  price_monthly: string | null
   born_at: Temporal.Instant
   gone_at: Temporal.Instant | null
   last_seen_at: Temporal.Instant
@@ -25,77 +35,121 @@ export type ResourceRow = {
   assigned_by: 'hand' | 'tag' | null
 }
 
-/** By name, `limit` + 1 rows strictly after `after` (name, id). Size and owner are those of the last span. */
+/** By name, `limit` + 1 rows strictly after `after` (name, id). Size, price and owner are those of the last span. */
 export async function listResources(
   reader: Reader,
   filter: ResourceFilter,
   { limit, after }: Page & { after: readonly string[] | undefined },
 ): Promise<ResourceRow[]> {
-  const { kind, deployment_id, assigned, alive } = filter
+  const { kind, project, name, deployment_id, assigned, alive } = filter
   const conditions: RawBuilder<unknown>[] = [sql`true`]
   if (kind !== undefined) conditions.push(sql`r.kind = ${kind}`)
+  if (project !== undefined) conditions.push(sql`r.project = ${project}`)
+  if (name !== undefined) conditions.push(sql`strpos(lower(r.name), lower(${name})) > 0`)
   if (deployment_id !== undefined) conditions.push(sql`s.deployment_id = ${deployment_id}`)
   if (assigned !== undefined) conditions.push(sql`(s.deployment_id is not null) = ${assigned}::boolean`)
   if (alive !== undefined) conditions.push(sql`(r.gone_at is null) = ${alive}::boolean`)
   if (after !== undefined) conditions.push(sql`(r.name, r.id::text) > (${after[0]}, ${after[1]})`)
-  const { rows } = await sql<ResourceRow>`
+  const { rows } = await sql<StoredResource>`
     ${SELECT_RESOURCE} where ${sql.join(conditions, sql` and `)} order by r.name, r.id::text limit ${limit + 1}`.execute(
     reader,
   )
-  return rows
+  return rows.map(resourceRow)
 }
 
 export async function findResource(reader: Reader, id: string): Promise<ResourceRow | undefined> {
-  const { rows } = await sql<ResourceRow>`${SELECT_RESOURCE} where r.id = ${id}`.execute(reader)
-  return rows[0]
+  const { rows } = await sql<StoredResource>`${SELECT_RESOURCE} where r.id = ${id}`.execute(reader)
+  return rows.map(resourceRow)[0]
 }
+
+type StoredResource = Omit<ResourceRow, 'parent'> & { parent_kind: string | null; parent_external_id: string | null }
 
 const SELECT_RESOURCE = sql`
   select r.id, r.provider, r.kind, r.external_id, r.name, s.size, trim_scale(s.size_gb) as size_gb, r.region, r.project,
-    r.tags, r.born_at, r.gone_at, r.last_seen_at, s.tenant_id, s.deployment_id,
+    r.tags, r.parent_kind, r.parent_external_id, trim_scale(s.price_monthly) as price_monthly, r.born_at, r.gone_at,
+    r.last_seen_at, s.tenant_id, s.deployment_id,
     case when r.assigned_deployment_id is not null then 'hand' when s.deployment_id is not null then 'tag' end as assigned_by
   from inventory.resource r
   left join lateral (
     select * from inventory.span where span.resource_id = r.id order by span.starts_at desc limit 1
   ) s on true`
 
-/** The last listing that was recorded of any of the inventory's kinds. */
-export async function lastSeenAt(reader: Reader, { provider, kinds }: Inventory): Promise<Temporal.Instant | null> {
-  const row = await reader
-    .selectFrom('inventory.resource')
-    .select((select) => select.fn.max('last_seen_at').as('last_seen_at'))
+function resourceRow({ parent_kind, parent_external_id, ...row }: StoredResource): ResourceRow {
+  const known = parent_kind !== null && parent_external_id !== null
+  return { ...row, parent: known ? { kind: parent_kind, external_id: parent_external_id } : null }
+}
+
+export type SpanRow = Omit<Span, 'tags'> & { tags: string[] }
+
+/** What the resource was, from when to when, in order. */
+export async function loadSpans(reader: Reader, resource_id: string): Promise<SpanRow[]> {
+  const { rows } = await sql<SpanRow>`
+    select id, starts_at, ends_at, name, size, trim_scale(size_gb) as size_gb, project, tags,
+      trim_scale(price_monthly) as price_monthly, tenant_id, deployment_id
+    from inventory.span where resource_id = ${resource_id} order by starts_at`.execute(reader)
+  return rows
+}
+
+export type ListingRow = {
+  provider: string
+  kind: ResourceKind
+  listed_at: Temporal.Instant | null
+  tried_at: Temporal.Instant
+  last_error: string | null
+  scope: string | null
+}
+
+/** By provider and kind, `limit` + 1 rows strictly after `after`. */
+export async function listListings(
+  reader: Reader,
+  { limit, after }: Page & { after: readonly string[] | undefined },
+): Promise<ListingRow[]> {
+  const { rows } = await sql<ListingRow>`
+    select provider, kind, listed_at, tried_at, last_error, scope from inventory.listing
+    ${after === undefined ? sql`` : sql`where (provider, kind) > (${after[0]}, ${after[1]})`}
+    order by provider, kind limit ${limit + 1}`.execute(reader)
+  return rows
+}
+
+/** When the last recorded listing of each kind began. */
+export async function loadListedAt(reader: Reader, provider: string): Promise<Map<string, Temporal.Instant>> {
+  const rows = await reader
+    .selectFrom('inventory.listing')
+    .select(['kind', 'listed_at'])
     .where('provider', '=', provider)
-    .where(
-      'kind',
-      'in',
-      kinds.map(({ kind }) => kind),
-    )
-    .executeTakeFirst()
-  return row?.last_seen_at ?? null
+    .execute()
+  return new Map(rows.flatMap(({ kind, listed_at }) => (listed_at === null ? [] : [[kind, listed_at]])))
 }
 
 /** Those that are alive and those that are listed. */
 export async function loadKnownResources(reader: Reader, { provider, kinds }: Inventory): Promise<KnownResource[]> {
-  const listed = kinds.flatMap(({ kind, resources }) => resources.map(({ external_id }) => ({ kind, external_id })))
+  const listed = kinds.flatMap(({ kind, resources }) =>
+    resources.map(({ external_id }) => ({ kind: identityOf(kind), external_id })),
+  )
   const { rows } = await sql<KnownRow>`
-    select r.id, r.kind, r.external_id, r.born_at, r.assigned_tenant_id, r.assigned_deployment_id,
-      o.id as span_id, o.starts_at, o.name, o.size, trim_scale(o.size_gb) as size_gb, o.tenant_id, o.deployment_id,
+    select r.id, r.kind, r.external_id, r.project as known_project, r.born_at, r.assigned_tenant_id,
+      r.assigned_deployment_id, o.id as span_id, o.starts_at, o.name, o.size, trim_scale(o.size_gb) as size_gb, o.project,
+      o.tags, trim_scale(o.price_monthly) as price_monthly, o.tenant_id, o.deployment_id,
       exists (
         select from inventory.span s where s.resource_id = r.id and s.deployment_id is not null
       ) as was_ever_assigned
     from inventory.resource r
     left join inventory.span o on o.resource_id = r.id and o.ends_at is null
-    where r.provider = ${provider} and r.kind in (${sql.join(kinds.map(({ kind }) => kind))})
-      and (r.gone_at is null or (r.kind, r.external_id) in (
+    where r.provider = ${provider} and r.kind = ${anyOf(kinds.map(({ kind }) => kind))}
+      and (r.gone_at is null or (${IDENTITY}, r.external_id) in (
         select l.kind, l.external_id from jsonb_to_recordset(${toJson(listed)}::jsonb) l (kind text, external_id text)
       ))`.execute(reader)
   return rows.map(knownResource)
 }
 
+/** As `identityOf` has it. */
+const IDENTITY = sql`case r.kind when 'kubernetes_node' then 'droplet' else r.kind end`
+
 type KnownRow = {
   id: string
-  kind: string
+  kind: ResourceKind
   external_id: string
+  known_project: string | null
   born_at: Temporal.Instant
   assigned_tenant_id: string | null
   assigned_deployment_id: string | null
@@ -105,21 +159,20 @@ type KnownRow = {
 
 function knownResource(row: KnownRow): KnownResource {
   const { id, kind, external_id, born_at, was_ever_assigned, assigned_tenant_id, assigned_deployment_id, span_id } = row
-  const { starts_at, name, size, size_gb, tenant_id, deployment_id } = row
+  const { starts_at, name, size, size_gb, project, tags, price_monthly, tenant_id, deployment_id } = row
+  const span = { starts_at, ends_at: null, name, size, size_gb, project, tags, price_monthly, tenant_id, deployment_id }
   return {
     id,
     kind,
     external_id,
+    project: row.known_project,
     born_at,
     was_ever_assigned,
     assigned:
       assigned_tenant_id !== null && assigned_deployment_id !== null
         ? { tenant_id: assigned_tenant_id, deployment_id: assigned_deployment_id }
         : null,
-    open_span:
-      span_id === null
-        ? null
-        : { id: span_id, starts_at, ends_at: null, name, size, size_gb, tenant_id, deployment_id },
+    open_span: span_id === null ? null : { id: span_id, ...span },
   }
 }
 
@@ -154,11 +207,5 @@ export async function loadResourceWithSpans(
     .where('id', '=', id)
     .executeTakeFirst()
   if (resource === undefined) return undefined
-  const spans = await reader
-    .selectFrom('inventory.span')
-    .select(['id', 'starts_at', 'ends_at', 'name', 'size', 'size_gb', 'tenant_id', 'deployment_id'])
-    .where('resource_id', '=', id)
-    .orderBy('starts_at')
-    .execute()
-  return { ...resource, spans }
+  return { ...resource, spans: await loadSpans(reader, id) }
 }

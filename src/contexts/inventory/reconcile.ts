@@ -7,13 +7,15 @@ import {
   ownerByTags,
   type ResourceKind,
   type Span,
+  wholeSeconds,
 } from './resource.ts'
 
 /** A resource as it is stored: those that are alive, and those that are listed again. */
 export type KnownResource = {
   readonly id: string
-  readonly kind: string
+  readonly kind: ResourceKind
   readonly external_id: string
+  readonly project: string | null
   readonly born_at: Temporal.Instant
   /** By hand; beats tags. */
   readonly assigned: Owner | null
@@ -21,9 +23,18 @@ export type KnownResource = {
   readonly open_span: Span | null
 }
 
-export type ResourceState = Omit<ListedResource, 'size' | 'size_gb'> & {
+export type ResourceState = {
   readonly id: string
   readonly kind: ResourceKind
+  readonly external_id: string
+  readonly name: string
+  readonly region: string | null
+  readonly project: string | null
+  readonly tags: readonly string[]
+  readonly born_at: Temporal.Instant
+  /** Null: what is known of it stays. */
+  readonly parent_kind: ResourceKind | null
+  readonly parent_external_id: string | null
 }
 export type NewSpan = Omit<Span, 'ends_at'> & { readonly resource_id: string }
 
@@ -41,8 +52,8 @@ export type Changes = {
 }
 
 /**
- * Compares a listing with what is stored. A change of name, size or owner ends the open span at `seen_at` and opens
- * the next one there.
+ * Compares a listing with what is stored. A change of name, size, project, tags, price or owner ends the open span at
+ * `seen_at` and opens the next one there.
  */
 export function reconcile(
   inventory: Inventory,
@@ -50,26 +61,20 @@ export function reconcile(
   newId: () => string,
 ): Changes {
   const changes: Changes = { born: [], seen: [], gone: [], adopted: [], dropped: [], closed: [], opened: [] }
-  const unseen = new Map(stored.known.map((known) => [keyOf(known.kind, known.external_id), known]))
+  const { seen_at } = inventory
+  const unseen = new Map(stored.known.map((known) => [keyOf(known), known]))
   for (const { kind, resources } of inventory.kinds) {
-    for (const listed of resources) {
-      const key = keyOf(kind, listed.external_id)
+    for (const resource of resources) {
+      const key = keyOf({ kind, external_id: resource.external_id })
       const known = unseen.get(key)
       unseen.delete(key)
+      const listed = completed(resource, known, seen_at)
       const byTag = ownerByTags(listed.tags, stored.owners)
       if (known === undefined) addResource(changes, { kind, listed, owner: byTag, newId })
-      else
-        updateResource(changes, {
-          kind,
-          listed,
-          known,
-          owner: known.assigned ?? byTag,
-          seen_at: inventory.seen_at,
-          newId,
-        })
+      else updateResource(changes, { kind, listed, known, owner: known.assigned ?? byTag, seen_at, newId })
     }
   }
-  for (const known of unseen.values()) endResource(changes, known, inventory.seen_at)
+  for (const known of unseen.values()) endResource(changes, known, seen_at)
   return changes
 }
 
@@ -79,7 +84,24 @@ export function changedResources({ gone, adopted, opened }: Changes): string[] {
   return [...new Set(touched)]
 }
 
-type Listed = { kind: ResourceKind; listed: ListedResource; owner: Owner | null; newId: () => string }
+/** A droplet may turn out to be a node of a cluster after it was first listed: it is the same thing under one id. */
+export function identityOf(kind: ResourceKind): ResourceKind {
+  return kind === 'kubernetes_node' ? 'droplet' : kind
+}
+
+/** A listed resource with what the provider did not tell. */
+type Completed = Omit<ListedResource, 'project' | 'born_at'> & { project: string | null; born_at: Temporal.Instant }
+
+function completed(listed: ListedResource, known: KnownResource | undefined, seen_at: Temporal.Instant): Completed {
+  return {
+    ...listed,
+    project: listed.project === undefined ? (known?.project ?? null) : listed.project,
+    born_at: wholeSeconds(listed.born_at ?? seen_at),
+    tags: [...new Set(listed.tags)].toSorted(),
+  }
+}
+
+type Listed = { kind: ResourceKind; listed: Completed; owner: Owner | null; newId: () => string }
 
 function addResource(changes: Changes, { kind, listed, owner, newId }: Listed): void {
   const resource = stateOf(newId(), kind, listed)
@@ -112,28 +134,37 @@ function endSpan(changes: Changes, span: Span, at: Temporal.Instant): void {
   else changes.closed.push({ id: span.id, ends_at: at })
 }
 
-function stateOf(id: string, kind: ResourceKind, listed: ListedResource): ResourceState {
-  const { external_id, name, region, project, tags, born_at } = listed
-  return { id, kind, external_id, name, region, project, tags, born_at }
+function stateOf(id: string, kind: ResourceKind, listed: Completed): ResourceState {
+  const { external_id, name, region, project, tags, born_at, parent } = listed
+  const [parent_kind, parent_external_id] = [parent?.kind ?? null, parent?.external_id ?? null]
+  return { id, kind, external_id, name, region, project, tags, born_at, parent_kind, parent_external_id }
 }
 
 function newSpan(of: {
   id: string
   resource_id: string
   starts_at: Temporal.Instant
-  listed: ListedResource
+  listed: Completed
   owner: Owner | null
 }): NewSpan {
   const { id, resource_id, starts_at, listed, owner } = of
-  const { name, size, size_gb } = listed
+  const { name, size, size_gb, project, tags, price_monthly } = listed
   const { tenant_id, deployment_id } = owner ?? { tenant_id: null, deployment_id: null }
-  return { id, resource_id, starts_at, name, size, size_gb, tenant_id, deployment_id }
+  return { id, resource_id, starts_at, name, size, size_gb, project, tags, price_monthly, tenant_id, deployment_id }
 }
 
-function isAsListed(span: Span, listed: ListedResource): boolean {
-  return span.name === listed.name && span.size === listed.size && span.size_gb === listed.size_gb
+function isAsListed(span: Span, listed: Completed): boolean {
+  return (
+    span.name === listed.name &&
+    span.size === listed.size &&
+    span.size_gb === listed.size_gb &&
+    span.project === listed.project &&
+    span.price_monthly === listed.price_monthly &&
+    span.tags.length === listed.tags.length &&
+    span.tags.toSorted().every((tag, index) => tag === listed.tags[index])
+  )
 }
 
-function keyOf(kind: string, external_id: string): string {
-  return `${kind} ${external_id}`
+function keyOf({ kind, external_id }: { kind: ResourceKind; external_id: string }): string {
+  return `${identityOf(kind)} ${external_id}`
 }

@@ -1,20 +1,7 @@
 import { laterInstant } from '../../kernel/period.ts'
+import { type ListedResource, RESOURCE_KINDS, type ResourceKind } from '../../providers/listed-resource.ts'
 
-export const RESOURCE_KINDS = ['droplet', 'volume'] as const
-export type ResourceKind = (typeof RESOURCE_KINDS)[number]
-
-/** A resource as the provider lists it now. */
-export type ListedResource = {
-  readonly external_id: string
-  readonly name: string
-  readonly size: string
-  /** A decimal string; 0 for what is not sold by its size. */
-  readonly size_gb: string
-  readonly region: string | null
-  readonly project: string | null
-  readonly tags: readonly string[]
-  readonly born_at: Temporal.Instant
-}
+export { type ListedResource, RESOURCE_KINDS, type ResourceKind }
 
 /** Every kind that is named here is listed whole: what is missing from it no longer exists. */
 export type Inventory = {
@@ -22,6 +9,14 @@ export type Inventory = {
   readonly kinds: readonly { readonly kind: ResourceKind; readonly resources: readonly ListedResource[] }[]
   /** When the listing began, in whole seconds. */
   readonly seen_at: Temporal.Instant
+}
+
+/** The kinds that were not listed later already. `listed_at` is when the recorded listing of each kind began. */
+export function withoutOutdated(inventory: Inventory, listed_at: ReadonlyMap<string, Temporal.Instant>): Inventory {
+  const { kinds, seen_at } = inventory
+  const isOutdated = (latest: Temporal.Instant | undefined) =>
+    latest !== undefined && Temporal.Instant.compare(latest, seen_at) > 0
+  return { ...inventory, kinds: kinds.filter(({ kind }) => !isOutdated(listed_at.get(kind))) }
 }
 
 export type Owner = { readonly tenant_id: string; readonly deployment_id: string }
@@ -33,6 +28,11 @@ export type Span = {
   readonly name: string
   readonly size: string
   readonly size_gb: string
+  readonly project: string | null
+  /** In order. */
+  readonly tags: readonly string[]
+  /** US dollars, a decimal string; null where the provider tells no price. */
+  readonly price_monthly: string | null
   readonly tenant_id: string | null
   readonly deployment_id: string | null
 }

@@ -4,43 +4,53 @@ import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { within } from '../../platform/db.ts'
 import type { Job, JobOutcome } from '../../platform/jobs.ts'
-import type { Droplet, Volume } from '../../providers/digitalocean/index.ts'
+import type { ListedResource, NotListed, ResourceKind } from '../../providers/listed-resource.ts'
 import { createDeployment } from '../deployments/index.ts'
 import { createTenant } from '../tenants/index.ts'
-import { inventoryInvariants, inventoryJobs, type InventoryProvider, inventoryRoutes } from './index.ts'
+import { inventoryInvariants, inventoryJobs, type InventoryProvider, inventoryRoutes, RESOURCE_KINDS } from './index.ts'
 import type { InventoryHooks } from './routes.ts'
 
 const BORN = '2026-04-03T10:00:00Z'
 const NOW = '2026-05-02T06:00:00Z'
 const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000'
 
-const account: { droplets: Droplet[]; volumes: Volume[]; failure: Error | null } = {
-  droplets: [],
-  volumes: [],
-  failure: null,
-}
+type Lists = Partial<Record<ResourceKind, ListedResource[]>>
+
+/** What the provider lists now. Kinds that a test does not speak of are listed as empty. */
+const account: { droplets: ListedResource[]; volumes: ListedResource[]; others: Lists } & {
+  not_listed: NotListed[]
+  failure: Error | null
+} = { droplets: [], volumes: [], others: {}, not_listed: [], failure: null }
 const provider: InventoryProvider = {
-  droplets: async () => account.droplets,
-  volumes: async () => {
+  inventory: async () => {
     if (account.failure) throw account.failure
-    return account.volumes
+    const lists: Lists = { droplet: account.droplets, volume: account.volumes, ...account.others }
+    const refused = new Set(account.not_listed.map(({ kind }) => kind))
+    const kinds = RESOURCE_KINDS.filter((kind) => !refused.has(kind))
+    return {
+      kinds: kinds.map((kind) => ({ kind, resources: lists[kind] ?? [] })),
+      not_listed: account.not_listed,
+    }
   },
 }
 let notified: (readonly string[])[] = []
 const onInventoryChanged: InventoryHooks['onInventoryChanged'] = async (_tx, { resource_ids }) =>
   void notified.push(resource_ids)
 
-const harness = await testHttp((edge) => [inventoryRoutes(edge, { onInventoryChanged })])
+const harness = await testHttp((edge) => [
+  inventoryRoutes(edge, { onInventoryChanged, previewMatches: async () => ({}) }),
+])
 const { call, clock, db, edge } = harness
 after(() => harness.close())
 
 beforeEach(async () => {
   clock.set(NOW)
   notified = []
-  Object.assign(account, { droplets: [], volumes: [], failure: null })
+  Object.assign(account, { droplets: [], volumes: [], others: {}, not_listed: [], failure: null })
   await db.transaction(async (tx) => {
     await tx.deleteFrom('inventory.span').execute()
     await tx.deleteFrom('inventory.resource').execute()
+    await tx.deleteFrom('inventory.listing').execute()
     await tx.deleteFrom('inventory.ownership_change').execute()
     await tx.deleteFrom('deployments.event').execute()
     await tx.deleteFrom('deployments.deployment').execute()
@@ -68,21 +78,17 @@ function deploy(slug: string) {
   )
 }
 
-function droplet(id: string, changes: Partial<Droplet> = {}): Droplet {
-  const base = {
-    name: `web-${id}`,
-    status: 'active',
-    size: 's-1vcpu-1gb',
-    region: 'syd1',
-    tags: [],
-    price_monthly: '6',
-  }
-  return { id, ...base, created_at: Temporal.Instant.from(BORN), ...changes }
+function listed(external_id: string, name: string, changes: Partial<ListedResource>): ListedResource {
+  const base = { size: '', size_gb: '0', region: 'syd1', project: null, tags: [], parent: null, price_monthly: null }
+  return { external_id, name, ...base, born_at: Temporal.Instant.from(BORN), ...changes }
 }
 
-function volume(id: string, changes: Partial<Volume> = {}): Volume {
-  const base = { name: `data-${id}`, size_gigabytes: 100, region: 'syd1', tags: [] }
-  return { id, ...base, created_at: Temporal.Instant.from(BORN), ...changes }
+function droplet(id: string, changes: Partial<ListedResource> = {}): ListedResource {
+  return listed(id, `web-${id}`, { size: 's-1vcpu-1gb', price_monthly: '6', ...changes })
+}
+
+function volume(id: string, changes: Partial<ListedResource> = {}): ListedResource {
+  return listed(id, `data-${id}`, { size: '100GiB', size_gb: '100', ...changes })
 }
 
 async function spans() {
@@ -98,6 +104,21 @@ async function spans() {
 
 async function owners() {
   return (await spans()).map(({ starts_at, deployment_id }) => [starts_at, deployment_id])
+}
+
+type SpanJson = {
+  starts_at: string
+  project: string | null
+  tags: string[]
+  price_monthly: string | null
+  deployment_id: string | null
+}
+
+const nameOf = ({ name }: { name: string }) => name
+
+async function listing(kind: ResourceKind) {
+  const { body } = await call('GET', '/resources/listings')
+  return body.data.find((row: { kind: string }) => row.kind === kind)
 }
 
 async function onlyResource() {
@@ -117,7 +138,7 @@ async function assertSound(): Promise<void> {
 test('what is listed is stored with a span from its birth, in whole seconds', async () => {
   const studio = await deploy('studio')
   account.droplets = [
-    droplet('7', { created_at: Temporal.Instant.from('2026-04-03T10:00:00.75Z'), tags: ['ARCADIA:boab:Studio'] }),
+    droplet('7', { born_at: Temporal.Instant.from('2026-04-03T10:00:00.75Z'), tags: ['ARCADIA:boab:Studio'] }),
   ]
   account.volumes = [volume('v-1')]
   assert.equal((await sync()).detail, '2 resources listed: 2 new, 0 changed, 0 gone')
@@ -136,6 +157,8 @@ test('what is listed is stored with a span from its birth, in whole seconds', as
     region: 'syd1',
     project: null,
     tags: ['ARCADIA:boab:Studio'],
+    parent: null,
+    price_monthly: '6',
     born_at: BORN,
     gone_at: null,
     last_seen_at: NOW,
@@ -157,10 +180,10 @@ test('a change of name or size ends a span and opens the next', async () => {
   account.volumes = [volume('v-1')]
   await sync()
   clock.set('2026-05-02T07:37:00Z')
-  account.volumes = [volume('v-1', { size_gigabytes: 200 })]
+  account.volumes = [volume('v-1', { size_gb: '200' })]
   await sync()
   clock.set('2026-05-02T08:37:00Z')
-  account.volumes = [volume('v-1', { size_gigabytes: 200, name: 'archive' })]
+  account.volumes = [volume('v-1', { size_gb: '200', name: 'archive' })]
   await sync()
   assert.deepEqual(
     (await spans()).map(({ starts_at, ends_at, size_gb, name }) => [starts_at, ends_at, size_gb, name]),
@@ -171,6 +194,140 @@ test('a change of name or size ends a span and opens the next', async () => {
     ],
   )
   await assertSound()
+})
+
+test('a change of project, tags or price ends a span and opens the next', async () => {
+  const { id: deployment_id } = await deploy('studio')
+  const states: Partial<ListedResource>[] = [
+    { tags: ['blue', 'arcadia:boab:studio'] },
+    { tags: ['arcadia:boab:studio', 'blue'], project: 'boab' },
+    { tags: ['arcadia:boab:studio', 'blue', 'green'], project: 'boab' },
+    { tags: ['arcadia:boab:studio', 'blue', 'green'], project: 'boab', price_monthly: '7' },
+  ]
+  for (const [hour, state] of states.entries()) {
+    clock.set(Temporal.Instant.from(NOW).add({ hours: hour }).toString())
+    account.droplets = [droplet('7', state)]
+    await sync()
+  }
+  const { id } = await onlyResource()
+  const { body } = await call('GET', `/resources/${id}`)
+  assert.deepEqual(
+    body.data.spans.map((span: SpanJson) => [span.starts_at, span.project, span.tags.length, span.price_monthly]),
+    [
+      [BORN, null, 2, '6'],
+      ['2026-05-02T07:00:00Z', 'boab', 2, '6'],
+      ['2026-05-02T08:00:00Z', 'boab', 3, '6'],
+      ['2026-05-02T09:00:00Z', 'boab', 3, '7'],
+    ],
+  )
+  assert.ok(body.data.spans.every((span: SpanJson) => span.deployment_id === deployment_id))
+  assert.deepEqual([body.data.project, body.data.price_monthly, body.data.spans[3].ends_at], ['boab', '7', null])
+  await assertSound()
+})
+
+test('what the provider does not tell stays: the project while projects cannot be read, and the parent', async () => {
+  const parent = { kind: 'droplet', external_id: '7' } as const
+  account.others = { backup: [listed('b-1', 'web-7 weekly', { project: 'boab', parent })] }
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  const { project: _project, ...silent } = listed('b-1', 'web-7 weekly', {})
+  account.others = { backup: [silent] }
+  await sync()
+  const backup = await onlyResource()
+  assert.deepEqual([backup.project, backup.parent], ['boab', parent])
+  assert.equal((await spans()).length, 1)
+})
+
+test('a node of a cluster is one resource with the cluster as its parent, also when it was listed as a droplet first', async () => {
+  const parent = { kind: 'kubernetes_cluster', external_id: 'c-1' } as const
+  account.droplets = [droplet('7')]
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = []
+  account.others = { kubernetes_node: [droplet('7', { parent })] }
+  await sync()
+  const node = await onlyResource()
+  assert.deepEqual([node.kind, node.parent, node.gone_at], ['kubernetes_node', parent, null])
+  assert.equal((await spans()).length, 1)
+  clock.set('2026-05-02T08:37:00Z')
+  account.others = {}
+  await sync()
+  clock.set('2026-05-02T09:37:00Z')
+  account.others = { kubernetes_node: [droplet('7', { parent })] }
+  await sync()
+  assert.equal((await onlyResource()).gone_at, null)
+  await assertSound()
+})
+
+test('what has no birthday begins when it is first listed', async () => {
+  account.others = { reserved_ip: [listed('203.0.113.9', '203.0.113.9', { size: 'unassigned', born_at: null })] }
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.others = { reserved_ip: [listed('203.0.113.9', '203.0.113.9', { size: 'assigned', born_at: null })] }
+  await sync()
+  assert.deepEqual(
+    (await spans()).map(({ starts_at, size }) => [starts_at, size]),
+    [
+      [NOW, 'unassigned'],
+      ['2026-05-02T07:37:00Z', 'assigned'],
+    ],
+  )
+})
+
+test('a kind that cannot be listed is left alone, is shown with its reason, and is listed again afterwards', async () => {
+  account.droplets = [droplet('7')]
+  account.others = { app: [listed('a-1', 'site', {})] }
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = []
+  account.not_listed = [{ kind: 'app', reason: 'GET /v2/apps: status 403', scope: 'app:read' }]
+  const { detail } = await sync()
+  assert.equal(detail, '0 resources listed: 0 new, 0 changed, 1 gone; app not listed, needs app:read')
+  assert.deepEqual((await call('GET', '/resources?alive=true')).body.data.map(nameOf), ['site'])
+  assert.deepEqual(await listing('app'), {
+    provider: 'digitalocean',
+    kind: 'app',
+    listed_at: NOW,
+    tried_at: '2026-05-02T07:37:00Z',
+    last_error: 'GET /v2/apps: status 403',
+    scope: 'app:read',
+  })
+  clock.set('2026-05-02T08:37:00Z')
+  account.not_listed = []
+  account.others = {}
+  await sync()
+  const { listed_at, last_error, scope } = await listing('app')
+  assert.deepEqual([listed_at, last_error, scope], ['2026-05-02T08:37:00Z', null, null])
+  assert.deepEqual((await call('GET', '/resources?alive=true')).body.data, [])
+  await assertSound()
+})
+
+test('a kind that was never listed has no time', async () => {
+  account.not_listed = [{ kind: 'app', reason: 'GET /v2/apps: status 403', scope: 'app:read' }]
+  await sync()
+  const { listed_at, tried_at } = await listing('app')
+  assert.deepEqual([listed_at, tried_at], [null, NOW])
+  const first = await call('GET', '/resources/listings?limit=5')
+  const rest = await call('GET', `/resources/listings?cursor=${first.body.next_cursor}`)
+  assert.deepEqual(
+    [...first.body.data, ...rest.body.data].map(({ kind }) => kind),
+    RESOURCE_KINDS.toSorted(),
+  )
+})
+
+test('a project that is named like a deployment, or assigned by hand, belongs to it', async () => {
+  const { id } = await deploy('studio')
+  account.others = {
+    project: [listed('p-1', 'Arcadia:Boab:studio', { tags: ['Arcadia:Boab:studio'] }), listed('p-2', 'platform', {})],
+  }
+  await sync()
+  const { body } = await call('GET', '/resources?kind=project')
+  assert.deepEqual(
+    body.data.map((project: { deployment_id: string | null }) => project.deployment_id),
+    [id, null],
+  )
+  const path = `/resources/${body.data[1].id}/assignment`
+  assert.equal((await call('POST', path, { body: { deployment_id: id } })).body.data.deployment_id, id)
 })
 
 test('what is listed no longer is gone, and stays; listed again it lives on', async () => {
@@ -349,7 +506,7 @@ test('an assignment that begins outside the life is refused', async () => {
 
 test('resources are filtered, and paged by name', async () => {
   const { id } = await deploy('studio')
-  account.droplets = [droplet('1', { tags: ['arcadia:boab:studio'] }), droplet('2'), droplet('3')]
+  account.droplets = [droplet('1', { tags: ['arcadia:boab:studio'] }), droplet('2', { project: 'boab' }), droplet('3')]
   account.volumes = [volume('v-1')]
   await sync()
   clock.set('2026-05-02T07:37:00Z')
@@ -365,6 +522,9 @@ test('resources are filtered, and paged by name', async () => {
   assert.deepEqual(await names('assigned=true'), ['web-1'])
   assert.deepEqual(await names('assigned=false'), ['data-v-1', 'web-2', 'web-3'])
   assert.deepEqual(await names('alive=false'), ['web-3'])
+  assert.deepEqual(await names('project=boab'), ['web-2'])
+  assert.deepEqual(await names('name=WEB-'), ['web-1', 'web-2', 'web-3'])
+  assert.deepEqual(await names('name=%25'), [])
   const first = await call('GET', '/resources?limit=3')
   assert.equal(first.body.data.length, 3)
   assert.deepEqual(await names(`limit=3&cursor=${first.body.next_cursor}`), ['web-3'])
@@ -379,6 +539,12 @@ test('each refusal has its status', async () => {
   assert.equal(await status('GET', '/resources', { as: 'nobody' }), 401)
   assert.equal(await status('GET', '/resources', { as: { tenant: 'Boab' } }), 403)
   assert.equal(await status('POST', path, { as: { tenant: 'Boab' }, body: { deployment_id: null } }), 403)
+  for (const list of ['/resources/listings', `/resources/${id}`]) {
+    assert.equal(await status('GET', list, { as: 'nobody' }), 401)
+    assert.equal(await status('GET', list, { as: { tenant: 'Boab' } }), 403)
+  }
+  assert.equal(await status('GET', `/resources/${UNKNOWN_ID}`), 404)
+  assert.equal(await status('GET', '/resources/listings?cursor=nonsense'), 422)
   assert.equal(await status('GET', '/resources?colour=blue'), 422)
   assert.equal(await status('GET', '/resources?kind=castle'), 422)
   assert.equal(await status('GET', '/resources?cursor=nonsense'), 422)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { demoAccount } from '../../../demo/digitalocean/account.ts'
+import { resourceCount } from '../../../demo/digitalocean/inventory.ts'
 import { type Faults, startDigitalOceanStandIn } from '../../../demo/digitalocean/server.ts'
 import { memoryDatabase } from '../../../test/support/database.ts'
 import { Problem } from '../../kernel/problem.ts'
@@ -11,7 +12,7 @@ import { syncInventory } from './index.ts'
 
 const TOKEN = 'dop_v1_test'
 const account = demoAccount()
-const total = account.droplets.length + account.gpu_droplets.length + account.volumes.length
+const total = resourceCount(account)
 const db = await memoryDatabase()
 const clock = frozenClock('2026-05-02T06:00:00Z')
 after(() => db.close())
@@ -33,6 +34,34 @@ for (const [name, { faults, code }] of Object.entries<{ faults: Faults; code: st
     assert.equal(await living(), total)
   })
 }
+
+for (const [name, faults] of Object.entries<Faults>({
+  'may not list': { forbidden: ['/v2/droplets', '/v2/projects'] },
+  'does not find': { absent: ['/v2/droplets', '/v2/projects'] },
+})) {
+  test(`what the token ${name} stays as it is, and is named with the scope that is needed`, async () => {
+    await run({})
+    const before = await living()
+    clock.set(clock.now().add({ hours: 1 }))
+    const { listed, gone, changed, not_listed } = await run(faults)
+    const untouched = account.droplets.length + account.reserved_ips.length + account.projects.length
+    assert.deepEqual([listed, gone, changed], [total - untouched, 0, 0])
+    assert.equal(await living(), before)
+    assert.deepEqual(
+      not_listed.map(({ kind, scope }) => `${kind} ${scope}`),
+      ['droplet droplet:read', 'kubernetes_node droplet:read', 'reserved_ip droplet:read', 'project project:read'],
+    )
+    assert.match(not_listed[0]?.reason ?? '', /GET \/v2\/droplets: status 40[34]/)
+  })
+}
+
+test('a project whose members cannot be read leaves the projects of all resources as they are', async () => {
+  await run({})
+  clock.set(clock.now().add({ hours: 1 }))
+  const [project] = account.projects
+  const { changed, not_listed } = await run({ forbidden: [`/v2/projects/${project?.id}/resources`] })
+  assert.deepEqual([changed, not_listed.map(({ kind }) => kind)], [0, ['project']])
+})
 
 async function run(faults: Faults) {
   const standIn = await startDigitalOceanStandIn({ token: TOKEN, account, faults })

@@ -1,13 +1,16 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
-import type { DigitalOcean, Droplet, Volume } from '../../providers/digitalocean/index.ts'
-import { type InventoryCounts, recordInventory } from './commands.ts'
+import type { ListedInventory, NotListed } from '../../providers/listed-resource.ts'
+import { type InventoryCounts, recordInventory, recordNotListed } from './commands.ts'
 import { askProvider } from './provider-failure.ts'
-import { type Inventory, type ListedResource, wholeSeconds } from './resource.ts'
+import { wholeSeconds } from './resource.ts'
 import type { InventoryHooks } from './routes.ts'
 
-export type InventoryProvider = Pick<DigitalOcean, 'droplets' | 'volumes'>
+export type InventoryProvider = {
+  /** Each kind whole or not at all. */
+  inventory(): Promise<ListedInventory>
+}
 
 export type SyncInventoryDeps = InventoryHooks & {
   readonly provider: InventoryProvider
@@ -17,44 +20,27 @@ export type SyncInventoryDeps = InventoryHooks & {
   readonly transact: <T>(effect: (tx: Tx) => Promise<T>) => Promise<T>
 }
 
+export type SyncedInventory = InventoryCounts & {
+  /** Kinds that stay as they were, because the token may not list them. */
+  readonly not_listed: readonly NotListed[]
+}
+
+const PROVIDER = 'digitalocean'
+
 /**
  * Reads every list whole, then records them together: a list that fails half-way records nothing, so that what it did
  * not reach is never taken for destroyed. Throws the Problems of `askProvider`.
  */
-export async function syncInventory(deps: SyncInventoryDeps): Promise<InventoryCounts> {
-  const inventory = await fetchInventory(deps.provider, deps.clock)
-  return deps.transact(async (tx) => {
-    const { counts, changed_resource_ids } = await recordInventory(tx, inventory, {
-      now: deps.clock.now(),
-      ids: deps.ids,
-    })
-    await deps.onInventoryChanged(tx, { resource_ids: changed_resource_ids })
-    return counts
-  })
-}
-
-async function fetchInventory(provider: InventoryProvider, clock: Clock): Promise<Inventory> {
+export async function syncInventory(deps: SyncInventoryDeps): Promise<SyncedInventory> {
+  const { provider, clock, ids, transact, onInventoryChanged } = deps
   // Taken before the first page: what is destroyed while the pages are read is billed too short, never too long.
   const seen_at = wholeSeconds(clock.now())
-  const [droplets, volumes] = await askProvider(() => Promise.all([provider.droplets(), provider.volumes()]))
-  return {
-    provider: 'digitalocean',
-    seen_at,
-    kinds: [
-      { kind: 'droplet', resources: droplets.map(dropletResource) },
-      { kind: 'volume', resources: volumes.map(volumeResource) },
-    ],
-  }
-}
-
-function dropletResource(droplet: Droplet): ListedResource {
-  return { ...common(droplet), size: droplet.size, size_gb: '0' }
-}
-
-function volumeResource(volume: Volume): ListedResource {
-  return { ...common(volume), size: `${volume.size_gigabytes}GiB`, size_gb: String(volume.size_gigabytes) }
-}
-
-function common({ id, name, region, tags, created_at }: Droplet | Volume): Omit<ListedResource, 'size' | 'size_gb'> {
-  return { external_id: id, name, region, project: null, tags, born_at: wholeSeconds(created_at) }
+  const { kinds, not_listed } = await askProvider(() => provider.inventory())
+  return transact(async (tx) => {
+    const inventory = { provider: PROVIDER, kinds, seen_at }
+    const { counts, changed_resource_ids } = await recordInventory(tx, inventory, { now: clock.now(), ids })
+    await recordNotListed(tx, { provider: PROVIDER, not_listed, tried_at: seen_at })
+    await onInventoryChanged(tx, { resource_ids: changed_resource_ids })
+    return { ...counts, not_listed }
+  })
 }

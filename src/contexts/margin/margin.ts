@@ -1,11 +1,16 @@
-import { type Decimal, decimal, plain, round, sum, ZERO } from '../../kernel/decimal.ts'
-import { type Currency, minorUnitPlaces, toMinor } from '../../kernel/money.ts'
-import { problem } from '../../kernel/problem.ts'
+import { type Decimal, decimal, plain, round, roundPrecise, sum, ZERO } from '../../kernel/decimal.ts'
+import { type Currency, roundTogether, toMinor } from '../../kernel/money.ts'
+import { isBefore, type Period } from '../../kernel/period.ts'
+import { type Conversion, convertBooks, type ExchangeRate, reportingCurrency } from './conversion.ts'
 
 export type GroupBy = 'tenant' | 'deployment' | 'kind'
 
-/** Both books of one month, as far as they are known. Amounts of the provider are exact, in major units. */
+/**
+ * Both books of one month, as far as they are known, each amount in its own currency. Amounts of the provider are exact,
+ * in major units.
+ */
 export type Books = {
+  period: Period
   revenue: readonly RevenueCell[]
   /** Issued bills; of a provider that has issued none yet, its preview. */
   bills: readonly BillTotals[]
@@ -13,10 +18,25 @@ export type Books = {
   costs: readonly CostCell[]
   /** Resources alive in the month, and how many of them the bills have a line for. */
   resources: readonly ResourceCell[]
+  /** The latest rate of each pair of these currencies up to the last day of the month. */
+  rates: readonly ExchangeRate[]
+}
+
+/** The same in one currency: exact, in major units. */
+export type ConvertedBooks = {
+  revenue: readonly Cell[]
+  bills: readonly {
+    status: BillTotals['status']
+    amount: Decimal
+    tax_amount: Decimal
+    credit_amount: Decimal
+  }[]
+  costs: readonly Cell[]
+  resources: readonly ResourceCell[]
 }
 
 export type RevenueCell = Owner & { kind: string; currency: Currency; revenue_cents: bigint }
-export type CostCell = Owner & { kind: string; amount: string }
+export type CostCell = Owner & { kind: string; currency: Currency; amount: string }
 export type ResourceCell = Owner & { kind: string; alive: number; covered: number }
 export type BillTotals = {
   status: 'issued' | 'preview'
@@ -26,6 +46,7 @@ export type BillTotals = {
   credit_amount: string
 }
 
+type Cell = Owner & { kind: string; amount: Decimal }
 type Owner = { tenant_id: string; deployment_id: string | null; deployment: string | null }
 
 /** A cost that is not known is null, never 0. What a row is not about is null too. */
@@ -60,51 +81,59 @@ export type MarginTotals = {
   coverage: string | null
 }
 
-export type Margin = { currency: Currency | null; rows: MarginRow[]; totals: MarginTotals; hints: string[] }
+export type Margin = {
+  currency: Currency | null
+  rows: MarginRow[]
+  totals: MarginTotals
+  /** What was in another currency than the margin. */
+  conversions: Conversion[]
+  hints: string[]
+}
 
 const PERCENT_PLACES = 2
 const COVERAGE_PLACES = 4
 
-export const mixedCurrencies = problem({
-  code: 'margin/mixed-currencies',
-  status: 422,
-  title: 'Amounts in different currencies cannot be added',
-})
-
-/** Throws `margin/mixed-currencies` when revenue and cost of the month are not in one currency. */
-export function marginOf(books: Books, group_by: GroupBy): Margin {
-  const currency = currencyOf(books)
-  const totals = totalsOf(books, currency)
-  return { currency, rows: rowsOf(books, { group_by, currency, totals }), totals, hints: hintsOf(books, totals) }
+/**
+ * In `currency`; where that is null, in the one that the books share. Throws `margin/mixed-currencies` where they share
+ * none, and `margin/no-exchange-rate`.
+ */
+export function marginOf(
+  books: Books,
+  { group_by, currency: wanted }: { group_by: GroupBy; currency: Currency | null },
+): Margin {
+  const currency = wanted ?? reportingCurrency(books)
+  const { converted, conversions } = convertBooks(books, currency)
+  const totals = totalsOf(converted, currency)
+  return {
+    currency,
+    rows: rowsOf(converted, { group_by, currency, totals }),
+    totals,
+    conversions,
+    hints: [...hintsOf(converted, totals), ...oldRateHints(conversions, books.period)],
+  }
 }
 
-function currencyOf({ revenue, bills }: Books): Currency | null {
-  const currencies = [...new Set([...revenue, ...bills].map((entry) => entry.currency))].toSorted()
-  if (currencies.length <= 1) return currencies[0] ?? null
-  throw mixedCurrencies(
-    `The month has amounts in ${currencies.join(' and ')}, and there is no rate to convert them with.`,
-  )
-}
-
-function totalsOf(books: Books, currency: Currency | null): MarginTotals {
-  const revenue_cents = books.revenue.reduce((total, cell) => total + cell.revenue_cents, 0n)
-  if (books.bills.length === 0 || currency === null) return { ...NO_BILL, revenue_cents }
-  const bill = sum(books.bills.map((each) => decimal(each.amount)))
-  const tax = sum(books.bills.map((each) => decimal(each.tax_amount)))
-  const credit = sum(books.bills.map((each) => decimal(each.credit_amount)))
-  const attributed = sum(books.costs.map((cell) => decimal(cell.amount)))
-  const net = bill.minus(tax).minus(credit)
-  const bill_total_cents = toMinor(bill, currency)
-  const [attributed_cost_cents = 0n, unmatched_cost_cents = 0n, tax_cents = 0n, credit_cents = 0n] = roundTogether(
-    [attributed, net.minus(attributed), tax, credit].map((amount) => inMinor(amount, currency)),
-    bill_total_cents,
+function totalsOf({ revenue, bills, costs }: ConvertedBooks, currency: Currency | null): MarginTotals {
+  if (currency === null) return { ...NO_BILL, revenue_cents: 0n }
+  const revenue_cents = toMinor(amountOf(revenue), currency)
+  if (bills.length === 0) return { ...NO_BILL, revenue_cents }
+  const net = sum(bills.map((bill) => bill.amount.minus(bill.tax_amount).minus(bill.credit_amount)))
+  const credit = sum(bills.map((bill) => bill.credit_amount))
+  const attributed = amountOf(costs)
+  // Each bill is rounded by itself, as it is in the books.
+  const bill_total_cents = totalCents(bills.map((bill) => toMinor(bill.amount, currency)))
+  const tax_cents = totalCents(bills.map((bill) => toMinor(bill.tax_amount, currency)))
+  // Where there is nothing of a part, what rounding leaves over is not put there.
+  const [attributed_cost_cents, unmatched_cost_cents, credit_cents] = roundKnown(
+    [costs.length > 0 ? attributed : null, net.minus(attributed), credit.eq(ZERO) ? null : credit],
+    { total: bill_total_cents - tax_cents, currency },
   )
   return {
     revenue_cents,
-    attributed_cost_cents,
-    unmatched_cost_cents,
+    attributed_cost_cents: attributed_cost_cents ?? 0n,
+    unmatched_cost_cents: unmatched_cost_cents ?? 0n,
     tax_cents,
-    credit_cents,
+    credit_cents: credit_cents ?? 0n,
     bill_total_cents,
     margin_cents: revenue_cents - bill_total_cents,
     coverage: ratio(attributed, net),
@@ -122,46 +151,56 @@ const NO_BILL: Omit<MarginTotals, 'revenue_cents'> = {
 }
 
 type RowKey = Pick<MarginRow, 'tenant_id' | 'deployment_id' | 'deployment' | 'kind'>
-type Group = RowKey & { revenue_cents: bigint | null; costs: CostCell[]; alive: number; covered: number }
+/** `revenue` is null where the group is not about what was sold, `cost` where no line names it. */
+type Group = RowKey & { revenue: Decimal | null; cost: Decimal | null; alive: number; covered: number }
 
 function rowsOf(
-  books: Books,
+  books: ConvertedBooks,
   { group_by, currency, totals }: { group_by: GroupBy; currency: Currency | null; totals: MarginTotals },
 ): MarginRow[] {
   const groups = group_by === 'kind' ? groupsByKind(books) : groupsByOwner(books, group_by)
-  const known = groups.filter((group) => isCostKnown(group, { books, group_by }))
-  const amounts = known.map((group) => sum(group.costs.map((cell) => decimal(cell.amount))))
-  const cents = roundTogether(
-    currency === null ? [] : amounts.map((amount) => inMinor(amount, currency)),
-    totals.attributed_cost_cents ?? 0n,
+  const revenue_cents = roundKnown(
+    groups.map((group) => group.revenue),
+    { total: totals.revenue_cents, currency },
   )
-  const costs = new Map(known.map((group, index) => [group, cents[index] ?? null]))
-  return groups.map((group) => rowOf(group, costs.get(group) ?? null))
+  const cost_cents = roundKnown(
+    groups.map((group) => group.cost),
+    { total: totals.attributed_cost_cents ?? 0n, currency },
+  )
+  return groups.map((group, index) =>
+    rowOf(group, {
+      revenue_cents: revenue_cents[index] ?? null,
+      cost_cents: cost_cents[index] ?? (costsNothing(group, { books, group_by }) ? 0n : null),
+    }),
+  )
 }
 
 /** What no line of a bill names has a cost that is not known; it is not 0. What is of no deployment costs nothing. */
-function isCostKnown(
-  { costs, deployment_id }: Group,
-  { books, group_by }: { books: Books; group_by: GroupBy },
+function costsNothing(
+  { deployment_id }: Group,
+  { books, group_by }: { books: ConvertedBooks; group_by: GroupBy },
 ): boolean {
-  return costs.length > 0 || (group_by === 'deployment' && deployment_id === null && books.bills.length > 0)
+  return group_by === 'deployment' && deployment_id === null && books.bills.length > 0
 }
 
-function rowOf({ costs, alive, covered, ...group }: Group, cost_cents: bigint | null): MarginRow {
-  const { revenue_cents } = group
+function rowOf(
+  { revenue: _revenue, cost, alive, covered, ...group }: Group,
+  { revenue_cents, cost_cents }: Pick<MarginRow, 'revenue_cents' | 'cost_cents'>,
+): MarginRow {
   const margin_cents = revenue_cents === null || cost_cents === null ? null : revenue_cents - cost_cents
   return {
     ...group,
+    revenue_cents,
     cost_cents,
     margin_cents,
     margin_percent: percent(margin_cents, revenue_cents),
-    coverage: alive === 0 && costs.length > 0 ? '1' : ratio(decimal(BigInt(covered)), decimal(BigInt(alive))),
+    coverage: alive === 0 && cost !== null ? '1' : ratio(decimal(BigInt(covered)), decimal(BigInt(alive))),
   }
 }
 
-function groupsByOwner(books: Books, group_by: 'tenant' | 'deployment'): Group[] {
+function groupsByOwner(books: ConvertedBooks, group_by: 'tenant' | 'deployment'): Group[] {
   // A deployment that costs something and earns nothing has a revenue of 0.
-  const groups = new Groups({ revenue_cents: 0n })
+  const groups = new Groups({ revenue: ZERO })
   const keyOf = ({ tenant_id, deployment_id, deployment }: Owner): RowKey =>
     group_by === 'tenant'
       ? { tenant_id, deployment_id: null, deployment: null, kind: null }
@@ -173,9 +212,9 @@ function groupsByOwner(books: Books, group_by: 'tenant' | 'deployment'): Group[]
 }
 
 /** What was sold and what was rented are of different kinds: each has rows of its own. */
-function groupsByKind(books: Books): Group[] {
-  const sold = new Groups({ revenue_cents: 0n })
-  const rented = new Groups({ revenue_cents: null })
+function groupsByKind(books: ConvertedBooks): Group[] {
+  const sold = new Groups({ revenue: ZERO })
+  const rented = new Groups({ revenue: null })
   for (const cell of books.revenue) sold.addRevenue(kindKey(cell), cell)
   for (const cell of books.costs) rented.addCost(kindKey(cell), cell)
   for (const cell of books.resources) rented.addResources(kindKey(cell), cell)
@@ -188,19 +227,20 @@ function kindKey({ kind }: { kind: string }): RowKey {
 
 class Groups {
   readonly #groups = new Map<string, Group>()
-  readonly #start: Pick<Group, 'revenue_cents'>
+  readonly #start: Pick<Group, 'revenue'>
 
-  constructor(start: Pick<Group, 'revenue_cents'>) {
+  constructor(start: Pick<Group, 'revenue'>) {
     this.#start = start
   }
 
-  addRevenue(key: RowKey, { revenue_cents }: RevenueCell): void {
+  addRevenue(key: RowKey, { amount }: Cell): void {
     const group = this.#at(key)
-    group.revenue_cents = (group.revenue_cents ?? 0n) + revenue_cents
+    group.revenue = (group.revenue ?? ZERO).plus(amount)
   }
 
-  addCost(key: RowKey, cell: CostCell): void {
-    this.#at(key).costs.push(cell)
+  addCost(key: RowKey, { amount }: Cell): void {
+    const group = this.#at(key)
+    group.cost = (group.cost ?? ZERO).plus(amount)
   }
 
   addResources(key: RowKey, { alive, covered }: ResourceCell): void {
@@ -216,31 +256,29 @@ class Groups {
 
   #at(key: RowKey): Group {
     const id = JSON.stringify([key.tenant_id, key.deployment, key.deployment_id, key.kind])
-    const group = this.#groups.get(id) ?? { ...key, ...this.#start, costs: [], alive: 0, covered: 0 }
+    const group = this.#groups.get(id) ?? { ...key, ...this.#start, cost: null, alive: 0, covered: 0 }
     this.#groups.set(id, group)
     return group
   }
 }
 
-/**
- * Whole numbers that add up to `total`, which the exact amounts add up to but for less than 1. Each is its amount
- * rounded half up; what is then still wrong is put right, a unit each, where rounding has moved most.
- */
-export function roundTogether(amounts: readonly Decimal[], total: bigint): bigint[] {
-  const rounded = amounts.map((amount) => BigInt(plain(round(amount, 0))))
-  const wrong = total - rounded.reduce((acc, part) => acc + part, 0n)
-  const step = wrong < 0n ? -1n : 1n
-  const moved = amounts.map((amount, index) => ({
-    index,
-    by: amount.minus(decimal(rounded[index] ?? 0n)).times(decimal(step)),
-  }))
-  const first = moved.toSorted((a, b) => b.by.cmp(a.by) || a.index - b.index).slice(0, Number(wrong * step))
-  for (const { index } of first) rounded[index] = (rounded[index] ?? 0n) + step
-  return rounded
+/** What is null stays so; the others add up to the total. */
+function roundKnown(
+  amounts: readonly (Decimal | null)[],
+  { total, currency }: { total: bigint; currency: Currency | null },
+): (bigint | null)[] {
+  const known = amounts.filter((amount) => amount !== null)
+  const cents = currency === null || known.length === 0 ? [] : roundTogether(known, { total, currency })
+  const inOrder = cents.values()
+  return amounts.map((amount) => (amount === null ? null : (inOrder.next().value ?? 0n)))
 }
 
-function inMinor(amount: Decimal, currency: Currency): Decimal {
-  return amount.times(decimal(10n ** BigInt(minorUnitPlaces(currency))))
+function amountOf(cells: readonly Cell[]): Decimal {
+  return sum(cells.map((cell) => cell.amount))
+}
+
+function totalCents(cents: readonly bigint[]): bigint {
+  return cents.reduce((total, part) => total + part, 0n)
 }
 
 function percent(part: bigint | null, whole: bigint | null): string | null {
@@ -248,17 +286,24 @@ function percent(part: bigint | null, whole: bigint | null): string | null {
   return plain(round(decimal(part).times(decimal('100')).div(decimal(whole)), PERCENT_PLACES))
 }
 
-/** A fraction, or null where there is nothing to be part of. */
+/** A fraction, or null where there is nothing to be part of, but for what conversions have lost. */
 function ratio(part: Decimal, whole: Decimal): string | null {
-  return whole.eq(ZERO) ? null : plain(round(part.div(whole), COVERAGE_PLACES))
+  return roundPrecise(whole).eq(ZERO) ? null : plain(round(part.div(whole), COVERAGE_PLACES))
 }
 
-function hintsOf({ bills }: Books, { tax_cents }: MarginTotals): string[] {
+function hintsOf({ bills }: ConvertedBooks, { tax_cents }: MarginTotals): string[] {
   return [
     ...(bills.length === 0 ? ['No provider bill is stored for this month yet, so its cost is not known.'] : []),
     ...(bills.some((bill) => bill.status === 'preview') ? ['The bill is a preview: the month is not billed yet.'] : []),
     ...(tax_cents !== null && tax_cents > 0n
       ? ['The provider’s tax is counted as cost; where it can be reclaimed, the margin is higher by tax_cents.']
       : []),
+  ]
+}
+
+function oldRateHints(conversions: readonly Conversion[], { start }: Period): string[] {
+  const old = conversions.filter(({ date }) => isBefore(date, start))
+  return [
+    ...new Set(old.map(({ from, to, date }) => `The rate from ${from} to ${to} is of ${date}, before the month.`)),
   ]
 }

@@ -1,7 +1,19 @@
 import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { CentsOut, Data, Nullable, OneOf, PeriodOut, PeriodText, Query, readPeriodText } from '../../platform/wire.ts'
+import {
+  CentsOut,
+  CurrencyCode,
+  Data,
+  DateOut,
+  Nullable,
+  OneOf,
+  PeriodOut,
+  PeriodText,
+  Query,
+  readPeriodText,
+  requireCurrency,
+} from '../../platform/wire.ts'
 import { marginOf } from './margin.ts'
 import { readBooks } from './queries.ts'
 
@@ -15,13 +27,17 @@ export const marginRoutes =
         schema: {
           tags: ['margin'],
           summary: 'Revenue, cost and margin of a month; adds up to the invoices and to the bills',
+          description:
+            'In the currency that is named, else in that of the invoices, else of the bills. What is in another is converted by the latest rate of POST /billing/exchange-rates up to the last day of the month.',
           querystring: MarginQuery,
           response: { 200: Data(MarginOut) },
         },
       },
-      async ({ query: { period: text, group_by } }) => {
+      async ({ query: { period: text, group_by, currency: wanted } }) => {
         const period = readPeriodText(text)
-        return { data: { period, ...marginOf(await readBooks(edge.db.read, period), group_by) } }
+        const currency = wanted === undefined ? null : requireCurrency(wanted, 'currency')
+        const books = await readBooks(edge.db.read, { period, currency })
+        return { data: { period, ...marginOf(books, { group_by, currency }) } }
       },
     )
   }
@@ -29,7 +45,7 @@ export const marginRoutes =
 const GroupBy = OneOf(['tenant', 'deployment', 'kind'], {
   default: 'deployment',
 })
-const MarginQuery = Query({ period: PeriodText, group_by: GroupBy })
+const MarginQuery = Query({ period: PeriodText, group_by: GroupBy, currency: Type.Optional(CurrencyCode) })
 
 const Text = Nullable(Type.String())
 const MarginOut = Type.Object({
@@ -58,5 +74,18 @@ const MarginOut = Type.Object({
     margin_cents: Nullable(CentsOut),
     coverage: Text,
   }),
+  conversions: Type.Array(
+    Type.Object({
+      of: OneOf(['revenue', 'cost']),
+      from: Type.String(),
+      to: Type.String(),
+      date: DateOut,
+      rate: Type.String({ description: 'What one unit of `from` was worth in `to`' }),
+      inverse_of: Nullable(Type.String({ description: 'The rate as recorded, where it is one from `to` to `from`' })),
+      source: Type.String(),
+      amount_from: Type.String({ description: 'An exact decimal, in major units' }),
+      amount_to: Type.String({ description: 'An exact decimal, in major units: the totals are rounded from it' }),
+    }),
+  ),
   hints: Type.Array(Type.String()),
 })

@@ -1,3 +1,3 @@
 export { invariants as meteringInvariants } from './invariants.ts'
-export { changedWindows, type ChangeWindow, readUsage, type UsageWindow } from './queries.ts'
+export { changedWindows, type ChangeWindow, readUnits, readUsage, type UsageWindow } from './queries.ts'
 export { meteringRoutes } from './routes.ts'

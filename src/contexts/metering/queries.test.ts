@@ -91,6 +91,7 @@ test('a resized volume counts each size for its own time', async () => {
 
 test('a resource of another kind, deployment or none is not counted', async () => {
   await addSpan({ kind: 'load_balancer', from: '2026-04-01T00:00:00Z', to: null })
+  await addSpan({ kind: 'kubernetes_node', from: '2026-04-01T00:00:00Z', to: null })
   await addSpan({ deployment_id: SHOP, from: '2026-04-30T23:00:00Z', to: null })
   await addSpan({ deployment_id: null, from: '2026-04-01T00:00:00Z', to: null })
   assert.deepEqual(await usageOf(WEB, APRIL), {})

@@ -1,12 +1,12 @@
-import { type Static, type TSchema, Type } from 'typebox'
-
-import { decimal, plain } from '../../kernel/decimal.ts'
-import { exclusiveEnd, type InvoiceItem, NUMBER_PATTERN } from './item.ts'
+import { type Static, Type } from 'typebox'
+import { laterInstant } from '../../kernel/period.ts'
+import { Amount, Identifier, instantOrNull, Links, Maybe, normalised, textOrNull, Time } from './fields.ts'
+import { exclusiveEnd, type InvoiceItem } from './item.ts'
 
 /**
- * What the API answers, as schemas, and how each answer becomes a value of ours. Fields that are not named here are
- * ignored. The document of the API marks hardly anything as required; what is required here is what a bill cannot be
- * read without. Amounts must be strings, as documented: a JSON number has already been through binary floating point.
+ * What the API answers about money, as schemas, and how each answer becomes a value of ours. Fields that are not named
+ * here are ignored. The document of the API marks hardly anything as required; what is required here is what a bill
+ * cannot be read without.
  */
 
 export type Balance = {
@@ -52,40 +52,7 @@ export type InvoiceSummary = {
   readonly credits_and_adjustments: string
 }
 
-export type Droplet = {
-  readonly id: string
-  readonly name: string
-  /** `new`, `active`, `off` (still billed) or `archive`. */
-  readonly status: string
-  /** The slug of the size, `s-1vcpu-2gb`. */
-  readonly size: string
-  /** The slug of the region, `syd1`. */
-  readonly region: string
-  readonly tags: readonly string[]
-  readonly created_at: Temporal.Instant
-  /** USD. The API's `price_hourly` is noise; an hour costs this ÷ 672. */
-  readonly price_monthly: string
-}
-
-export type Volume = {
-  readonly id: string
-  readonly name: string
-  /** GiB */
-  readonly size_gigabytes: number
-  readonly region: string
-  readonly tags: readonly string[]
-  readonly created_at: Temporal.Instant
-}
-
-const Amount = Type.String({ pattern: NUMBER_PATTERN })
-const Time = Type.String({ format: 'date-time' })
-const Identifier = Type.Union([Type.String(), Type.Integer()])
-const Region = Type.Object({ slug: Type.String() })
 const Charge = Type.Object({ amount: Amount })
-const Tags = Type.Array(Type.String())
-
-/** Left out, null and blank are three spellings of the same in this API. */
-const Maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Literal(''), Type.Null()]))
 
 export const BalanceAnswer = Type.Object({
   month_to_date_balance: Amount,
@@ -137,29 +104,6 @@ export const InvoiceSummaryAnswer = Type.Object({
   credits_and_adjustments: Charge,
 })
 
-const DropletAnswer = Type.Object({
-  id: Identifier,
-  name: Type.String(),
-  status: Type.String(),
-  size_slug: Type.String(),
-  size: Type.Object({ price_monthly: Type.Number({ minimum: 0, maximum: 1_000_000 }) }),
-  region: Region,
-  tags: Tags,
-  created_at: Time,
-})
-
-const VolumeAnswer = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  size_gigabytes: Type.Integer({ minimum: 0 }),
-  region: Region,
-  tags: Type.Union([Tags, Type.Null()]),
-  created_at: Time,
-})
-
-/** `links` may be `{}` or missing on a last page. */
-const Links = Type.Optional(Type.Object({ pages: Type.Optional(Type.Object({ next: Maybe(Type.String()) })) }))
-
 export const BillingHistoryPage = Type.Object({ links: Links, billing_history: Type.Array(BillingEntryAnswer) })
 export const InvoicesPage = Type.Object({
   links: Links,
@@ -167,8 +111,6 @@ export const InvoicesPage = Type.Object({
   invoice_preview: Type.Optional(Type.Union([InvoiceHeaderAnswer, Type.Null()])),
 })
 export const InvoiceItemsPage = Type.Object({ links: Links, invoice_items: Type.Array(InvoiceItemAnswer) })
-export const DropletsPage = Type.Object({ links: Links, droplets: Type.Array(DropletAnswer) })
-export const VolumesPage = Type.Object({ links: Links, volumes: Type.Array(VolumeAnswer) })
 
 export function toBalance(answer: Static<typeof BalanceAnswer>): Balance {
   return {
@@ -201,7 +143,7 @@ export function toInvoiceHeader(answer: Static<typeof InvoiceHeaderAnswer>): Inv
 }
 
 export function toInvoiceItem(answer: Static<typeof InvoiceItemAnswer>): InvoiceItem {
-  const end = instantOrNull(answer.end_time)
+  const [start, end] = [instantOrNull(answer.start_time), instantOrNull(answer.end_time)]
   return {
     product: answer.product,
     group_description: textOrNull(answer.group_description),
@@ -209,12 +151,13 @@ export function toInvoiceItem(answer: Static<typeof InvoiceItemAnswer>): Invoice
     amount: normalised(answer.amount),
     duration: answer.duration ? normalised(answer.duration) : null,
     duration_unit: textOrNull(answer.duration_unit)?.toLowerCase() ?? null,
-    start: instantOrNull(answer.start_time),
-    end: end && exclusiveEnd(end),
+    start,
+    end: end && laterInstant(start ?? end, exclusiveEnd(end)),
     project_name: textOrNull(answer.project_name),
     category: textOrNull(answer.category),
     resource_id: textOrNull(answer.resource_id),
     resource_uuid: textOrNull(answer.resource_uuid),
+    extra: null,
   }
 }
 
@@ -229,41 +172,4 @@ export function toInvoiceSummary(answer: Static<typeof InvoiceSummaryAnswer>): I
     taxes: normalised(answer.taxes.amount),
     credits_and_adjustments: normalised(answer.credits_and_adjustments.amount),
   }
-}
-
-export function toDroplet(answer: Static<typeof DropletAnswer>): Droplet {
-  return {
-    id: String(answer.id),
-    name: answer.name,
-    status: answer.status,
-    size: answer.size_slug,
-    region: answer.region.slug,
-    tags: answer.tags,
-    created_at: Temporal.Instant.from(answer.created_at),
-    // The one price that comes as a JSON number. It is a price of whole cents; the digits below are a float's noise.
-    price_monthly: normalised(answer.size.price_monthly.toFixed(2)),
-  }
-}
-
-export function toVolume(answer: Static<typeof VolumeAnswer>): Volume {
-  return {
-    id: answer.id,
-    name: answer.name,
-    size_gigabytes: answer.size_gigabytes,
-    region: answer.region.slug,
-    tags: answer.tags ?? [],
-    created_at: Temporal.Instant.from(answer.created_at),
-  }
-}
-
-function normalised(amount: string): string {
-  return plain(decimal(amount))
-}
-
-function textOrNull(value: string | number | null | undefined): string | null {
-  return value === null || value === undefined || value === '' ? null : String(value)
-}
-
-function instantOrNull(value: string | null | undefined): Temporal.Instant | null {
-  return value ? Temporal.Instant.from(value) : null
 }

@@ -30,39 +30,8 @@ test('every page of a list is read', async () => {
 
 test('an ordinary list of one page is one request', async () => {
   const { digitalOcean, standIn } = await start()
-  assert.equal((await digitalOcean.volumes()).length, 3)
+  assert.equal((await digitalOcean.invoices()).invoices.length, account.invoices.length)
   assert.equal(standIn.requests(), 1)
-})
-
-test('GPU droplets are listed with the ordinary ones, and each droplet once', async () => {
-  const [first, second] = account.droplets
-  assert.ok(first && second)
-  const gpu = { ...second, id: 77, name: 'train' }
-  const { digitalOcean } = await start({ account: { ...account, gpu_droplets: [gpu, first] } })
-  const droplets = await digitalOcean.droplets()
-  assert.equal(droplets.length, account.droplets.length + 1)
-  assert.equal(droplets.filter((droplet) => droplet.id === '77').length, 1)
-})
-
-test('a droplet comes with its size, price, tags and time', async () => {
-  const { digitalOcean } = await start()
-  const droplet = (await digitalOcean.droplets()).find((one) => one.name === 'cellar-app-1')
-  assert.deepEqual(droplet, {
-    id: '511000410',
-    name: 'cellar-app-1',
-    status: 'active',
-    size: 's-1vcpu-512mb-10gb',
-    region: 'syd1',
-    tags: ['arcadia:tui:cellar'],
-    created_at: Temporal.Instant.from('2026-04-20T09:15:00Z'),
-    price_monthly: '4',
-  })
-})
-
-test('a float for a monthly price is read to the cent', async () => {
-  const droplet = { ...account.droplets[0], size: { price_monthly: Math.fround(7.2) } }
-  const digitalOcean = answering({ '/v2/droplets': { droplets: [droplet], links: {} } })
-  assert.equal((await digitalOcean.droplets())[0]?.price_monthly, '7.2')
 })
 
 test('a refused token is an error with the status, and is not tried again', async () => {
@@ -93,52 +62,36 @@ test('an invoice that does not exist is a 404', async () => {
 
 test('a next link to another host is refused by name and not followed', async () => {
   const foreign = await start()
-  const [volume] = account.volumes
-  assert.ok(volume)
-  const volumes = Array.from({ length: 201 }, (_, n) => ({ ...volume, id: `${n}` }))
+  const [entry] = account.billing_history
+  assert.ok(entry)
+  const billing_history = Array.from({ length: 201 }, () => entry)
   const { digitalOcean } = await start({
-    account: { ...account, volumes },
+    account: { ...account, billing_history },
     faults: { next_origin: foreign.standIn.url },
   })
-  const error = await failureOf(digitalOcean.volumes())
+  const error = await failureOf(digitalOcean.billingHistory())
   assert.equal(error.reason, 'invalid_response')
   assert.ok(error.message.includes(new URL(foreign.standIn.url).host))
   assert.equal(foreign.standIn.requests(), 0)
 })
 
 test('a next link that comes back is refused, not followed for ever', async () => {
-  const next = 'https://api.digitalocean.com/v2/volumes?page=2'
-  const digitalOcean = answering({ '/v2/volumes': { volumes: [], links: { pages: { next } } } })
-  assert.match((await failureOf(digitalOcean.volumes())).message, /comes back/)
+  const next = 'https://api.digitalocean.com/v2/customers/my/billing_history?page=2'
+  const digitalOcean = answering({
+    '/v2/customers/my/billing_history': { billing_history: [], links: { pages: { next } } },
+  })
+  assert.match((await failureOf(digitalOcean.billingHistory())).message, /comes back/)
 })
 
 test('a list whose pages never end is refused', async () => {
   let page = 1
   const endless: typeof fetch = async () => {
     page += 1
-    const next = `https://api.digitalocean.com/v2/volumes?page=${page}`
-    return Response.json({ volumes: [], links: { pages: { next } } })
+    const next = `https://api.digitalocean.com/v2/customers/my/billing_history?page=${page}`
+    return Response.json({ billing_history: [], links: { pages: { next } } })
   }
   const digitalOcean = createDigitalOcean({ token: TOKEN, fetch: endless })
-  assert.match((await failureOf(digitalOcean.volumes())).message, /more than 1000 pages/)
-})
-
-test('a filter and the page size hold even when a next link forgets them', async () => {
-  const asked: string[] = []
-  const forgetful: typeof fetch = async (input) => {
-    const url = new URL(input instanceof Request ? input.url : input)
-    asked.push(url.search)
-    const pages =
-      url.searchParams.get('page') === '1' ? { next: 'https://api.digitalocean.com/v2/droplets?page=2' } : {}
-    return Response.json({ droplets: [], links: { pages } })
-  }
-  await createDigitalOcean({ token: TOKEN, fetch: forgetful }).droplets()
-  assert.deepEqual(asked, [
-    '?page=1&per_page=200',
-    '?page=2&per_page=200',
-    '?type=gpus&page=1&per_page=200',
-    '?type=gpus&page=2&per_page=200',
-  ])
+  assert.match((await failureOf(digitalOcean.billingHistory())).message, /more than 1000 pages/)
 })
 
 for (const [name, item] of Object.entries({
@@ -212,7 +165,7 @@ test('no error and no log line carries the token', async () => {
   for (const faults of broken) {
     const options = { log, timeout_ms: 30, max_retries: 0, max_rate_wait_ms: 1 }
     const { digitalOcean } = await start({ faults: { ...faults, rate_limit }, ...options })
-    for (const call of [digitalOcean.balance(), digitalOcean.droplets()]) {
+    for (const call of [digitalOcean.balance(), digitalOcean.inventory()]) {
       const error = await failureOf(call)
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /hush/)
     }

@@ -9,13 +9,12 @@ import {
   type OutboundResponse,
   type Query,
 } from '../../platform/outbound.ts'
+import type { ListedInventory } from '../listed-resource.ts'
 import {
   type Balance,
   BalanceAnswer,
   type BillingEntry,
   BillingHistoryPage,
-  type Droplet,
-  DropletsPage,
   type InvoiceHeader,
   InvoiceItemsPage,
   InvoicesPage,
@@ -23,16 +22,43 @@ import {
   InvoiceSummaryAnswer,
   toBalance,
   toBillingEntry,
-  toDroplet,
   toInvoiceHeader,
   toInvoiceItem,
   toInvoiceSummary,
-  toVolume,
-  type Volume,
-  VolumesPage,
 } from './answers.ts'
+import { readInventory, type ResourceLists } from './inventory.ts'
 import type { InvoiceItem } from './item.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import {
+  AppsPage,
+  AppSizesAnswer,
+  ClustersPage,
+  DatabasesAnswer,
+  DropletsPage,
+  ImagesPage,
+  LoadBalancersPage,
+  ProjectResourcesPage,
+  ProjectsPage,
+  RegistriesAnswer,
+  RegistrySubscriptionAnswer,
+  ReservedIpsPage,
+  ReservedIpv6sPage,
+  SnapshotsPage,
+  toApp,
+  toAppPrices,
+  toBackups,
+  toCluster,
+  toDatabase,
+  toDroplet,
+  toLoadBalancer,
+  toProject,
+  toRegistries,
+  toRegistrySubscription,
+  toReservedIp,
+  toSnapshot,
+  toVolume,
+  VolumesPage,
+} from './resources.ts'
 
 const DEFAULT_API_URL = 'https://api.digitalocean.com'
 /** The invoice uuid that stands for the running month. */
@@ -45,7 +71,7 @@ const MAX_PAGES = 1_000
 const MAX_RATE_WAIT_MS = 60_000
 
 export type DigitalOceanOptions = {
-  /** Needs the scopes `billing:read`, `droplet:read`, `block_storage:read` and `tag:read`. Never logged. */
+  /** Needs `billing:read`, `tag:read`, and the read scope of every kind that is to be in the inventory. Never logged. */
   token: string
   api_url?: string
   log?: { warn(fields: object, message: string): void }
@@ -71,9 +97,8 @@ export type DigitalOcean = {
   /** As `parseInvoiceCsv` reads it: the audit copy, without resource ids. */
   invoiceCsv(invoice_uuid: string): Promise<string>
   invoiceSummary(invoice_uuid: string): Promise<InvoiceSummary>
-  /** Ordinary and GPU droplets that exist now; destroyed ones are not listed. */
-  droplets(): Promise<Droplet[]>
-  volumes(): Promise<Volume[]>
+  /** Everything that is rented now, each kind whole or not at all: see `readInventory`. */
+  inventory(): Promise<ListedInventory>
 }
 
 export function createDigitalOcean(options: DigitalOceanOptions): DigitalOcean {
@@ -99,14 +124,71 @@ export function createDigitalOcean(options: DigitalOceanOptions): DigitalOcean {
     invoiceCsv: async (invoice_uuid) => (await getText(api, `${invoicePath(invoice_uuid)}/csv`)).body,
     invoiceSummary: async (invoice_uuid) =>
       toInvoiceSummary((await getJson(api, `${invoicePath(invoice_uuid)}/summary`, InvoiceSummaryAnswer)).body),
+    inventory: () => readInventory(resourceLists(api)),
+  }
+}
+
+function resourceLists(api: Api): ResourceLists {
+  return {
     droplets: async () => {
       const ordinary = await getPages(api, '/v2/droplets', DropletsPage)
       const gpu = await getPages(api, '/v2/droplets', DropletsPage, { type: 'gpus' })
-      return uniqueById([...ordinary, ...gpu].flatMap((page) => page.droplets.map(toDroplet)))
+      return unique([...ordinary, ...gpu].flatMap((page) => page.droplets.map(toDroplet)))
     },
     volumes: async () => {
       const pages = await getPages(api, '/v2/volumes', VolumesPage)
-      return uniqueById(pages.flatMap((page) => page.volumes.map(toVolume)))
+      return unique(pages.flatMap((page) => page.volumes.map(toVolume)))
+    },
+    databases: async () => {
+      const { body } = await getJson(api, '/v2/databases', DatabasesAnswer)
+      return unique((body.databases ?? []).map(toDatabase))
+    },
+    kubernetesClusters: async () => {
+      const pages = await getPages(api, '/v2/kubernetes/clusters', ClustersPage)
+      return unique(pages.flatMap((page) => (page.kubernetes_clusters ?? []).map(toCluster)))
+    },
+    loadBalancers: async () => {
+      const pages = await getPages(api, '/v2/load_balancers', LoadBalancersPage)
+      return unique(pages.flatMap((page) => (page.load_balancers ?? []).map(toLoadBalancer)))
+    },
+    reservedIps: async () => {
+      const v4 = await getPages(api, '/v2/reserved_ips', ReservedIpsPage)
+      const v6 = await getPages(api, '/v2/reserved_ipv6', ReservedIpv6sPage)
+      const answers = [
+        ...v4.flatMap((page) => page.reserved_ips ?? []),
+        ...v6.flatMap((page) => page.reserved_ipv6s ?? []),
+      ]
+      return unique(answers.map(toReservedIp))
+    },
+    snapshots: async () => {
+      const pages = await getPages(api, '/v2/snapshots', SnapshotsPage)
+      return unique(pages.flatMap((page) => (page.snapshots ?? []).map(toSnapshot)))
+    },
+    backups: async () => {
+      const pages = await getPages(api, '/v2/images', ImagesPage, { private: 'true' })
+      return unique(pages.flatMap((page) => toBackups(page.images ?? [])))
+    },
+    apps: async () => {
+      const pages = await getPages(api, '/v2/apps', AppsPage, { with_projects: 'true' })
+      const apps = pages.flatMap((page) => page.apps ?? [])
+      if (apps.length === 0) return []
+      const prices = toAppPrices((await getJson(api, '/v2/apps/tiers/instance_sizes', AppSizesAnswer)).body)
+      return unique(apps.map((app) => toApp(app, prices)))
+    },
+    containerRegistries: async () => {
+      const registries = (await getJson(api, '/v2/registries', RegistriesAnswer)).body.registries ?? []
+      if (registries.length === 0) return []
+      const { body } = await getJson(api, '/v2/registry/subscription', RegistrySubscriptionAnswer)
+      return unique(toRegistries(registries, toRegistrySubscription(body)))
+    },
+    projects: async () => {
+      const pages = await getPages(api, '/v2/projects', ProjectsPage)
+      return unique(pages.flatMap((page) => (page.projects ?? []).map(toProject)))
+    },
+    projectResources: async (project_id) => {
+      const path = `/v2/projects/${encodeURIComponent(project_id)}/resources`
+      const pages = await getPages(api, path, ProjectResourcesPage)
+      return pages.flatMap((page) => (page.resources ?? []).map(({ urn }) => urn))
     },
   }
 }
@@ -212,7 +294,7 @@ async function limited<T>(api: Api, call: () => Promise<OutboundResponse<T>>): P
   return response
 }
 
-/** Items move between pages, and lists overlap, while they are read. */
-function uniqueById<T extends { readonly id: string }>(items: readonly T[]): T[] {
-  return [...new Map(items.map((item) => [item.id, item])).values()]
+/** Resources move between pages, and lists overlap, while they are read. */
+function unique<T extends { readonly external_id: string }>(resources: readonly T[]): T[] {
+  return [...new Map(resources.map((resource) => [resource.external_id, resource])).values()]
 }

@@ -45,8 +45,13 @@ test(
     assert.equal((await digitalOcean.invoiceItems(uuid))[0]?.group_description, 'my-doks-cluster')
     assert.match(await digitalOcean.invoiceCsv(uuid), /^product,group_description/)
     assert.equal((await digitalOcean.invoiceSummary(uuid)).amount, '27.13')
-    assert.ok((await digitalOcean.droplets()).length > 0)
-    assert.ok((await digitalOcean.volumes()).length > 0)
+    const { kinds, not_listed } = await digitalOcean.inventory()
+    assert.deepEqual(not_listed, [])
+    // The workers of the document's cluster are not among its droplets.
+    assert.deepEqual(
+      kinds.filter(({ resources }) => resources.length === 0).map(({ kind }) => kind),
+      ['kubernetes_node'],
+    )
   },
 )
 
@@ -66,9 +71,27 @@ function whatIsMissing(): string | undefined {
 async function viaMock(mock: string, ...[input, init]: Parameters<typeof fetch>): Promise<Response> {
   const request = new Request(input, init)
   const { pathname, search, searchParams } = new URL(request.url)
-  const response = await fetch(`${mock}${pathname}${search}`, { headers: request.headers })
+  const get = async (path: string) => fetch(`${mock}${path}`, { headers: request.headers })
+  const beside = BESIDE_THE_DOCUMENT[pathname]
+  if (beside) return Response.json(await beside(async (path) => (await get(path)).json() as Promise<Examples>))
+  const response = await get(`${pathname}${search}`)
   if (Number(searchParams.get('page') ?? '1') < 2) return response
   return Response.json(Object.assign({}, await response.json(), { links: {} }))
+}
+
+type Examples = { droplets: { image: object }[]; registry: { subscription: object } }
+type Example = (path: string) => Promise<Examples>
+
+/** Lists that the document leaves out, made of what it describes elsewhere; what it describes nowhere is empty. */
+const BESIDE_THE_DOCUMENT: Record<string, (example: Example) => Promise<unknown>> = {
+  '/v2/reserved_ipv6': async () => ({ reserved_ipv6s: [] }),
+  '/v2/images': async (example) => {
+    const { droplets } = await example('/v2/droplets')
+    return { images: droplets.map(({ image }) => ({ ...image, type: 'backup' })) }
+  },
+  '/v2/apps/tiers/instance_sizes': async () => ({ instance_sizes: [] }),
+  '/v2/registries': async (example) => ({ registries: [(await example('/v2/registry')).registry] }),
+  '/v2/registry/subscription': async (example) => (await example('/v2/registry')).registry,
 }
 
 async function freePort(): Promise<number> {

@@ -2,7 +2,8 @@ import { decimal, plain } from '../../kernel/decimal.ts'
 
 /**
  * One row of a bill, the same shape whether it came as JSON or as CSV. The CSV carries no resource ids.
- * `amount` is in USD; `duration` is a quantity whose unit is `duration_unit` in lower case (`hours`, `backups`).
+ * `amount` is in USD; `duration` is a quantity whose unit is `duration_unit` in lower case (`hours`, `backups`), null
+ * where the form does not name it.
  */
 export type InvoiceItem = {
   readonly product: string
@@ -18,6 +19,8 @@ export type InvoiceItem = {
   readonly category: string | null
   readonly resource_id: string | null
   readonly resource_uuid: string | null
+  /** Columns of a file that nobody knows, as they were; null when there are none. */
+  readonly extra: Readonly<Record<string, string>> | null
 }
 
 /** Digits that a money or quantity field may have: far above any real bill, far below what a column holds. */

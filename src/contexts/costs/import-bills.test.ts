@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+import { demoAccount } from '../../../demo/digitalocean/account.ts'
+import { csvOf } from '../../../demo/digitalocean/documents.ts'
+import { parseInvoiceCsv, toBillLine } from '../../providers/digitalocean/index.ts'
+import { assertSound, csv, emptyTables, HEADER, row, startCosts, upload } from './costs.fixture.ts'
+import { DIFFERENCE_MAX_LINES } from './difference.ts'
+import { storeBill } from './store-bill.ts'
+
+// Where uploads are kept: a directory that no other process uses.
+const dir = mkdtempSync(join(tmpdir(), 'arcadia-uploads-'))
+process.env['TMPDIR'] = dir
+const costs = await startCosts()
+const { call, db, edge } = costs
+after(async () => {
+  await costs.close()
+  rmSync(dir, { recursive: true })
+})
+beforeEach(() => emptyTables(costs))
+
+const PATH = '/billing/provider-invoices/import'
+const WEB = row('Droplets', 'web (s-1vcpu-1gb)', '76.00')
+const JOBS = row('Droplets', 'jobs (s-1vcpu-1gb)', '4.00')
+
+const REAL_FILES = [
+  { file: '2019-01-eight-columns.csv', period: '2019-01', amount: '122.11', tax: '0', lines: 7 },
+  { file: '2020-07-official-example.csv', period: '2020-07', amount: '3.27', tax: '0.16', lines: 2 },
+  { file: '2025-03-nine-columns.csv', period: '2025-03', amount: '85.41', tax: '6.4', lines: 9 },
+  { file: 'hard-cases.csv', period: '2026-04', amount: '1625.57', tax: '147.78', lines: 11 },
+]
+
+for (const { file, period, amount, tax, lines } of REAL_FILES) {
+  test(`${file} comes in whole, with its sums, and again as the same`, async () => {
+    const text = fixture(file)
+    const { status, body } = await upload(costs, text, `period=${period}`)
+    assert.equal(status, 201, JSON.stringify(body))
+    const { amount: stored, tax_amount, line_count, balanced } = body.data
+    assert.deepEqual([stored, tax_amount, line_count, balanced], [amount, tax, lines, true])
+    await assertSound(costs)
+    assert.equal((await upload(costs, text, `period=${period}`)).status, 200)
+  })
+}
+
+test('a packed file is known by its bytes, whatever it is called', async () => {
+  const text = csv(WEB, JOBS)
+  const send = (type: string) =>
+    call('POST', `${PATH}?period=2026-04`, { body: gzipSync(text), headers: { 'content-type': type } })
+  assert.equal((await send('text/csv')).status, 201)
+  assert.equal((await send('application/gzip')).status, 200)
+  const cut = gzipSync(text).subarray(0, 40)
+  const { status, body } = await call('POST', `${PATH}?period=2026-04`, {
+    body: cut,
+    headers: { 'content-type': 'text/csv' },
+  })
+  assert.deepEqual([status, body.errors[0].message], [422, 'expected a whole gzip file'])
+})
+
+test('the parts of an upload are one bill, each with its own header, in any split', async () => {
+  const halves = [csv(WEB), gzipSync(csv(JOBS, JOBS))]
+  const first = await sendFiles({ 'a.csv': halves[0] ?? '', 'b.csv.gz': halves[1] ?? '' })
+  assert.deepEqual([first.status, first.body.data.amount, first.body.data.line_count], [201, '84', 3])
+  const whole = await upload(costs, csv(JOBS, WEB, JOBS))
+  assert.deepEqual([whole.status, whole.body.data.id], [200, first.body.data.id])
+})
+
+test('a fault in one part is named with its file, and nothing of the others is stored', async () => {
+  const { status, body } = await sendFiles({ 'a.csv': csv(WEB), 'b.csv': csv(JOBS.replace('$4.00', 'four')) })
+  assert.equal(status, 422)
+  assert.deepEqual(body.errors[0].row, 2)
+  assert.match(body.errors[0].message, /^b\.csv: expected an amount/)
+  assert.deepEqual((await call('GET', '/billing/provider-invoices')).body.data, [])
+  assert.deepEqual((await call('GET', '/billing/cost-lines')).body.data, [])
+})
+
+test('files that are named after two bills are not taken for one', async () => {
+  const { status, body } = await sendFiles(
+    { 'DigitalOcean Invoice 2026 Apr (1-2).csv': csv(WEB), 'DigitalOcean Invoice 2026 May (1-3).csv': csv(JOBS) },
+    '',
+  )
+  assert.deepEqual([status, body.errors[0].path], [422, 'period'])
+})
+
+test('a fault in the last of many rows leaves nothing behind', async () => {
+  const rows = Array.from({ length: 60_000 }, () => WEB)
+  const { status, body } = await upload(costs, csv(...rows, WEB.replace('$76.00', '?')))
+  assert.deepEqual([status, body.errors], [422, [{ row: 60_002, column: 'USD', message: body.errors[0].message }]])
+  assert.deepEqual((await call('GET', '/billing/provider-invoices')).body.data, [])
+})
+
+test('what an upload was kept in is removed, whether it is stored or refused', async () => {
+  await upload(costs, csv(WEB))
+  await upload(costs, 'a,b\n1,2\n')
+  await sendFiles({ 'a.csv': csv(WEB) })
+  // Removed after the answer, so perhaps a moment later.
+  for (let waits = 0; waits < 50 && readdirSync(dir).length > 0; waits += 1) await pause(20)
+  assert.deepEqual(readdirSync(dir), [])
+})
+
+test('an idempotency key replays the answer for the same file, and refuses another', async () => {
+  const send = (text: string) =>
+    call('POST', `${PATH}?period=2026-04`, {
+      body: text,
+      headers: { 'content-type': 'text/csv', 'idempotency-key': 'one' },
+    })
+  const first = await send(csv(WEB))
+  const again = await send(csv(WEB))
+  assert.deepEqual([again.status, again.headers['idempotency-replayed'], again.body], [201, 'true', first.body])
+  assert.equal((await send(csv(JOBS))).body.code, 'request/idempotency-conflict')
+})
+
+test('columns without a place of their own are kept with the line', async () => {
+  const text = `${HEADER},cost center\n${WEB},R&D\n`
+  const { body } = await upload(costs, text)
+  const lines = await db.read
+    .selectFrom('costs.cost_line')
+    .select(['extra', 'service_category', 'service_name'])
+    .execute()
+  assert.equal(body.data.line_count, 1)
+  assert.deepEqual(lines, [
+    { extra: { category: 'iaas', 'cost center': 'R&D' }, service_category: 'Compute', service_name: 'Droplets' },
+  ])
+})
+
+const FOCUS_HEADER =
+  'ProviderName,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ServiceCategory,ChargeDescription,InvoiceId,BilledCost'
+const focus = (month: string, invoice_id: string, cost: string, currency = 'USD') =>
+  `Example Cloud,${currency},${month}-01T00:00:00Z,,${month}-01T00:00:00Z,${month}-02T00:00:00Z,Usage,Instances,Compute,One day,${invoice_id},${cost}`
+
+test('a FOCUS file may hold several bills: each is stored, the answer names them all', async () => {
+  const text = [
+    FOCUS_HEADER,
+    focus('2026-04', 'E-4', '1.5'),
+    focus('2026-03', 'E-3', '0.000001'),
+    focus('2026-04', 'E-4', '2.25'),
+    focus('2026-04', '', '7', 'EUR'),
+  ].join('\n')
+  const { status, body } = await upload(costs, text, '')
+  assert.equal(status, 201, JSON.stringify(body))
+  assert.deepEqual(
+    body.bills.map((bill: Record<string, unknown>) => [
+      bill['provider'],
+      bill['external_id'],
+      bill['currency'],
+      bill['amount'],
+    ]),
+    [
+      ['example-cloud', 'E-4', 'USD', '3.75'],
+      ['example-cloud', 'E-3', 'USD', '0.000001'],
+      ['example-cloud', '2026-04', 'EUR', '7'],
+    ],
+  )
+  assert.deepEqual(body.data, body.bills[0])
+  await assertSound(costs)
+  const again = await upload(costs, text, '')
+  assert.deepEqual([again.status, again.body.bills.length], [200, 3])
+})
+
+test('of several bills all are stored or none', async () => {
+  const known = [FOCUS_HEADER, focus('2026-04', 'E-4', '1.5')].join('\n')
+  assert.equal((await upload(costs, known, '')).status, 201)
+  const mixed = [FOCUS_HEADER, focus('2026-03', 'E-3', '1'), focus('2026-04', 'E-4', '1.6')].join('\n')
+  const { status, body } = await upload(costs, mixed, '')
+  assert.deepEqual([status, body.code], [409, 'costs/invoice-differs'])
+  assert.equal((await call('GET', '/billing/provider-invoices')).body.data.length, 1)
+})
+
+test('what is said of a FOCUS file must agree with it', async () => {
+  const text = [FOCUS_HEADER, focus('2026-04', 'E-4', '1.5')].join('\n')
+  assert.equal((await upload(costs, text, 'period=2026-03')).body.code, 'costs/period-differs')
+  assert.equal((await upload(costs, text, 'provider=digitalocean')).body.errors[0].path, 'provider')
+  assert.equal((await upload(costs, text, 'invoice_number=9')).body.errors[0].path, 'invoice_number')
+  assert.equal((await upload(costs, text, 'provider=example-cloud&period=2026-04&invoice_number=E-4')).status, 201)
+  assert.equal((await upload(costs, csv(WEB), 'provider=example-cloud&period=2026-04')).body.errors[0].path, 'provider')
+})
+
+test('an upload that differs from an issued bill is told line by line, of both sides', async () => {
+  await upload(costs, csv(WEB, JOBS, JOBS))
+  const { status, body } = await upload(costs, csv(JOBS, WEB.replace('$76.00', '$77.00')))
+  assert.deepEqual([status, body.code], [409, 'costs/invoice-differs'])
+  assert.deepEqual(body.errors, [
+    { path: 'stored/0', message: 'only in the books: Droplets, web (s-1vcpu-1gb), 76' },
+    { path: 'stored/2', message: 'only in the books: Droplets, jobs (s-1vcpu-1gb), 4' },
+    { path: 'received/1', message: 'only in the file: Droplets, web (s-1vcpu-1gb), 77' },
+  ])
+})
+
+test('what the provider sends later that differs is an alarm that shows both versions', async () => {
+  const bill = demoAccount().invoices.find(({ invoice_period }) => invoice_period === '2026-04')
+  assert.ok(bill)
+  const { body } = await upload(costs, csvOf(bill))
+  const { id } = body.data
+  const difference = async () => call('GET', `/billing/provider-invoices/${id}/difference`)
+  assert.equal((await difference()).status, 404)
+  const [first, ...others] = parseInvoiceCsv(csvOf(bill)).items.map(toBillLine)
+  assert.ok(first)
+  const received = [...others, { ...first, amount: '0.01' }, { ...first, amount: '0.01' }]
+  const outcome = await store(id, received)
+  assert.deepEqual(outcome, { outcome: 'differs', line_count: 34 })
+  const { status, body: shown } = await difference()
+  assert.equal(status, 200)
+  const { stored, received: sent } = shown.data
+  assert.deepEqual([stored.line_count, stored.lines_amount, stored.differing_count], [33, '86.92', 1])
+  assert.deepEqual([sent.line_count, sent.differing_count], [34, 2])
+  assert.deepEqual([stored.lines[0].amount, stored.lines[0].description], [first.amount, first.description])
+  assert.deepEqual(
+    sent.lines.map((line: { amount: string }) => line.amount),
+    ['0.01', '0.01'],
+  )
+  const lines = await call('GET', `/billing/cost-lines?provider_invoice_id=${id}&limit=200`)
+  assert.equal(lines.body.data.length, 33, 'nothing of what is issued has changed')
+})
+
+test('of a version that differs throughout the first lines are kept, and all are counted', async () => {
+  const count = DIFFERENCE_MAX_LINES + 5
+  const many = (amount: string) =>
+    csv(...Array.from({ length: count }, (_, at) => row('Droplets', `n${at} (s-1)`, amount)))
+  const { body } = await upload(costs, many('1.00'))
+  await store(body.data.id, parseInvoiceCsv(many('2.00')).items.map(toBillLine))
+  const { data } = (await call('GET', `/billing/provider-invoices/${body.data.id}/difference`)).body
+  assert.deepEqual([data.received.differing_count, data.received.lines.length], [count, DIFFERENCE_MAX_LINES])
+})
+
+async function store(provider_invoice_id: string, lines: Parameters<typeof storeBill>[1]['bill']['lines']) {
+  const bill = { lines, summary: null, read_from: 'items' as const }
+  const context = { now: costs.clock.now(), ids: edge.ids, onBillIssued: async () => {} }
+  return db.transaction((tx) => storeBill(tx, { provider_invoice_id, bill }, context))
+}
+
+async function sendFiles(files: Record<string, string | Buffer>, query = 'period=2026-04') {
+  const boundary = 'x-boundary'
+  const parts = Object.entries(files).flatMap(([name, content]) => [
+    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${name}"\r\n\r\n`,
+    content,
+    '\r\n',
+  ])
+  return call('POST', `${PATH}?${query}`, {
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+    body: Buffer.concat([...parts, `--${boundary}--\r\n`].map((part) => Buffer.from(part as string))),
+  })
+}
+
+function fixture(name: string): string {
+  return readFileSync(new URL(`../../providers/digitalocean/fixtures/${name}`, import.meta.url), 'utf8')
+}

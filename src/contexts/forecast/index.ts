@@ -1,0 +1,2 @@
+export { type Forecast, forecastOf } from './forecast.ts'
+export { forecastRoutes } from './routes.ts'

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Account, demoAccount } from '../../../demo/digitalocean/account.ts'
+import { startDigitalOceanStandIn } from '../../../demo/digitalocean/server.ts'
+import { testHttp } from '../../../test/support/http.ts'
+import { decimal, plain, sum } from '../../kernel/decimal.ts'
+import { createDigitalOcean } from '../../providers/digitalocean/index.ts'
+import { syncNow } from '../costs/index.ts'
+import { forecastRoutes } from './index.ts'
+
+const TOKEN = 'dop_v1_test'
+const whole = demoAccount()
+/** The last two of its bills are enough. */
+const account: Account = { ...whole, invoices: whole.invoices.slice(0, 2), billing_history: [] }
+
+const { call, close, db, edge } = await testHttp((edge) => [forecastRoutes(edge)])
+after(close)
+before(async () => {
+  const standIn = await startDigitalOceanStandIn({ token: TOKEN, account })
+  const provider = createDigitalOcean({ token: TOKEN, api_url: standIn.url })
+  const { failed } = await syncNow({ edge, provider, onBillIssued: async () => {} })
+  await standIn.close()
+  assert.deepEqual(failed, [])
+})
+
+test('an issued bill is compared per resource; what is on one side only is listed', async () => {
+  const { rows, bill, ...totals } = await expected('period=2026-04&limit=200')
+  assert.deepEqual([bill.status, bill.amount, bill.tax_amount, bill.credit_amount], ['issued', '86.92', '7.9', '-2'])
+  assert.deepEqual(sumOfRows(rows, 'billed'), bill.charges_amount)
+  assert.deepEqual(sumOfRows(rows, 'difference'), totals.difference)
+  assert.deepEqual([totals.so_far, totals.unpriced], [totals.month_end, 0])
+  const of = (kind: string, name: RegExp) =>
+    rows
+      .filter((row: Row) => row.kind === kind && name.test(row.name))
+      .map(({ status, month_end, billed, difference }: Row) => [status, month_end, billed, difference])
+  assert.deepEqual(of('droplet', /^studio-web-1$/), [['as_expected', '4', '4', '0']])
+  // It was resized before the inventory was first read.
+  assert.deepEqual(of('droplet', /^catalogue-app-1$/), [['differs', '6', '5.54', '-0.46']])
+  assert.deepEqual(of('droplet', /^newsroom-train-1$/), [['not_expected', '0', '2.66', '2.66']])
+  assert.deepEqual(of('backup', /^shop-app-1$/), [['as_expected', '1.2', '1.2', '0']])
+  assert.deepEqual(of('snapshot', /^build-runner$/), [['as_expected', '0.61', '0.61', '0']])
+  assert.deepEqual(of('database', /./), [['as_expected', '5.41', '5.41', '0']])
+  assert.deepEqual(of('load_balancer', /./), [['as_expected', '3', '3', '0']])
+  assert.deepEqual(of('spaces', /./), [['as_expected', '5', '5', '0']])
+  assert.deepEqual(of('unclassified', /./), [['not_expected', '0', '4.17', '4.17']])
+})
+
+test('differences come first, the largest before the others', async () => {
+  const { rows } = await expected('period=2026-04&limit=200')
+  const sizes = rows.map((row: Row) => decimal(row.difference ?? '0').abs())
+  assert.ok(sizes.every((size: (typeof sizes)[number], index: number) => index === 0 || size.lte(sizes[index - 1])))
+})
+
+test('a running month is expected up to now and to its end, beside preview and balance', async () => {
+  const { rows, bill, balance, ...totals } = await expected('period=2026-05&limit=200')
+  assert.deepEqual([bill.status, totals.difference, totals.as_of], ['preview', null, '2026-05-02T06:00:00Z'])
+  assert.equal(balance.month_to_date_usage, bill.amount)
+  assert.ok(decimal(totals.so_far).lt(decimal(totals.month_end)))
+  assert.ok(rows.every((row: Row) => row.status === 'open' && row.difference === null))
+  const studio = rows.find((row: Row) => row.name === 'studio-web-1')
+  assert.deepEqual([studio.so_far, studio.month_end, studio.billed], ['0.18', '4', '0.18'])
+})
+
+test('the rows are filtered by status, and paged', async () => {
+  const different = await expected('period=2026-04&status=differs')
+  assert.ok(different.rows.length > 0 && different.rows.every((row: Row) => row.status === 'differs'))
+  const all = (await expected('period=2026-04&limit=200')).rows
+  const first = await call('GET', '/billing/expected?period=2026-04&limit=10')
+  const rest = await call('GET', `/billing/expected?period=2026-04&limit=200&cursor=${first.body.next_cursor}`)
+  assert.deepEqual([...first.body.data.rows, ...rest.body.data.rows], all)
+  assert.equal(rest.body.next_cursor, null)
+})
+
+test('a month of which nothing is known expects nothing', async () => {
+  const { so_far, month_end, bill, balance, difference, rows } = await expected('period=2019-01')
+  assert.deepEqual([so_far, month_end, bill, balance, difference, rows], ['0', '0', null, null, null, []])
+})
+
+test('a resource without a known price is listed, and in no sum', async () => {
+  const before = await expected('period=2026-05&limit=200')
+  await db.script(`
+    with odd as (
+      insert into inventory.resource (id, provider, kind, external_id, name, tags, born_at, first_seen_at, last_seen_at)
+      values (gen_random_uuid(), 'digitalocean', 'database', 'odd', 'odd', '{}', '2026-05-01', '2026-05-02', '2026-05-02')
+      returning id
+    )
+    insert into inventory.span (id, resource_id, starts_at, name, size, size_gb, changed_at)
+    select gen_random_uuid(), id, '2026-05-01', 'odd', 'db-odd x1', 10, '2026-05-02' from odd`)
+  const after = await expected('period=2026-05&limit=200')
+  assert.deepEqual([after.month_end, after.unpriced], [before.month_end, 1])
+  const [odd] = after.rows
+  assert.deepEqual(
+    [odd.name, odd.status, odd.month_end, odd.unpriced],
+    ['odd', 'unpriced', null, ['database db-odd x1']],
+  )
+})
+
+test('each call is refused to whom it is not for, and each wrong input has its status', async () => {
+  const path = '/billing/expected?period=2026-04'
+  assert.equal((await call('GET', path, { as: 'nobody' })).status, 401)
+  assert.equal((await call('GET', path, { as: { tenant: 'boab' } })).status, 403)
+  assert.equal((await call('GET', '/billing/expected')).status, 422)
+  assert.equal((await call('GET', '/billing/expected?period=2026-13')).status, 422)
+  assert.equal((await call('GET', `${path}&status=odd`)).status, 422)
+  assert.equal((await call('GET', `${path}&cursor=x`)).status, 422)
+})
+
+type Row = {
+  kind: string
+  name: string
+  status: string
+  month_end: string | null
+  billed: string | null
+  difference: string | null
+}
+
+async function expected(query: string) {
+  const { status, body } = await call('GET', `/billing/expected?${query}`)
+  assert.equal(status, 200)
+  return body.data
+}
+
+function sumOfRows(rows: readonly Row[], field: 'billed' | 'difference'): string {
+  return plain(sum(rows.map((row) => decimal(row[field] ?? '0'))))
+}

@@ -1,0 +1,226 @@
+import { pipeline, Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { CsvError, parse } from 'csv-parse/sync'
+import type { CsvFault, CsvFaults } from './bill-reader.ts'
+
+/** Of one file, unpacked. */
+export const MAX_CSV_BYTES = 1024 * 1024 * 1024
+export const MAX_CSV_RECORD_BYTES = 64 * 1024
+/** Enough to see what is wrong with a file; a file of another kind would otherwise answer with a fault per cell. */
+export const MAX_CSV_FAULTS = 100
+
+/** The column of a fault that concerns the row, or the file, as a whole. */
+export const WHOLE_ROW = '*'
+
+/** The bytes are not text in UTF-8. */
+export class NotText extends Error {}
+
+/** Records in the order of the file, cells trimmed; `first_row` is the place of the first one, from 1. */
+export type CsvPart = { readonly first_row: number; readonly records: string[][] }
+
+/**
+ * Reads a file of any size a part at a time, packed with gzip or not; the header is the first record. What cannot be
+ * split into records ends it, with one fault. Throws NotText.
+ */
+export async function* readCsv(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CsvPart | CsvFaults> {
+  let rest = ''
+  let first_row = 1
+  try {
+    for await (const text of decoded(limited(unpacked(bytes)))) {
+      rest += text
+      if (rest.length < PART_MIN_CHARACTERS) continue
+      const end = endOfRecords(rest)
+      const records = splitRecords(rest.slice(0, end))
+      rest = rest.slice(end)
+      yield { first_row, records }
+      first_row += records.length
+      if (rest.length > PART_MIN_CHARACTERS + MAX_CSV_RECORD_BYTES) throw new Unreadable(NOT_CSV)
+    }
+    yield { first_row, records: splitRecords(rest) }
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    yield { faults: [{ row: first_row + error.records_before, column: WHOLE_ROW, message: error.message }] }
+  }
+}
+
+/** A whole file that is in memory. */
+export function readCsvText(text: string): CsvPart | CsvFaults {
+  try {
+    return { first_row: 1, records: splitRecords(text.replace(/^\uFEFF/, '')) }
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error
+    return { faults: [{ row: 1 + error.records_before, column: WHOLE_ROW, message: error.message }] }
+  }
+}
+
+/** Takes the header off the first part of a file. */
+export function takeHeader({ first_row, records }: CsvPart): { header: string[]; body: CsvPart } {
+  const [header = [], ...rows] = records
+  return { header, body: { first_row: first_row + 1, records: rows } }
+}
+
+/** Reads the rows that are not blank. One that has not `width` cells is a fault, and so is what `read` finds. */
+export function readRows<T extends object>(
+  { first_row, records }: CsvPart,
+  width: number,
+  read: (cells: readonly string[], row: number) => T | CsvFaults,
+): { rows: T[]; faults: CsvFault[] } {
+  const rows: T[] = []
+  const faults: CsvFault[] = []
+  for (const [index, cells] of records.entries()) {
+    if (faults.length >= MAX_CSV_FAULTS) break
+    if (cells.every((cell) => cell === '')) continue
+    const row = first_row + index
+    const found = cells.length === width ? read(cells, row) : wrongWidth(row, { width, found: cells.length })
+    if ('faults' in found) faults.push(...found.faults)
+    else rows.push(found)
+  }
+  return { rows, faults: faults.slice(0, MAX_CSV_FAULTS) }
+}
+
+function wrongWidth(row: number, { width, found }: { width: number; found: number }): CsvFaults {
+  return { faults: [{ row, column: WHOLE_ROW, message: `expected ${width} columns, found ${found}` }] }
+}
+
+/** So many at a time are split into records: larger parts are no quicker. */
+const PART_MIN_CHARACTERS = 256 * 1024
+const UNPACKED_CHUNK_BYTES = 256 * 1024
+const NOT_CSV = `expected comma-separated values with closed quotes, at most ${MAX_CSV_RECORD_BYTES} bytes a row`
+
+/** Why a file cannot be split into records, and after how many of the present part. */
+class Unreadable extends Error {
+  readonly records_before: number
+  constructor(message: string, records_before = 0) {
+    super(message)
+    this.records_before = records_before
+  }
+}
+
+/**
+ * Blank lines stay in, so that a record's place in the list is its place in the file. A line without quotes is split at
+ * its commas at once, six times as quick as a parser that looks at each byte; runs of others go to the parser.
+ */
+function splitRecords(text: string): string[][] {
+  const records: string[][] = []
+  let quoted = ''
+  let isOpen = false
+  for (const line of linesOf(text)) {
+    if (line.length > MAX_CSV_RECORD_BYTES) throw new Unreadable(NOT_CSV, records.length)
+    const quotes = countQuotes(line, 0, line.length)
+    if (quotes > 0 || isOpen) {
+      quoted += `${line}\n`
+      isOpen = isOpen !== (quotes % 2 === 1)
+      continue
+    }
+    if (quoted !== '') parseQuoted(quoted, records)
+    quoted = ''
+    records.push(line.split(',').map((cell) => cell.trim()))
+  }
+  if (quoted !== '') parseQuoted(quoted, records)
+  return records
+}
+
+function linesOf(text: string): string[] {
+  const lines = text.split(text.includes('\n') ? '\n' : '\r')
+  if (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+/** Adds what the parser makes of some whole lines. */
+function parseQuoted(text: string, records: string[][]): void {
+  try {
+    const parsed = parse(text, { trim: true, relax_column_count: true, max_record_size: MAX_CSV_RECORD_BYTES })
+    for (const record of parsed) records.push(record.map((cell) => cell.trim()))
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error
+    const before = typeof error['records'] === 'number' ? error['records'] : 0
+    throw new Unreadable(NOT_CSV, records.length + before)
+  }
+}
+
+/** After the last line break that stands outside of quotes: an even number of them stands before it. */
+function endOfRecords(text: string): number {
+  const lineBreak = text.includes('\n') ? '\n' : '\r'
+  let quotes = countQuotes(text, 0, text.length)
+  // A carriage return at the end may be the first half of a line break.
+  let end = lineBreak === '\r' ? text.length - 1 : text.length
+  while (end > 0) {
+    const at = text.lastIndexOf(lineBreak, end - 1)
+    if (at === -1) return 0
+    quotes -= countQuotes(text, at, end)
+    if (quotes % 2 === 0) return at + 1
+    end = at
+  }
+  return 0
+}
+
+function countQuotes(text: string, start: number, end: number): number {
+  let count = 0
+  for (let at = text.indexOf('"', start); at !== -1 && at < end; at = text.indexOf('"', at + 1)) count += 1
+  return count
+}
+
+async function* decoded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined })
+    } catch {
+      throw new NotText()
+    }
+  }
+  for await (const chunk of bytes) yield decode(chunk)
+  yield decode()
+}
+
+async function* limited(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let size_bytes = 0
+  for await (const chunk of bytes) {
+    size_bytes += chunk.length
+    if (size_bytes > MAX_CSV_BYTES) throw new Unreadable(`expected at most ${MAX_CSV_BYTES} bytes`)
+    yield chunk
+  }
+}
+
+/** A packed file is known by its first two bytes, whatever it is called. */
+async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = bytes[Symbol.asyncIterator]()
+  try {
+    const head = await readHead(source)
+    const whole = join(head, source)
+    yield* head[0] === 0x1f && head[1] === 0x8b ? gunzipped(whole) : whole
+  } finally {
+    await source.return?.()
+  }
+}
+
+async function readHead(source: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  let head = Buffer.alloc(0)
+  while (head.length < 2) {
+    const next = await source.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, next.value])
+  }
+  return head
+}
+
+async function* join(head: Uint8Array, source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield head
+  for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value
+}
+
+async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const unpacker = createGunzip({ chunkSize: UNPACKED_CHUNK_BYTES })
+  // A failure of either end comes out of the loop over the other.
+  pipeline(Readable.from(bytes), unpacker, () => {})
+  try {
+    yield* unpacker as AsyncIterable<Uint8Array>
+  } catch (error) {
+    if (!isPackingError(error)) throw error
+    throw new Unreadable('expected a whole gzip file')
+  }
+}
+
+function isPackingError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')
+}

@@ -1,0 +1,2 @@
+export { createFocusReader, isFocusHeader } from './reader.ts'
+export { readNumber } from './values.ts'

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { parse } from 'csv-parse/sync'
+import fc from 'fast-check'
+import { decimal, plain, sum } from '../../kernel/decimal.ts'
+import type { BillRow } from '../bill-reader.ts'
+import { createFocusReader, isFocusHeader } from './index.ts'
+import { readNumber, readTime } from './values.ts'
+
+const REQUIRED: Record<string, string> = {
+  BilledCost: '1.5',
+  BillingCurrency: 'USD',
+  BillingPeriodStart: '2026-04-01T00:00:00Z',
+  ChargeCategory: 'Usage',
+  ChargePeriodStart: '2026-04-01T00:00:00Z',
+  ChargePeriodEnd: '2026-05-01T00:00:00Z',
+  ProviderName: 'Example Cloud',
+}
+const WHOLE = {
+  ...REQUIRED,
+  BillingPeriodEnd: '2026-05-01T00:00:00Z',
+  ChargeDescription: 'Instance',
+  InvoiceId: 'EXC-1',
+  PricingQuantity: '720',
+  PricingUnit: 'Hours',
+  RegionId: 'ap-2',
+  ResourceId: 'i-1',
+  ResourceName: 'web-1',
+  ResourceType: 'Virtual Machine',
+  ServiceCategory: 'Compute',
+  ServiceName: 'Cloud Instances',
+  SubAccountName: 'shop',
+  Tags: '{"env":"prod"}',
+  x_CostCentre: 'C-100',
+}
+
+test('a FOCUS file is known by its header, and a bill of another format is not taken for one', () => {
+  assert.equal(isFocusHeader(['ChargePeriodStart', 'x_any', 'BILLEDCOST']), true)
+  assert.equal(isFocusHeader(['product', 'description', 'hours', 'start', 'end', 'USD']), false)
+})
+
+test('a row becomes a line of the bill that it names', () => {
+  const { bill, line } = rowOf(WHOLE)
+  assert.equal(bill?.provider, 'example-cloud')
+  assert.equal(`${bill?.billing_period.start}/${bill?.billing_period.end}`, '2026-04-01/2026-05-01')
+  assert.deepEqual([bill?.invoice_number, bill?.currency], ['EXC-1', 'USD'])
+  const { start, end, extra, ...rest } = line
+  assert.equal(`${start}/${end}`, '2026-04-01T00:00:00Z/2026-05-01T00:00:00Z')
+  assert.deepEqual(rest, {
+    kind: 'virtual_machine',
+    charge_category: 'Usage',
+    service_category: 'Compute',
+    service_name: 'Cloud Instances',
+    product: 'Cloud Instances',
+    group_description: null,
+    description: 'Instance',
+    amount: '1.5',
+    quantity: '720',
+    unit: 'Hours',
+    project: 'shop',
+    external_resource_id: 'i-1',
+    external_resource_uuid: null,
+    resource_name: 'web-1',
+    region: 'ap-2',
+  })
+  assert.deepEqual(extra, {
+    ProviderName: 'Example Cloud',
+    ResourceType: 'Virtual Machine',
+    ServiceCategory: 'Compute',
+    Tags: '{"env":"prod"}',
+    x_CostCentre: 'C-100',
+  })
+})
+
+test('whatever the order and the case of the columns, a row says the same', () => {
+  const expected = rowOf(WHOLE)
+  const columns = fc.shuffledSubarray(Object.entries(WHOLE), { minLength: Object.keys(WHOLE).length })
+  fc.assert(
+    fc.property(columns, fc.boolean(), (entries, upper) => {
+      const spelled = entries.map(([name, cell]) => [
+        upper && !name.startsWith('x_') && name !== 'Tags' ? name.toUpperCase() : name,
+        cell,
+      ])
+      assert.deepEqual(rowOf(Object.fromEntries(spelled)), expected)
+    }),
+  )
+})
+
+test('the names of earlier versions are understood', () => {
+  const { ChargeCategory, ProviderName, ...rest } = REQUIRED
+  const former = {
+    ...rest,
+    ChargeType: ChargeCategory ?? '',
+    Provider: ProviderName ?? '',
+    Region: 'ap-2',
+    UsageQuantity: '3',
+    UsageUnit: 'GB',
+  }
+  const { bill, line } = rowOf(former)
+  assert.deepEqual(
+    [bill?.provider, line.charge_category, line.region, line.quantity, line.unit],
+    ['example-cloud', 'Usage', 'ap-2', '3', 'GB'],
+  )
+})
+
+test('nothing is nothing, whether the cell is empty or says NULL', () => {
+  for (const nothing of ['', 'NULL', 'null']) {
+    const { bill, line } = rowOf({
+      ...WHOLE,
+      InvoiceId: nothing,
+      ResourceName: nothing,
+      Tags: nothing,
+      PricingQuantity: nothing,
+    })
+    assert.deepEqual(
+      [bill?.invoice_number, line.resource_name, line.quantity, line.unit, line.extra?.['Tags']],
+      [null, null, null, null, undefined],
+    )
+  }
+})
+
+test('a line is of the kind of its resource, else of its service; tax and credit are kinds of their own', () => {
+  const kindOf = (cells: Record<string, string>) => rowOf({ ...WHOLE, ...cells }).line.kind
+  assert.equal(kindOf({ ResourceType: 'DatabaseCluster' }), 'database_cluster')
+  assert.equal(kindOf({ ResourceType: '', ServiceSubcategory: 'Virtual Machines' }), 'virtual_machines')
+  assert.equal(kindOf({ ResourceType: '' }), 'cloud_instances')
+  assert.equal(kindOf({ ChargeCategory: 'Tax' }), 'tax')
+  assert.equal(kindOf({ ChargeCategory: 'credit' }), 'credit')
+})
+
+test('a service of no known category is unclassified and kept', () => {
+  const { line } = rowOf({ ...WHOLE, ServiceCategory: 'Telepathy' })
+  assert.deepEqual([line.kind, line.service_category, line.service_name], ['unclassified', 'Other', 'Cloud Instances'])
+  assert.equal(line.extra?.['ServiceCategory'], 'Telepathy')
+})
+
+test('times are read in every spelling that exports use, and are in UTC where they name no zone', () => {
+  const spellings = [
+    '2024-09-01T00:00:00Z',
+    '2024-09-01T00:00:00.000Z',
+    '2024-09-01 00:00:00',
+    '2024-09-01 00:00',
+    '2024-09-01',
+    '2024-09-01 00:00:00 UTC',
+    '2024-09-01T00:00:00+00:00',
+    '2024-09-01T10:00:00+1000',
+    '2024-08-31T22:00:00-02',
+  ]
+  for (const text of spellings) assert.equal(readTime(text)?.toString(), '2024-09-01T00:00:00Z', text)
+  for (const text of ['', '2024-02-30', '01/09/2024', '2024-09-01T25:00:00Z', 'soon'])
+    assert.equal(readTime(text), undefined, text)
+})
+
+test('numbers are read exactly, with an exponent too', () => {
+  const cases: [string, string | undefined][] = [
+    ['12.50', '12.5'],
+    ['-0.00', '0'],
+    ['.5', '0.5'],
+    ['1e-05', '0.00001'],
+    ['-4.2E+3', '-4200'],
+    ['123.456e2', '12345.6'],
+    ['123.456e-4', '0.0123456'],
+    ['0e0', '0'],
+    ['1e-30', '0'],
+    ['1e15', undefined],
+    ['1e99', undefined],
+    ['1,000', undefined],
+    ['$1', undefined],
+    ['', undefined],
+    ['.', undefined],
+    ['NaN', undefined],
+    ['1/3', undefined],
+  ]
+  for (const [text, value] of cases) assert.equal(readNumber(text), value, text)
+})
+
+test('a number with an exponent is the same number as without', () => {
+  const digits = fc.bigInt({ min: -(10n ** 12n), max: 10n ** 12n })
+  fc.assert(
+    fc.property(digits, fc.integer({ min: 0, max: 20 }), (units, places) => {
+      const expected = places === 0 ? decimal(units) : decimal(units).div(decimal(10n ** BigInt(places)))
+      assert.equal(readNumber(`${units}e-${places}`), plain(expected))
+    }),
+  )
+})
+
+test('a fault names the row, the column and what was expected', () => {
+  const faultsOf = (cells: Record<string, string>) => {
+    const read = readerOf({ ...WHOLE, ...cells }).read(Object.values({ ...WHOLE, ...cells }), 7)
+    assert.ok('faults' in read)
+    return read.faults.map(({ row, column }) => `${row} ${column}`)
+  }
+  assert.deepEqual(faultsOf({ BilledCost: 'twelve', ChargeCategory: 'Gift' }), ['7 BilledCost', '7 ChargeCategory'])
+  assert.deepEqual(faultsOf({ BilledCost: 'NULL' }), ['7 BilledCost'])
+  assert.deepEqual(faultsOf({ BillingCurrency: 'XX9', ProviderName: '…' }), ['7 ProviderName', '7 BillingCurrency'])
+  assert.deepEqual(faultsOf({ ChargePeriodEnd: '2026-03-01' }), ['7 ChargePeriodEnd'])
+  assert.deepEqual(faultsOf({ BillingPeriodEnd: '2026-03-01' }), ['7 BillingPeriodEnd'])
+})
+
+test('a header that misses a column, or has it twice, is refused by name', () => {
+  const missing = createFocusReader(['BilledCost', 'ChargePeriodStart', 'ChargePeriodStart'])
+  assert.ok('faults' in missing)
+  assert.deepEqual(missing.faults.map(({ row, column }) => `${row} ${column}`).toSorted(), [
+    '1 BillingCurrency',
+    '1 BillingPeriodStart',
+    '1 ChargeCategory',
+    '1 ChargePeriodEnd',
+    '1 ChargePeriodStart',
+    '1 ProviderName',
+  ])
+})
+
+test('a file of several months and currencies is several bills, whose lines add up', () => {
+  assert.deepEqual(billsOf('example-cloud-1.0.csv'), {
+    'example-cloud 2026-03-01 null USD': '15.840000000000333',
+    'example-cloud 2026-03-01 null JPY': '980',
+  })
+  assert.deepEqual(billsOf('example-cloud-1.2.csv'), { 'example-cloud 2026-04-01 EXC-2026-0417 USD': '100.435513' })
+})
+
+function billsOf(file: string): Record<string, string> {
+  const text = readFileSync(new URL(`fixtures/${file}`, import.meta.url), 'utf8')
+  const [header = [], ...rows] = parse(text, { bom: true, trim: true })
+  const reader = createFocusReader(header)
+  assert.ok('read' in reader)
+  const read = rows.map((cells, index) => billRow(reader.read(cells, index + 2)))
+  const byBill = Map.groupBy(read, ({ bill }) =>
+    [bill?.provider, bill?.billing_period.start, bill?.invoice_number, bill?.currency].map(String).join(' '),
+  )
+  return Object.fromEntries(
+    [...byBill].map(([bill, rows]) => [bill, plain(sum(rows.map(({ line }) => decimal(line.amount))))]),
+  )
+}
+
+function rowOf(cells: Record<string, string>): BillRow {
+  return billRow(readerOf(cells).read(Object.values(cells), 2))
+}
+
+function readerOf(cells: Record<string, string>) {
+  const reader = createFocusReader(Object.keys(cells))
+  assert.ok('read' in reader)
+  return reader
+}
+
+function billRow(read: BillRow | { faults: readonly unknown[] }): BillRow {
+  assert.ok('line' in read, JSON.stringify(read))
+  return read
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { openDatabase } from '../src/platform/db.ts'
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const FIXTURES = fileURLToPath(new URL('../src/providers/digitalocean/fixtures/', import.meta.url))
+const COMMAND_TIMEOUT_MS = 60_000
+
+let dir: string
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'arcadia-import-'))
+})
+after(() => rm(dir, { recursive: true, force: true }))
+
+test('the real files come in by the command line with their sums, packed, in parts and over a pipe', async () => {
+  const [whole, packed] = [join(dir, 'DigitalOcean Invoice 2025 Mar (6173678-500).csv'), join(dir, 'bill.csv.gz')]
+  await writeFile(whole, await readFile(`${FIXTURES}2025-03-nine-columns.csv`))
+  await writeFile(packed, gzipSync(await readFile(`${FIXTURES}hard-cases.csv`)))
+  const { part, rest } = await inParts(`${FIXTURES}2019-01-eight-columns.csv`)
+  assert.match((await arcadia(['import', whole])).stdout, /^Stored as /)
+  await arcadia(['import', packed, '--period', '2026-04', '--invoice-number', '512'])
+  const { stdout } = await arcadia(['import', part, '-', '--period', '2019-01', '--json'], rest)
+  assert.deepEqual(JSON.parse(stdout).bills.length, 1)
+  assert.deepEqual(await storedBills(), [
+    ['2019-01', '122.11'],
+    ['500', '85.41'],
+    ['512', '1625.57'],
+  ])
+})
+
+test('a file that is not there is named, and nothing is started', async () => {
+  await assert.rejects(arcadia(['import', join(dir, 'nothing.csv')]), /nothing\.csv cannot be read/)
+})
+
+/** Its first line as a file, and the others as they come over a pipe. */
+async function inParts(file: string): Promise<{ part: string; rest: string }> {
+  const [header, first, ...others] = (await readFile(file, 'utf8')).trim().split('\n')
+  const part = join(dir, 'a.csv')
+  await writeFile(part, `${header}\n${first}\n`)
+  return { part, rest: [header, ...others].join('\n') }
+}
+
+async function arcadia(args: readonly string[], input?: string) {
+  const env = { ...process.env, ARCADIA_DATA_DIR: join(dir, 'data'), NO_COLOR: '1', DATABASE_URL: '' }
+  const running = promisify(execFile)(process.execPath, [MAIN, ...args], { env, timeout: COMMAND_TIMEOUT_MS })
+  running.child.stdin?.end(input)
+  return running
+}
+
+async function storedBills(): Promise<string[][]> {
+  const db = await openDatabase({ database: { kind: 'embedded', data_dir: join(dir, 'data') } })
+  const bills = await db.read
+    .selectFrom('costs.provider_invoice')
+    .select(['external_id', 'amount'])
+    .orderBy('external_id')
+    .execute()
+  await db.close()
+  return bills.map(({ external_id, amount }) => [external_id, amount])
+}
