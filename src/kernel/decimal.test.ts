@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import {
   decimal,
   fixed,
+  fromUnits,
   isDecimalText,
   larger,
   ONE,
@@ -14,6 +15,8 @@ import {
   share,
   smaller,
   sum,
+  toUnits,
+  ZERO,
 } from './decimal.ts'
 
 /** A decimal as an integer count of its last place, so that tests can check it with bigints. */
@@ -56,6 +59,7 @@ test('numbers, exponents and anything else that is not plain notation are refuse
   }
   // @ts-expect-error a number has already lost its exactness
   assert.throws(() => decimal(0.1))
+  // @ts-expect-error as above
   assert.throws(() => ONE.plus(0.1))
 })
 
@@ -63,6 +67,40 @@ test('a quotient has 36 places, rounded half up', () => {
   assert.equal(plain(ONE.div(decimal('3'))), `0.${'3'.repeat(36)}`)
   assert.equal(plain(decimal('2').div(decimal('3'))), `0.${'6'.repeat(35)}7`)
   assert.equal(plain(decimal('-2').div(decimal('3'))), `-0.${'6'.repeat(35)}7`)
+})
+
+test('a quotient is the nearest of its last place, and a division by 0 is refused', () => {
+  const last = 10n ** 36n
+  fc.assert(
+    fc.property(scaled, scaled, (a, b) => {
+      fc.pre(b.units !== 0n)
+      const [dividend, divisor] = [a, b].map(({ units, places }) => decimal(textOf(units, places)))
+      assert.ok(dividend && divisor)
+      const off = dividend.div(divisor).times(divisor).minus(dividend).abs()
+      assert.ok(off.times(decimal(2n * last)).lte(divisor.abs()))
+    }),
+  )
+  assert.throws(() => ONE.div(decimal('0')), RangeError)
+})
+
+test('what is left of a division has the sign of the whole and is smaller than the part', () => {
+  fc.assert(
+    fc.property(scaled, scaled, (a, b) => {
+      fc.pre(b.units !== 0n)
+      const whole = decimal(textOf(a.units, a.places))
+      const part = decimal(textOf(b.units, b.places))
+      const rest = whole.mod(part)
+      const times = whole.minus(rest).div(part)
+      assert.ok(times.eq(times.truncated()) && rest.abs().lt(part.abs()))
+      assert.ok(rest.eq(ZERO) || rest.gt(ZERO) === whole.gt(ZERO))
+    }),
+  )
+})
+
+test('units are counted in the last place, rounded half up', () => {
+  assert.equal(plain(fromUnits(7064n, 2)), '70.64')
+  assert.equal(toUnits(decimal('-70.645'), 2), -7065n)
+  assert.equal(toUnits(decimal('70.6'), 2), 7060n)
 })
 
 test('a quotient times any price is right at 20 places, as if it were divided last', () => {

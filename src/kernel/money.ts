@@ -1,4 +1,4 @@
-import { type Decimal, decimal, plain, round, roundPrecise, sum, ZERO } from './decimal.ts'
+import { type Decimal, decimal, fromUnits, roundPrecise, sum, toUnits, ZERO } from './decimal.ts'
 import { invariant } from './invariant.ts'
 
 /** An ISO 4217 code in upper case. */
@@ -27,14 +27,12 @@ export function minorUnitPlaces(currency: Currency): number {
  * undoes what quotients have lost and so decides a tie as the exact amount would.
  */
 export function toMinor(amount: Decimal, currency: Currency): bigint {
-  const digits = minorUnitPlaces(currency)
-  return BigInt(plain(round(roundPrecise(amount).times(decimal(10n ** BigInt(digits))), 0)))
+  return toUnits(roundPrecise(amount), minorUnitPlaces(currency))
 }
 
 /** Integer minor units to major units, exact. */
 export function fromMinor(cents: bigint, currency: Currency): Decimal {
-  const digits = minorUnitPlaces(currency)
-  return digits === 0 ? decimal(cents) : decimal(cents).div(decimal(10n ** BigInt(digits)))
+  return fromUnits(cents, minorUnitPlaces(currency))
 }
 
 /**
@@ -69,8 +67,8 @@ export function splitByLargestRemainder(total: bigint, weights: readonly Decimal
   const size = decimal(total * sign)
   const parts = weights.map((weight, index) => {
     const exact = size.times(weight).div(whole)
-    const floor = BigInt(plain(exact.round(0, 0)))
-    return { index, floor, remainder: exact.minus(decimal(floor)) }
+    const floor = exact.truncated()
+    return { index, floor: toUnits(floor, 0), remainder: exact.minus(floor) }
   })
   let left = total * sign - parts.reduce((acc, part) => acc + part.floor, 0n)
   const byRemainder = parts.toSorted((a, b) => b.remainder.cmp(a.remainder) || a.index - b.index)
