@@ -22,6 +22,8 @@ create temporary table handed_on on commit drop as select s.resource_id, s.start
 
 create temporary table rented on commit drop as select r.id as resource_id, r.provider, r.kind, r.external_id, r.name, p.id as parent_id, h.tenant_id, h.deployment_id, coalesce(h.is_steady, true) as is_steady from inventory.resource r left join inventory.resource p on p.provider = r.provider and p.kind = r.parent_kind and p.external_id = r.parent_external_id left join ( select resource_id, min(tenant_id) as tenant_id, min(deployment_id::text)::uuid as deployment_id, count(deployment_id) = 0 or count(deployment_id) = count(*) and min(deployment_id::text) = max(deployment_id::text) as is_steady from inventory.span group by resource_id ) h on h.resource_id = r.id;
 
+delete from "catalog"."charge" where "plan_version_id" = $1;
+
 delete from "costs"."allocation_rule" where "id" = $1 returning "id";
 
 delete from "costs"."cost_line" where "provider_invoice_id" in (select "id" from "costs"."provider_invoice" where "provider" = $1 and "status" = $2);
@@ -42,13 +44,13 @@ drop table if exists pg_temp.rented, pg_temp.bearer, pg_temp.handed_on;
 
 insert into "catalog"."addon" ("code", "name", "price_cents", "currency", "quantity", "unit", "created_at") values ($1, …) returning *;
 
-insert into "catalog"."charge" ("unit_price", "tiers", "package_size", "package_price", "rate", "included_quantity", "min_amount", "max_amount", "meter", "model", "plan_version_id", "position") select "unit_price", "tiers", "package_size", "package_price", "rate", "included_quantity", "min_amount", "max_amount", "meter", "model", "plan_version_id", "position" from jsonb_populate_recordset(null::"catalog"."charge", $1::jsonb);
+insert into "catalog"."charge" ("unit_price", "tiers", "package_size", "package_price", "rate", "fixed_per_event", "min_per_event", "max_per_event", "filter", "included_quantity", "min_amount", "max_amount", "meter", "model", "plan_version_id", "position") select "unit_price", "tiers", "package_size", "package_price", "rate", "fixed_per_event", "min_per_event", "max_per_event", "filter", "included_quantity", "min_amount", "max_amount", "meter", "model", "plan_version_id", "position" from jsonb_populate_recordset(null::"catalog"."charge", $1::jsonb);
 
 insert into "catalog"."meter" ("code", "name", "unit", "aggregation", "created_at") select "code", "name", "unit", "aggregation", "created_at" from jsonb_populate_recordset(null::"catalog"."meter", $1::jsonb) on conflict do nothing;
 
 insert into "catalog"."plan" ("code", "name", "created_at") values ($1, …) returning *;
 
-insert into "catalog"."plan_version" ("id", "plan_code", "version", "status", "currency", "interval", "base_price_cents", "proration", "created_at") values ($1, …) returning *;
+insert into "catalog"."plan_version" ("currency", "interval", "base_price_cents", "proration", "commitment_cents", "id", "plan_code", "version", "status", "created_at") values ($1, …) returning *;
 
 insert into "costs"."allocation_rule" ("provider", "product", "project", "description", "basis", "meter", "shares", "deployment_ids", "id", "created_at", "created_by") select "provider", "product", "project", "description", "basis", "meter", "shares", "deployment_ids", "id", "created_at", "created_by" from jsonb_populate_recordset(null::"costs"."allocation_rule", $1::jsonb);
 
@@ -80,7 +82,7 @@ insert into "invoicing"."credit_note" ("tenant_id", "invoice_id", "number", "tax
 
 insert into "invoicing"."invoice" ("tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason") select "tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason" from jsonb_populate_recordset(null::"invoicing"."invoice", $1::jsonb) on conflict do nothing;
 
-insert into "invoicing"."invoice_line" ("tenant_id", "invoice_id", "position", "id", "deployment_id", "subscription_id", "kind", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end") select "tenant_id", "invoice_id", "position", "id", "deployment_id", "subscription_id", "kind", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end" from jsonb_populate_recordset(null::"invoicing"."invoice_line", $1::jsonb);
+insert into "invoicing"."invoice_line" ("tenant_id", "invoice_id", "position", "id", "kind", "deployment_id", "subscription_id", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end") select "tenant_id", "invoice_id", "position", "id", "kind", "deployment_id", "subscription_id", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end" from jsonb_populate_recordset(null::"invoicing"."invoice_line", $1::jsonb);
 
 insert into "invoicing"."number_series" ("series", "last_number") values ($1, …) on conflict ("series") do update set "last_number" = invoicing.number_series.last_number + 1 returning "last_number";
 
@@ -88,9 +90,13 @@ insert into "invoicing"."payment" ("tenant_id", "invoice_id", "id", "amount_cent
 
 insert into "subscriptions"."addon" ("code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "tenant_id", "subscription_id", "id", "starts_on", "ends_on") select "code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "tenant_id", "subscription_id", "id", "starts_on", "ends_on" from jsonb_populate_recordset(null::"subscriptions"."addon", $1::jsonb);
 
-insert into "subscriptions"."phase" ("tenant_id", "id", "subscription_id", "mode", "plan_version_id", "starts_on", "ends_on") select "tenant_id", "id", "subscription_id", "mode", "plan_version_id", "starts_on", "ends_on" from jsonb_populate_recordset(null::"subscriptions"."phase", $1::jsonb);
+insert into "subscriptions"."discount" ("name", "rate", "amount_cents", "line_kinds", "tenant_id", "id", "subscription_id", "position", "starts_on", "ends_on", "created_at") select "name", "rate", "amount_cents", "line_kinds", "tenant_id", "id", "subscription_id", "position", "starts_on", "ends_on", "created_at" from jsonb_populate_recordset(null::"subscriptions"."discount", $1::jsonb);
 
-insert into "subscriptions"."phase" ("tenant_id", "id", "subscription_id", "plan_version_id", "starts_on", "ends_on", "mode") select "tenant_id", "id", "subscription_id", "plan_version_id", "starts_on", "ends_on", "mode" from jsonb_populate_recordset(null::"subscriptions"."phase", $1::jsonb);
+insert into "subscriptions"."override" ("tenant_id", "id", "subscription_id", "base_price_cents", "commitment_cents", "charges", "created_at") select "tenant_id", "id", "subscription_id", "base_price_cents", "commitment_cents", "charges", "created_at" from jsonb_populate_recordset(null::"subscriptions"."override", $1::jsonb);
+
+insert into "subscriptions"."phase" ("tenant_id", "id", "subscription_id", "mode", "plan_version_id", "override_id", "starts_on", "ends_on") select "tenant_id", "id", "subscription_id", "mode", "plan_version_id", "override_id", "starts_on", "ends_on" from jsonb_populate_recordset(null::"subscriptions"."phase", $1::jsonb);
+
+insert into "subscriptions"."phase" ("tenant_id", "id", "subscription_id", "plan_version_id", "override_id", "starts_on", "ends_on", "mode") select "tenant_id", "id", "subscription_id", "plan_version_id", "override_id", "starts_on", "ends_on", "mode" from jsonb_populate_recordset(null::"subscriptions"."phase", $1::jsonb);
 
 insert into "subscriptions"."subscription" ("tenant_id", "id", "deployment_id", "starts_on", "ends_on", "trial_ends_on", "created_at", "changed_at") values ($1, …);
 
@@ -142,6 +148,8 @@ select "id" from "tenants"."tenant" where "id" = $1;
 
 select "id" from "tenants"."tenant" where lower(id) = $1;
 
+select "id", "base_price_cents", "commitment_cents", "created_at", "charges" as "charges" from "subscriptions"."override" where "tenant_id" = $1 and "subscription_id" = $2 and "id" = any($3) order by "created_at", "id";
+
 select "id", "code", "name", "price_cents", "currency", "quantity", "unit" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 and ("ends_on" is null or "ends_on" > $3) order by "starts_on", "code", "id";
 
 select "id", "code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "starts_on", "ends_on" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 order by "starts_on", "code", "id";
@@ -153,6 +161,8 @@ select "id", "document", "source", "external_id", "tenant_id", "status", "action
 select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "payload" from "finance"."push" where "status" = $1 order by "created_at" desc, "id" desc limit $2;
 
 select "id", "external_id", "period_start" from "costs"."provider_invoice" where "provider" = $1 and "content_hash" = $2 and "status" = $3 and "line_count" > $4 and "id" <> $5;
+
+select "id", "name", "rate", "amount_cents", "line_kinds", "starts_on", "ends_on" from "subscriptions"."discount" where "tenant_id" = $1 and "subscription_id" = $2 order by "position";
 
 select "id", "provider", "status", "period_start", "period_end", "currency", "amount", "content_hash" from "costs"."provider_invoice" where "id" = $1;
 
@@ -176,7 +186,9 @@ select "number", "amount_cents", "tax_cents" from "invoicing"."credit_note" wher
 
 select "p"."code", "v"."id", "v"."version", "v"."currency", "v"."status" from "catalog"."plan" as "p" left join "catalog"."plan_version" as "v" on "v"."plan_code" = "p"."code" where "p"."code" = $1 order by "v"."version" desc;
 
-select "p"."mode", "p"."starts_on", "p"."ends_on", "v"."plan_code", "v"."version" as "plan_version" from "subscriptions"."phase" as "p" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "p"."tenant_id" = $1 and "p"."subscription_id" = $2 order by "p"."starts_on";
+select "p"."mode", "p"."starts_on", "p"."ends_on", "v"."plan_code", "v"."version" as "plan_version", "p"."override_id" from "subscriptions"."phase" as "p" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "p"."tenant_id" = $1 and "p"."subscription_id" = $2 order by "p"."starts_on";
+
+select "p"."name", "v"."id", "v"."version" from "catalog"."plan" as "p" left join "catalog"."plan_version" as "v" on "v"."plan_code" = "p"."code" where "p"."code" = $1;
 
 select "p".*, max("v"."version") as "latest_version" from "catalog"."plan" as "p" left join "catalog"."plan_version" as "v" on "v"."plan_code" = "p"."code" and "v"."status" = $1 where "p"."code" > $2 group by "p"."code" order by "p"."code" limit $3;
 
@@ -186,21 +198,37 @@ select "s"."id" as "subscription_id", "a"."id", "a"."code", "a"."name", "a"."pri
 
 select "s"."id" as "subscription_id", "a"."id", "a"."code", "a"."name", "a"."price_cents", "a"."quantity", "a"."unit", "a"."grants_meter", "a"."starts_on" as "start", "a"."ends_on" as "end" from "subscriptions"."addon" as "a" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "a"."tenant_id" and "s"."id" = "a"."subscription_id" where ( daterange("s"."starts_on", "s"."ends_on") && daterange($1::date, $2::date) and s.tenant_id = any($3) and s.deployment_id = $4) and daterange("a"."starts_on", "a"."ends_on") && daterange($5::date, $6::date) order by "a"."starts_on", "a"."id";
 
+select "s"."id" as "subscription_id", "c"."id", "c"."name", "c"."rate", "c"."amount_cents", "c"."line_kinds", "c"."starts_on" as "start", "c"."ends_on" as "end" from "subscriptions"."discount" as "c" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "c"."tenant_id" and "s"."id" = "c"."subscription_id" where ( daterange("s"."starts_on", "s"."ends_on") && daterange($1::date, $2::date) and s.tenant_id = any($3) ) and daterange("c"."starts_on", "c"."ends_on") && daterange($4::date, $5::date) order by "c"."position";
+
+select "s"."id" as "subscription_id", "c"."id", "c"."name", "c"."rate", "c"."amount_cents", "c"."line_kinds", "c"."starts_on" as "start", "c"."ends_on" as "end" from "subscriptions"."discount" as "c" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "c"."tenant_id" and "s"."id" = "c"."subscription_id" where ( daterange("s"."starts_on", "s"."ends_on") && daterange($1::date, $2::date) and s.tenant_id = any($3) and s.deployment_id = $4) and daterange("c"."starts_on", "c"."ends_on") && daterange($5::date, $6::date) order by "c"."position";
+
+select "s"."id" as "subscription_id", "o"."id", "o"."base_price_cents", "o"."commitment_cents", "o"."charges" as "charges" from "subscriptions"."override" as "o" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "o"."tenant_id" and "s"."id" = "o"."subscription_id" where ( daterange("s"."starts_on", "s"."ends_on") && daterange($1::date, $2::date) and s.tenant_id = any($3) );
+
+select "s"."id" as "subscription_id", "o"."id", "o"."base_price_cents", "o"."commitment_cents", "o"."charges" as "charges" from "subscriptions"."override" as "o" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "o"."tenant_id" and "s"."id" = "o"."subscription_id" where ( daterange("s"."starts_on", "s"."ends_on") && daterange($1::date, $2::date) and s.tenant_id = any($3) and s.deployment_id = $4);
+
+select "s"."id" as "subscription_id", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."phase" as "p" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "p"."tenant_id" and "s"."id" = "p"."subscription_id" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "v"."interval" = $1 and ( daterange("s"."starts_on", "s"."ends_on") && daterange($2::date, $3::date) and s.tenant_id = any($4) ) order by "p"."starts_on";
+
+select "s"."id" as "subscription_id", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."phase" as "p" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "p"."tenant_id" and "s"."id" = "p"."subscription_id" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "v"."interval" = $1 and ( daterange("s"."starts_on", "s"."ends_on") && daterange($2::date, $3::date) and s.tenant_id = any($4) and s.deployment_id = $5) order by "p"."starts_on";
+
 select "s"."id", "s"."starts_on", "s"."ends_on", "p"."mode", "v"."plan_code", "v"."version" as "plan_version" from "subscriptions"."subscription" as "s" inner join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "s"."tenant_id" = $1 and "s"."deployment_id" = $2 and ("p"."ends_on" is null or "p"."ends_on" > $3) order by "p"."starts_on" limit $4;
 
-select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and daterange("p"."starts_on", "p"."ends_on") && daterange($1::date, $2::date) where ( daterange("s"."starts_on", "s"."ends_on") && daterange($3::date, $4::date) and s.tenant_id = any($5) ) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
+select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and daterange("p"."starts_on", "p"."ends_on") && daterange($1::date, $2::date) where ( daterange("s"."starts_on", "s"."ends_on") && daterange($3::date, $4::date) and s.tenant_id = any($5) ) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
 
-select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and daterange("p"."starts_on", "p"."ends_on") && daterange($1::date, $2::date) where ( daterange("s"."starts_on", "s"."ends_on") && daterange($3::date, $4::date) and s.tenant_id = any($5) and s.deployment_id = $6) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
+select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and daterange("p"."starts_on", "p"."ends_on") && daterange($1::date, $2::date) where ( daterange("s"."starts_on", "s"."ends_on") && daterange($3::date, $4::date) and s.tenant_id = any($5) and s.deployment_id = $6) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
 
-select "s"."tenant_id", "s"."id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."deployment_id" = $1 order by "s"."starts_on" for update of "s";
+select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."deployment_id" = $1 order by "s"."starts_on" for update of "s";
 
-select "s"."tenant_id", "s"."id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."id" = $1 order by "s"."starts_on" for update of "s";
+select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."id" = $1 order by "s"."starts_on" for update of "s";
 
 select "starts_on", "ends_on" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 and "id" = $3;
 
+select "starts_on", "ends_on" from "subscriptions"."discount" where "tenant_id" = $1 and "subscription_id" = $2 and "id" = $3;
+
 select "status", "provider_uuid", "amount", "incomplete_readings" from "costs"."provider_invoice" where "id" = $1;
 
-select "subscription_id", "mode", "plan_version_id", "starts_on", "ends_on" from "subscriptions"."phase" where "subscription_id" = any($1) order by "starts_on";
+select "subscription_id", "mode", "plan_version_id", "override_id", "starts_on" as "start", "ends_on" as "end" from "subscriptions"."phase" where "tenant_id" = any($1) order by "starts_on";
+
+select "subscription_id", "mode", "plan_version_id", "override_id", "starts_on", "ends_on" from "subscriptions"."phase" where "subscription_id" = any($1) order by "starts_on";
 
 select "tags", "born_at", "gone_at" from "inventory"."resource" where "id" = $1;
 
@@ -220,11 +248,13 @@ select "tenant_id", "id", "status" from "invoicing"."invoice" where "tenant_id" 
 
 select "timezone" from "tenants"."tenant" where "id" = $1;
 
-select "v"."id", "v"."plan_code" as "code", "v"."version", "p"."name", "v"."currency", "v"."base_price_cents", "v"."proration" from "catalog"."plan_version" as "v" inner join "catalog"."plan" as "p" on "p"."code" = "v"."plan_code" where "v"."id" = any($1);
+select "v"."id", "v"."plan_code" as "code", "v"."version", "p"."name", "v"."currency", "v"."interval", "v"."base_price_cents", "v"."proration", "v"."commitment_cents" from "catalog"."plan_version" as "v" inner join "catalog"."plan" as "p" on "p"."code" = "v"."plan_code" where "v"."id" = any($1);
 
 select "version", "name", "checksum", "breaking" from "platform"."migration" order by "version";
 
 select (select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment where tenant_id = $1 and invoice_id = $2) as "paid_cents", (select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note where tenant_id = $3 and invoice_id = $4) as "credited_cents";
+
+select * from "catalog"."addon" where "code" = $1 for update;
 
 select * from "catalog"."addon" where "code" = any($1);
 
@@ -274,6 +304,8 @@ select * from "tenants"."tenant" where "id" = $1;
 
 select * from "tenants"."tenant" where "id" = $1 for update;
 
+select * from "tenants"."tenant" where "id" = any($1) order by "id";
+
 select * from "tenants"."tenant" where "id" = any($1) order by "id" for share;
 
 select * from ( select a.id::text as subject, format('%s to %s', a.starts_on, a.ends_on) as detail from subscriptions.addon a join subscriptions.subscription s on s.tenant_id = a.tenant_id and s.id = a.subscription_id where not daterange(a.starts_on, a.ends_on) <@ daterange(s.starts_on, s.ends_on)) broken limit $1;
@@ -293,6 +325,12 @@ select * from ( select e.id::text as subject, e.currency || ' instead of ' || t.
 select * from ( select e.source || ' ' || e.event_id as subject, 'properties have no ' || m.unique_property as detail from metering.usage_event e join catalog.meter m on m.code = e.meter where m.unique_property is not null and e.properties ->> m.unique_property is null) broken limit $1;
 
 select * from ( select e.source || ' ' || e.event_id as subject, e.meter as detail from metering.usage_event e where e.meter in ($1, …)) broken limit $3;
+
+select * from ( select e.source || ' ' || e.event_id as subject, e.quantity || ' of ' || e.meter as detail from metering.usage_event e join catalog.meter m on m.code = e.meter where e.quantity < 0 and m.aggregation <> 'time_weighted_sum') broken limit $1;
+
+select * from ( select format('%s/%s', v.plan_code, v.version) as subject, format('%s %s', c.meter, c.filter) as detail from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id where v.status <> 'draft' group by v.plan_code, v.version, c.meter, c.filter having count(*) > 1) broken limit $1;
+
+select * from ( select format('%s/%s', v.plan_code, v.version) as subject, format('charge %s on %s', c.position, c.meter) as detail from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id where v.status <> 'draft' and ( not exists (select from catalog.meter m where m.code = c.meter) or least( c.unit_price, c.package_price, c.rate, c.included_quantity, c.min_amount, c.max_amount, c.fixed_per_event, c.min_per_event, c.max_per_event ) < 0 or c.package_size <= 0 )) broken limit $1;
 
 select * from ( select format('%s/%s', v.plan_code, v.version) as subject, format('tiers of %s: %s', c.meter, c.tiers) as detail from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id where v.status <> 'draft' and c.tiers is not null and ( jsonb_array_length(c.tiers) = 0 or c.tiers -> -1 ->> 'up_to' is not null or exists ( select from jsonb_array_elements(c.tiers) with ordinality t (tier, place) where t.place < jsonb_array_length(c.tiers) and t.tier ->> 'up_to' is null ) )) broken limit $1;
 
@@ -354,6 +392,8 @@ select d.id, d.tenant_id from jsonb_array_elements_text($1::jsonb) as sent(id) j
 
 select d.tag, d.tenant_id, d.deployment_id from ( select lower('arcadia:' || tenant_id || ':' || slug) as tag, tenant_id, id as deployment_id from deployments.deployment ) d where d.tag in (select jsonb_array_elements_text($1::jsonb));
 
+select distinct "tenant_id" from "subscriptions"."phase" where "plan_version_id" = any($1) and daterange(starts_on, ends_on) && daterange($2::date, $3::date) order by "tenant_id";
+
 select distinct "timezone" from "tenants"."tenant";
 
 select from invoicing.invoice where id = $1 for update;
@@ -374,6 +414,8 @@ select id, provider, occurred_at, type, trim_scale(amount) as amount, currency, 
 
 select id, starts_at, ends_at, name, size, trim_scale(size_gb) as size_gb, project, tags, trim_scale(price_monthly) as price_monthly, tenant_id, deployment_id from inventory.span where resource_id = $1 order by starts_at;
 
+select key, usage_key, event_quantity::text as event_quantity, count(*) as event_count, (case aggregation when 'sum' then sum(quantity) when 'count' then count(*) when 'max' then max(quantity) when 'last' then (array_agg(quantity order by occurred_at desc, event_id desc, source desc) filter (where aggregation = 'last'))[1] when 'unique_count' then count(distinct counted) end)::text as quantity from ( select w.key, coalesce(f.charge ->> 'usage_key', e.meter) as usage_key, m.aggregation, e.quantity, e.occurred_at, e.event_id, e.source, e.properties ->> m.unique_property as counted, case when coalesce(f.charge -> 'is_per_event', w.prices -> e.meter -> 'is_per_event') = 'true' then case m.aggregation when 'count' then 1 else e.quantity end end as event_quantity from ( select w.*, $1::jsonb -> w.list as prices from jsonb_to_recordset($2::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz, list integer) offset 0 ) w join metering.usage_event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id and e.occurred_at >= w."start" and e.occurred_at < w."end" join catalog.meter m on m.code = e.meter and m.aggregation <> 'time_weighted_sum' cross join lateral (select case when w.prices -> e.meter ? 'filtered' then ( select c.charge from jsonb_array_elements(w.prices -> e.meter -> 'filtered') with ordinality as c(charge, position) where not exists ( select from jsonb_each(c.charge -> 'filter') as f(property, accepted) where not coalesce(f.accepted ? (e.properties ->> f.property), false) ) order by c.position limit 1 ) end as charge offset 0) f ) event group by key, usage_key, aggregation, event_quantity order by key, usage_key, event.event_quantity;
+
 select l.id, l.provider, l.provider_invoice_id, l.position, l.kind, l.product, l.group_description, l.description, l.charge_category, l.service_category, l.service_name, trim_scale(l.amount) as amount, l.currency, l.charge_start, l.charge_end, trim_scale(l.quantity) as quantity, l.unit, l.project, l.region, l.extra, l.resource_id, l.resource_name, l.tenant_id, l.deployment_id, l.match_status, l.match_method, l.match_reason, coalesce(( select json_agg(json_build_object( 'tenant_id', s.tenant_id, 'deployment_id', s.deployment_id, 'amount', trim_scale(s.amount)::text, 'weight', trim_scale(s.weight)::text ) order by s.tenant_id, s.deployment_id) from costs.line_share s where s.cost_line_id = l.id ), '[]') as shares from costs.cost_line l join costs.provider_invoice i on i.id = l.provider_invoice_id where l.id = $1;
 
 select l.id, l.provider, l.provider_invoice_id, l.position, l.kind, l.product, l.group_description, l.description, l.charge_category, l.service_category, l.service_name, trim_scale(l.amount) as amount, l.currency, l.charge_start, l.charge_end, trim_scale(l.quantity) as quantity, l.unit, l.project, l.region, l.extra, l.resource_id, l.resource_name, l.tenant_id, l.deployment_id, l.match_status, l.match_method, l.match_reason, coalesce(( select json_agg(json_build_object( 'tenant_id', s.tenant_id, 'deployment_id', s.deployment_id, 'amount', trim_scale(s.amount)::text, 'weight', trim_scale(s.weight)::text ) order by s.tenant_id, s.deployment_id) from costs.line_share s where s.cost_line_id = l.id ), '[]') as shares from costs.cost_line l join costs.provider_invoice i on i.id = l.provider_invoice_id where true and i.period_start >= $1 and i.period_start < $2 and l.kind = $3 order by l.provider_invoice_id, l.position limit $4;
@@ -385,6 +427,8 @@ select l.kind, coalesce(r.kind, l.kind) as resource_kind, r.id as resource_id, c
 select line.position, line.kind, line.description, line.charge_category, trim_scale(line.amount) as amount, line.charge_start, line.charge_end, trim_scale(line.quantity) as quantity, line.unit, line.project, line.resource_name, line.service_category, line.service_name, line.region, line.extra, coalesce(resource.external_id, line.external_resource_id, line.external_resource_uuid) as external_resource_id, case when line.deployment_id is not null then jsonb_build_object( 'tenant_id', line.tenant_id, 'deployment', deployment.slug ) end as owner, coalesce(( select jsonb_agg(jsonb_build_object( 'tenant_id', share.tenant_id, 'deployment', owner.slug, 'amount', trim_scale(share.amount)::text ) order by share.tenant_id, share.deployment_id) from costs.line_share share join deployments.deployment owner on owner.tenant_id = share.tenant_id and owner.id = share.deployment_id where share.cost_line_id = line.id ), '[]') as shares from costs.cost_line line left join inventory.resource resource on resource.id = line.resource_id left join deployments.deployment deployment on deployment.tenant_id = line.tenant_id and deployment.id = line.deployment_id where line.provider_invoice_id = $1 and line.position > $2 order by line.position limit $3;
 
 select m.code, m.aggregation, m.unique_property from catalog.meter m join jsonb_array_elements_text($1::jsonb) as sent(code) on sent.code = m.code;
+
+select max("position") as "position" from "subscriptions"."discount" where "tenant_id" = $1 and "subscription_id" = $2;
 
 select max("version") as "version" from "catalog"."plan_version" where "plan_code" = $1;
 
@@ -412,19 +456,23 @@ select to_regclass('platform.migration') is not null as exists;
 
 select w.key from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz) where exists ( select from llm_usage.event e where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end" );
 
-select w.key from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz) where exists ( select from metering.usage_event e where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end" ) or exists ( select from inventory.span s where s.tenant_id = w.tenant_id and s.changed_at >= w.since and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true) ) or exists ( select from inventory.ownership_change c where c.tenant_id = w.tenant_id and c.changed_at >= w.since and c.starts_at < w."end" and coalesce(c.ends_at > w."start", true) );
+select w.key from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz) where exists ( select from metering.usage_event e where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end" ) or exists ( select from metering.usage_event e join catalog.meter m on m.code = e.meter where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at < w."start" and m.aggregation = 'time_weighted_sum' ) or exists ( select from inventory.span s where s.tenant_id = w.tenant_id and s.changed_at >= w.since and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true) ) or exists ( select from inventory.ownership_change c where c.tenant_id = w.tenant_id and c.changed_at >= w.since and c.starts_at < w."end" and coalesce(c.ends_at > w."start", true) );
 
 select w.key, coalesce(sum(e.charge) filter (where e.currency = t.currency), 0)::text as charge, count(*)::int as event_count, (count(*) filter (where e.charge is null or e.currency <> t.currency))::int as held_count from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz) join llm_usage.event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id and e.occurred_at >= w."start" and e.occurred_at < w."end" join tenants.tenant t on t.id = w.tenant_id group by w.key;
 
-select w.key, e.meter, (case m.aggregation when 'sum' then sum(e.quantity) when 'count' then count(*) when 'max' then max(e.quantity) when 'last' then (array_agg(e.quantity order by e.occurred_at desc, e.event_id desc, e.source desc) filter (where m.aggregation = 'last'))[1] when 'unique_count' then count(distinct e.properties ->> m.unique_property) end)::text as quantity from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz) join metering.usage_event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id and e.occurred_at >= w."start" and e.occurred_at < w."end" join catalog.meter m on m.code = e.meter group by w.key, e.meter, m.aggregation;
-
-select w.key, m.meter, sum( extract(epoch from least(s.ends_at, w."end") - greatest(s.starts_at, w."start")) * case r.kind when 'volume' then s.size_gb else 1 end )::text as weighted_seconds from jsonb_to_recordset($1::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz) join inventory.span s on s.tenant_id = w.tenant_id and s.deployment_id = w.deployment_id and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true) join inventory.resource r on r.id = s.resource_id join jsonb_to_recordset($2::jsonb) as m(meter text, resource_kind text) on m.resource_kind = r.kind where w."start" < w."end" group by w.key, m.meter;
+select w.key, m.meter as usage_key, sum( extract(epoch from least(s.ends_at, w."end") - greatest(s.starts_at, w."start")) * case r.kind when 'volume' then s.size_gb else 1 end )::text as weighted_seconds from ( select w.*, $1::jsonb -> w.list as prices from jsonb_to_recordset($2::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz, list integer) offset 0 ) w join inventory.span s on s.tenant_id = w.tenant_id and s.deployment_id = w.deployment_id and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true) join inventory.resource r on r.id = s.resource_id join jsonb_to_recordset($3::jsonb) as m(meter text, resource_kind text) on m.resource_kind = r.kind where w."start" < w."end" group by w.key, m.meter;
 
 set local work_mem = '32MB';
 
 truncate pg_temp.staged_line;
 
+update "catalog"."addon" set "name" = $1 where "code" = $2 returning *;
+
+update "catalog"."plan_version" set "currency" = $1, "interval" = $2, "base_price_cents" = $3, "proration" = $4, "commitment_cents" = $5 where "id" = $6 returning *;
+
 update "catalog"."plan_version" set "status" = $1, "published_at" = $2 where "id" = $3 returning *;
+
+update "catalog"."plan_version" set "status" = $1, "retired_at" = $2 where "id" = $3 returning *;
 
 update "costs"."cost_line" set "tenant_id" = $1, "deployment_id" = $2, "match_status" = $3, "match_method" = $4, "match_reason" = $5 where "id" = $6;
 
@@ -449,6 +497,8 @@ update "invoicing"."invoice" set "status" = $1, "paid_at" = $2, "voided_at" = $3
 update "subscriptions"."addon" set "ends_on" = $1 where "tenant_id" = $2 and "id" = $3;
 
 update "subscriptions"."addon" set "ends_on" = greatest(starts_on, least(ends_on, $1::date)) where "subscription_id" = any($2);
+
+update "subscriptions"."discount" set "ends_on" = $1 where "tenant_id" = $2 and "id" = $3;
 
 update "subscriptions"."subscription" set "changed_at" = $1 where "id" = $2;
 
@@ -479,6 +529,8 @@ update inventory.span s set tenant_id = n.tenant_id, deployment_id = n.deploymen
 with bill as ( select i.id from costs.provider_invoice i where i.id = any($1) or not exists ( select from costs.period_close c where c.period_start = date_trunc('month', "i"."period_start"::timestamp)::date and c.reopened_at is null ) and exists ( select from costs.provider_invoice named where named.id = any($2) and named.provider = i.provider and date_trunc('month', named.period_start::timestamp) = date_trunc('month', i.period_start::timestamp) )), selectable as ( select l.id, l.provider, l.product, l.project, l.description from costs.cost_line l join bill on bill.id = l.provider_invoice_id where l.match_status = 'unmatched' or l.match_method = 'allocation_rule' ), rule as ( select distinct on (t.id) t.id as line_id, a.id as rule_id from "selectable" t join costs.allocation_rule a on a.provider = t.provider and (a.product is null or lower(a.product) = lower(t.product)) and (a.project is null or lower(a.project) = lower(t.project)) and (a.description is null or lower(t.description) like replace(replace(replace(replace(lower(a.description), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) order by t.id, num_nonnulls(a.product, a.project, a.description) desc, a.created_at, a.id) select l.id, trim_scale(l.amount) as amount, l.currency, l.charge_start, greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end, concat_ws(' ', i.provider, to_char(i.period_start, 'YYYY-MM'), l.currency, case i.status when 'preview' then 'preview' end) as book, rule.rule_id from rule join costs.cost_line l on l.id = rule.line_id join costs.provider_invoice i on i.id = l.provider_invoice_id;
 
 with bill as (select i.id from costs.provider_invoice i where not exists ( select from costs.period_close c where c.period_start = date_trunc('month', "i"."period_start"::timestamp)::date and c.reopened_at is null )), selectable as ( select l.id, l.provider, l.product, l.project, l.description from costs.cost_line l join bill on bill.id = l.provider_invoice_id where l.match_status = 'unmatched' or l.match_method = 'allocation_rule' ), rule as ( select distinct on (t.id) t.id as line_id, a.id as rule_id from "selectable" t join costs.allocation_rule a on a.provider = t.provider and (a.product is null or lower(a.product) = lower(t.product)) and (a.project is null or lower(a.project) = lower(t.project)) and (a.description is null or lower(t.description) like replace(replace(replace(replace(lower(a.description), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) order by t.id, num_nonnulls(a.product, a.project, a.description) desc, a.created_at, a.id) select l.id, trim_scale(l.amount) as amount, l.currency, l.charge_start, greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end, concat_ws(' ', i.provider, to_char(i.period_start, 'YYYY-MM'), l.currency, case i.status when 'preview' then 'preview' end) as book, rule.rule_id from rule join costs.cost_line l on l.id = rule.line_id join costs.provider_invoice i on i.id = l.provider_invoice_id;
+
+with change as ( select c.key, c.usage_key, c.at, c."end", sum(c.quantity) as quantity from ( select w.key, coalesce( case when w.prices -> e.meter ? 'filtered' then ( select c.charge from jsonb_array_elements(w.prices -> e.meter -> 'filtered') with ordinality as c(charge, position) where not exists ( select from jsonb_each(c.charge -> 'filter') as f(property, accepted) where not coalesce(f.accepted ? (e.properties ->> f.property), false) ) order by c.position limit 1 ) end ->> 'usage_key', e.meter) as usage_key, greatest(e.occurred_at, w."start") as at, w."end", e.quantity from ( select w.*, m.code as meter from ( select w.*, $1::jsonb -> w.list as prices from jsonb_to_recordset($2::jsonb) as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz, list integer) offset 0 ) w join catalog.meter m on m.aggregation = 'time_weighted_sum' where w."start" < w."end" offset 0 ) w join metering.usage_event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id and e.meter = w.meter and e.occurred_at < w."end" ) c group by c.key, c.usage_key, c.at, c."end" ), level as ( select key, usage_key, sum(quantity) over later as quantity, coalesce(lead(at) over later, "end") - at as held from change window later as (partition by key, usage_key order by at) ) select key, usage_key, sum(greatest(quantity, 0) * extract(epoch from held))::text as weighted_seconds from level group by key, usage_key having sum(greatest(quantity, 0) * extract(epoch from held)) > 0;
 
 with given as materialized (select * from jsonb_populate_recordset(null::"costs"."line_share", $1::jsonb)), stale as ( delete from costs.line_share s where s.cost_line_id = any($2) and not exists ( select from given g where g.cost_line_id = s.cost_line_id and g.tenant_id = s.tenant_id and g.deployment_id = s.deployment_id ) ) insert into costs.line_share as known (cost_line_id, tenant_id, deployment_id, amount, weight) select cost_line_id, tenant_id, deployment_id, amount, weight from given on conflict (cost_line_id, tenant_id, deployment_id) do update set amount = excluded.amount, weight = excluded.weight where (known.amount, known.weight) is distinct from (excluded.amount, excluded.weight);
 

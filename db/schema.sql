@@ -30,21 +30,16 @@ create table catalog.charge (
   included_quantity numeric,
   min_amount numeric,
   max_amount numeric,
-  constraint charge_meter_once UNIQUE (plan_version_id, meter),
+  filter jsonb,
+  fixed_per_event numeric,
+  min_per_event numeric,
+  max_per_event numeric,
   constraint charge_pkey PRIMARY KEY (plan_version_id, "position"),
-  constraint charge_meter_exists FOREIGN KEY (meter) REFERENCES catalog.meter(code),
   constraint charge_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
   constraint charge_fits_its_model CHECK ((((model = 'per_unit'::text) = (unit_price IS NOT NULL)) AND ((model = ANY (ARRAY['graduated'::text, 'volume'::text])) = (tiers IS NOT NULL)) AND ((model = 'package'::text) = ((package_size IS NOT NULL) AND (package_price IS NOT NULL))) AND ((model = 'percentage'::text) = (rate IS NOT NULL)))),
-  constraint charge_included_quantity_check CHECK ((included_quantity >= (0)::numeric)),
-  constraint charge_max_amount_check CHECK ((max_amount >= (0)::numeric)),
-  constraint charge_min_amount_check CHECK ((min_amount >= (0)::numeric)),
-  constraint charge_minimum_below_maximum CHECK ((min_amount <= max_amount)),
   constraint charge_model_check CHECK ((model = ANY (ARRAY['per_unit'::text, 'graduated'::text, 'volume'::text, 'package'::text, 'percentage'::text]))),
-  constraint charge_package_price_check CHECK ((package_price >= (0)::numeric)),
-  constraint charge_package_size_check CHECK ((package_size > (0)::numeric)),
-  constraint charge_position_check CHECK (("position" >= 0)),
-  constraint charge_rate_check CHECK ((rate >= (0)::numeric)),
-  constraint charge_unit_price_check CHECK ((unit_price >= (0)::numeric))
+  constraint charge_per_event_of_percentage CHECK (((model = 'percentage'::text) OR (num_nonnulls(fixed_per_event, min_per_event, max_per_event) = 0))),
+  constraint charge_position_check CHECK (("position" >= 0))
 );
 CREATE TRIGGER charge_published_is_immutable BEFORE INSERT OR DELETE OR UPDATE ON catalog.charge FOR EACH ROW EXECUTE FUNCTION catalog.refuse_change_of_published_charge();
 
@@ -80,14 +75,17 @@ create table catalog.plan_version (
   proration text not null,
   created_at timestamp with time zone not null,
   published_at timestamp with time zone,
+  commitment_cents bigint,
+  retired_at timestamp with time zone,
   constraint plan_version_once UNIQUE (plan_code, version),
   constraint plan_version_pkey PRIMARY KEY (id),
   constraint plan_version_plan_exists FOREIGN KEY (plan_code) REFERENCES catalog.plan(code),
-  constraint plan_version_base_price_cents_check CHECK ((base_price_cents >= 0)),
+  constraint plan_version_amounts_not_negative CHECK (((status = 'draft'::text) OR ((base_price_cents >= 0) AND (COALESCE(commitment_cents, (0)::bigint) >= 0)))),
   constraint plan_version_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-  constraint plan_version_interval_check CHECK (("interval" = 'month'::text)),
+  constraint plan_version_interval_check CHECK (("interval" = ANY (ARRAY['month'::text, 'year'::text]))),
   constraint plan_version_proration_check CHECK ((proration = ANY (ARRAY['daily'::text, 'none'::text]))),
   constraint plan_version_published_at_set CHECK (((status = 'draft'::text) = (published_at IS NULL))),
+  constraint plan_version_retired_at_set CHECK (((status = 'retired'::text) = (retired_at IS NOT NULL))),
   constraint plan_version_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'published'::text, 'retired'::text]))),
   constraint plan_version_version_check CHECK ((version > 0))
 );
@@ -598,10 +596,10 @@ create table metering.usage_event (
   received_at timestamp with time zone not null,
   constraint usage_event_pkey PRIMARY KEY (tenant_id, source, event_id),
   constraint usage_event_meter_fkey FOREIGN KEY (meter) REFERENCES catalog.meter(code),
-  constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
-  constraint usage_event_quantity_check CHECK ((quantity >= (0)::numeric))
+  constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
 );
 CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, occurred_at);
+CREATE INDEX usage_event_of_meter ON metering.usage_event USING btree (tenant_id, deployment_id, meter, occurred_at);
 CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (tenant_id, received_at);
 
 create table platform.idempotency_key (
@@ -660,6 +658,44 @@ create table subscriptions.addon (
 );
 CREATE INDEX addon_of_subscription ON subscriptions.addon USING btree (tenant_id, subscription_id);
 
+create table subscriptions.discount (
+  tenant_id text not null,
+  id uuid not null,
+  subscription_id uuid not null,
+  position integer not null,
+  name text not null,
+  rate numeric,
+  amount_cents bigint,
+  line_kinds text[],
+  starts_on date not null,
+  ends_on date,
+  created_at timestamp with time zone not null,
+  constraint discount_in_order UNIQUE (tenant_id, subscription_id, "position"),
+  constraint discount_pkey PRIMARY KEY (tenant_id, id),
+  constraint discount_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
+  constraint discount_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint discount_by_rate_or_amount CHECK ((num_nonnulls(rate, amount_cents) = 1)),
+  constraint discount_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on))),
+  constraint discount_position_check CHECK (("position" >= 0)),
+  constraint discount_rate_check CHECK (((rate > (0)::numeric) AND (rate <= (1)::numeric)))
+);
+
+create table subscriptions.override (
+  tenant_id text not null,
+  id uuid not null,
+  subscription_id uuid not null,
+  base_price_cents bigint,
+  commitment_cents bigint,
+  charges jsonb,
+  created_at timestamp with time zone not null,
+  constraint override_of_its_subscription UNIQUE (tenant_id, subscription_id, id),
+  constraint override_pkey PRIMARY KEY (tenant_id, id),
+  constraint override_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
+  constraint override_base_price_cents_check CHECK ((base_price_cents >= 0)),
+  constraint override_commitment_cents_check CHECK ((commitment_cents >= 0)),
+  constraint override_of_something CHECK ((num_nonnulls(base_price_cents, commitment_cents, charges) > 0))
+);
+
 create table subscriptions.phase (
   tenant_id text not null,
   id uuid not null,
@@ -668,10 +704,12 @@ create table subscriptions.phase (
   mode text not null,
   starts_on date not null,
   ends_on date,
+  override_id uuid,
   constraint phase_no_overlap EXCLUDE USING gist (tenant_id WITH =, subscription_id WITH =, daterange(starts_on, ends_on) WITH &&),
   constraint phase_pkey PRIMARY KEY (tenant_id, id),
   constraint phase_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
   constraint phase_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
+  constraint phase_tenant_id_subscription_id_override_id_fkey FOREIGN KEY (tenant_id, subscription_id, override_id) REFERENCES subscriptions.override(tenant_id, subscription_id, id),
   constraint phase_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on > starts_on))),
   constraint phase_mode_check CHECK ((mode = ANY (ARRAY['normal'::text, 'trial'::text, 'paused'::text])))
 );
@@ -960,13 +998,14 @@ CREATE OR REPLACE FUNCTION catalog.refuse_change_of_published_version()
  LANGUAGE plpgsql
 AS $function$
 begin
-  -- A published version may only be retired; every other column stays what the customer agreed to.
+  -- A published version may only be retired, and a retired one stays; every other column stays what was agreed to.
   if old.status <> 'draft' and (
     tg_op = 'DELETE'
     or new.status = 'draft'
-    or (new.id, new.plan_code, new.version, new.currency, new.interval, new.base_price_cents, new.proration, new.created_at, new.published_at)
+    or (old.status = 'retired' and (new.status, new.retired_at) is distinct from (old.status, old.retired_at))
+    or (new.id, new.plan_code, new.version, new.currency, new.interval, new.base_price_cents, new.commitment_cents, new.proration, new.created_at, new.published_at)
       is distinct from
-      (old.id, old.plan_code, old.version, old.currency, old.interval, old.base_price_cents, old.proration, old.created_at, old.published_at)
+      (old.id, old.plan_code, old.version, old.currency, old.interval, old.base_price_cents, old.commitment_cents, old.proration, old.created_at, old.published_at)
   ) then
     raise exception 'plan version %/% is published and cannot be changed', old.plan_code, old.version
       using errcode = 'check_violation', constraint = 'plan_version_published_is_immutable';

@@ -37,6 +37,10 @@ export interface DB {
     included_quantity: string | null
     min_amount: string | null
     max_amount: string | null
+    filter: NullableJsonb
+    fixed_per_event: string | null
+    min_per_event: string | null
+    max_per_event: string | null
   }
   'catalog.meter': {
     code: string
@@ -57,11 +61,13 @@ export interface DB {
     version: number
     status: 'draft' | 'published' | 'retired'
     currency: string
-    interval: string
+    interval: 'month' | 'year'
     base_price_cents: Int8
     proration: 'daily' | 'none'
     created_at: Temporal.Instant
     published_at: Temporal.Instant | null
+    commitment_cents: Int8 | null
+    retired_at: Temporal.Instant | null
   }
   'costs.allocation_rule': {
     id: string
@@ -429,6 +435,28 @@ export interface DB {
     starts_on: Temporal.PlainDate
     ends_on: Temporal.PlainDate | null
   }
+  'subscriptions.discount': {
+    tenant_id: string
+    id: string
+    subscription_id: string
+    position: number
+    name: string
+    rate: string | null
+    amount_cents: Int8 | null
+    line_kinds: string[] | null
+    starts_on: Temporal.PlainDate
+    ends_on: Temporal.PlainDate | null
+    created_at: Temporal.Instant
+  }
+  'subscriptions.override': {
+    tenant_id: string
+    id: string
+    subscription_id: string
+    base_price_cents: Int8 | null
+    commitment_cents: Int8 | null
+    charges: NullableJsonb
+    created_at: Temporal.Instant
+  }
   'subscriptions.phase': {
     tenant_id: string
     id: string
@@ -437,6 +465,7 @@ export interface DB {
     mode: 'normal' | 'trial' | 'paused'
     starts_on: Temporal.PlainDate
     ends_on: Temporal.PlainDate | null
+    override_id: string | null
   }
   'subscriptions.subscription': {
     tenant_id: string

@@ -57,6 +57,7 @@ export async function walkThrough(books: Books): Promise<void> {
   await ok('POST', `/invoices/${other?.id}/void`, {})
   await ok('PATCH', '/tenants/boab', { email: 'new@boab.example' })
   await ok('PATCH', `/deployments/${deployment?.id}`, { display_name: 'Studio 1' })
+  await walkCatalog(books)
   await walkSubscription(books, deployment?.id ?? '')
   await ok('POST', '/usage/events', {
     events: [
@@ -115,7 +116,20 @@ export async function walkThrough(books: Books): Promise<void> {
       tenant_id: 'boab',
     },
   })
+  const months = { from: '2026-04', to: '2026-04' }
+  const terms = { currency: 'USD', interval: 'year', base_price_cents: 1 }
+  await ok('POST', '/what-if', { plan: { code: 'studio', terms }, ...months })
+  await ok('POST', '/what-if', { plan: { code: 'studio', version: 1 }, ...months })
   await runAudit(app.edge.db.read, app.invariants)
+}
+
+async function walkCatalog({ ok, call }: Books): Promise<void> {
+  const version = { currency: 'AUD', base_price_cents: 100 }
+  await ok('POST', '/plans', { code: 'walk', name: 'Walk', version })
+  await call('PUT', '/plans/walk/versions/1', { body: version })
+  await ok('POST', '/plans/walk/versions/1/publish')
+  await ok('POST', '/plans/walk/versions/1/retire')
+  await call('PATCH', '/addons/daily_backup', { body: { name: 'Daily backup' } })
 }
 
 async function walkSubscription({ ok, call }: Books, deployment_id: string): Promise<void> {
@@ -123,6 +137,12 @@ async function walkSubscription({ ok, call }: Books, deployment_id: string): Pro
   const changed = await ok('POST', `/subscriptions/${subscription.id}/addons`, { code: 'daily_backup' })
   const addon = changed.addons.find((attached: { code: string }) => attached.code === 'daily_backup')
   await call('DELETE', `/subscriptions/${subscription.id}/addons/${addon.id}`)
+  const discounted = await ok('POST', `/subscriptions/${subscription.id}/discounts`, { name: 'Walk', rate: '0.1' })
+  await call('DELETE', `/subscriptions/${subscription.id}/discounts/${discounted.discounts[0].id}`)
+  const overridden = await ok('POST', `/subscriptions/${subscription.id}/overrides`, { base_price_cents: 1 })
+  await call('DELETE', `/subscriptions/${subscription.id}/overrides/${overridden.overrides[0].id}`)
+  await call('GET', `/subscriptions/${subscription.id}`)
+  await ok('POST', `/subscriptions/${subscription.id}/plan-change?preview=true`, { plan_code: 'starter' })
   await ok('POST', `/subscriptions/${subscription.id}/plan-change`, { plan_code: 'starter' })
   await ok('POST', `/deployments/${deployment_id}/transition`, { to: 'paused', reason: 'walk' })
   await ok('POST', `/deployments/${deployment_id}/transition`, { to: 'active', reason: 'walk' })

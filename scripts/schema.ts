@@ -132,7 +132,7 @@ async function readUnions(db: Database): Promise<Map<string, string>> {
   )
   return new Map(
     rows.flatMap(({ owner, column, definition }) => {
-      const closed = /^CHECK \(\((?:\w+) = (?:ANY \(ARRAY\[(.+)\]\)|('[^']+'::text))\)\)$/.exec(definition)
+      const closed = /^CHECK \(\((?:"?\w+"?) = (?:ANY \(ARRAY\[(.+)\]\)|('[^']+'::text))\)\)$/.exec(definition)
       const texts = (closed?.[1] ?? closed?.[2])?.match(/'[^']+'/g)
       return texts ? [[`${owner}.${column}`, texts.join(' | ')] as const] : []
     }),

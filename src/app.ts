@@ -21,11 +21,23 @@ import {
 } from './contexts/finance/index.ts'
 import { focusRoutes } from './contexts/focus/index.ts'
 import { type InventoryDeps, inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
-import { type InvoicingDeps, invoicingInvariants, invoicingJobs, invoicingRoutes } from './contexts/invoicing/index.ts'
+import {
+  type InvoicingDeps,
+  invoicingInvariants,
+  invoicingJobs,
+  invoicingRoutes,
+  previewInvoices,
+} from './contexts/invoicing/index.ts'
 import { llmUsageInvariants, llmUsageRoutes } from './contexts/llm-usage/index.ts'
 import { marginRoutes } from './contexts/margin/index.ts'
 import { meteringInvariants, meteringRoutes } from './contexts/metering/index.ts'
-import { followDeployment, subscriptionsInvariants, subscriptionsRoutes } from './contexts/subscriptions/index.ts'
+import {
+  followDeployment,
+  type SubscriptionsDeps,
+  subscriptionsInvariants,
+  subscriptionsJobs,
+  subscriptionsRoutes,
+} from './contexts/subscriptions/index.ts'
 import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
@@ -117,6 +129,9 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
   const made = () => ({ now: edge.clock.now(), id: edge.ids.uuid() })
   const onTransition: TransitionHook = (tx, change) => followDeployment(tx, change, edge)
   const inventory: InventoryDeps = { provider, onInventoryChanged: matchLines }
+  const subscriptions: SubscriptionsDeps = {
+    previewInvoices: (tx, of) => previewInvoices(tx, { ...of, as_of: edge.clock.now() }),
+  }
   const costs: CostsDeps = { provider, onBillIssued: (tx, bill) => queueBill(tx, bill, made()) }
   const invoicing: InvoicingDeps = {
     seller: config.seller,
@@ -130,7 +145,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition }),
       inventoryRoutes(edge, { ...inventory, previewMatches }),
-      subscriptionsRoutes(edge),
+      subscriptionsRoutes(edge, subscriptions),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
       costsRoutes(edge, costs),
@@ -142,6 +157,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
     ],
     work: [
       ...inventoryJobs(edge, inventory),
+      ...subscriptionsJobs(edge, { onTransition }),
       ...costsJobs(edge, costs),
       ...invoicingJobs(edge, invoicing),
       ...financeJobs(edge, books),

@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { runAuditCommand } from './cli/audit.ts'
 import { runDoctor } from './cli/doctor.ts'
 import { runExport } from './cli/export.ts'
@@ -10,6 +10,7 @@ import { runRollup } from './cli/rollup.ts'
 import { runServe, runWork } from './cli/serve.ts'
 import { runSync } from './cli/sync.ts'
 import { runToken } from './cli/token.ts'
+import { runWhatIf } from './cli/what-if.ts'
 
 const json = new Option('--json', 'print the report as JSON')
 
@@ -17,6 +18,8 @@ const program = new Command('arcadia')
   .description('Provider bills, tenant invoices and the margin between them, exact to the cent.')
   .version('0.1.0')
   .showHelpAfterError()
+  // `what-if --version 2` asks for a version of a plan.
+  .enablePositionalOptions()
   .addHelpText('after', '\nConfiguration comes from the environment: see docs/configuration.md.')
 
 program
@@ -73,6 +76,15 @@ program
   .option('--output <file>', 'where to write it; standard output otherwise')
   .action(runExport)
 program
+  .command('what-if')
+  .description('rate history under other prices: revenue and margin by tenant, now and then; nothing is stored')
+  .requiredOption('--plan <code>', 'the plan whose subscriptions are rated')
+  .requiredOption('--version <number>', 'the version of it that they are rated under; a draft will do', wholeNumber)
+  .requiredOption('--from <month>', 'the first month, such as 2026-01')
+  .requiredOption('--to <month>', 'the last month')
+  .addOption(json)
+  .action(runWhatIf)
+program
   .command('token')
   .description('make a token for the API')
   .requiredOption('--role <role>', 'platform_admin, gateway, meter, or any other name for a tenant’s user')
@@ -96,4 +108,9 @@ try {
 } catch (error) {
   reportFailure(error)
   process.exitCode = 1
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.')
+  return Number(text)
 }

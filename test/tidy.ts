@@ -35,7 +35,6 @@ const VENDORS: Record<string, RegExp> = {
   pino: /^src\/(platform\/(log|http)|app)\.ts$/,
   'prom-client': /^src\/platform\/metrics\.ts$/,
   jose: /^src\/(platform\/auth|providers\/finance\/client)\.ts$/,
-  'big.js': /^src\/kernel\/decimal\.ts$/,
   commander: /^src\/main\.ts$/,
   'close-with-grace': /^src\/cli\/serve\.ts$/,
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import Big from 'big.js'
 import fc from 'fast-check'
 import {
   decimal,
   fixed,
+  fromUnits,
   isDecimalText,
   larger,
   ONE,
@@ -14,6 +16,8 @@ import {
   share,
   smaller,
   sum,
+  toUnits,
+  ZERO,
 } from './decimal.ts'
 
 /** A decimal as an integer count of its last place, so that tests can check it with bigints. */
@@ -28,6 +32,24 @@ test('sums and products are exact where binary floating point is not', () => {
   assert.equal(
     plain(decimal('123456789012345678901234567890').times(decimal('0.000000000001'))),
     '123456789012345678.90123456789',
+  )
+})
+
+test('sums, differences, products, quotients and rounding are those of a decimal library', () => {
+  const Library = Big()
+  Library.DP = 36
+  Library.RM = Big.roundHalfUp
+  fc.assert(
+    fc.property(scaled, scaled, fc.integer({ min: 0, max: 20 }), (left, right, places) => {
+      const [a, b] = [left, right].map(({ units, places: of }) => textOf(units, of)) as [string, string]
+      const [x, y] = [new Library(a), new Library(b)]
+      assert.equal(plain(decimal(a).plus(decimal(b))), x.plus(y).toFixed())
+      assert.equal(plain(decimal(a).minus(decimal(b))), x.minus(y).toFixed())
+      assert.equal(plain(decimal(a).times(decimal(b))), x.times(y).toFixed())
+      assert.equal(decimal(a).cmp(decimal(b)), x.cmp(y))
+      assert.equal(plain(decimal(a).round(places)), x.round(places, Big.roundHalfUp).toFixed())
+      if (!y.eq(0)) assert.equal(plain(decimal(a).div(decimal(b))), x.div(y).toFixed())
+    }),
   )
 })
 
@@ -56,6 +78,7 @@ test('numbers, exponents and anything else that is not plain notation are refuse
   }
   // @ts-expect-error a number has already lost its exactness
   assert.throws(() => decimal(0.1))
+  // @ts-expect-error as above
   assert.throws(() => ONE.plus(0.1))
 })
 
@@ -63,6 +86,40 @@ test('a quotient has 36 places, rounded half up', () => {
   assert.equal(plain(ONE.div(decimal('3'))), `0.${'3'.repeat(36)}`)
   assert.equal(plain(decimal('2').div(decimal('3'))), `0.${'6'.repeat(35)}7`)
   assert.equal(plain(decimal('-2').div(decimal('3'))), `-0.${'6'.repeat(35)}7`)
+})
+
+test('a quotient is the nearest of its last place, and a division by 0 is refused', () => {
+  const last = 10n ** 36n
+  fc.assert(
+    fc.property(scaled, scaled, (a, b) => {
+      fc.pre(b.units !== 0n)
+      const [dividend, divisor] = [a, b].map(({ units, places }) => decimal(textOf(units, places)))
+      assert.ok(dividend && divisor)
+      const off = dividend.div(divisor).times(divisor).minus(dividend).abs()
+      assert.ok(off.times(decimal(2n * last)).lte(divisor.abs()))
+    }),
+  )
+  assert.throws(() => ONE.div(decimal('0')), RangeError)
+})
+
+test('what is left of a division has the sign of the whole and is smaller than the part', () => {
+  fc.assert(
+    fc.property(scaled, scaled, (a, b) => {
+      fc.pre(b.units !== 0n)
+      const whole = decimal(textOf(a.units, a.places))
+      const part = decimal(textOf(b.units, b.places))
+      const rest = whole.mod(part)
+      const times = whole.minus(rest).div(part)
+      assert.ok(times.eq(times.truncated()) && rest.abs().lt(part.abs()))
+      assert.ok(rest.eq(ZERO) || rest.gt(ZERO) === whole.gt(ZERO))
+    }),
+  )
+})
+
+test('units are counted in the last place, rounded half up', () => {
+  assert.equal(plain(fromUnits(7064n, 2)), '70.64')
+  assert.equal(toUnits(decimal('-70.645'), 2), -7065n)
+  assert.equal(toUnits(decimal('70.6'), 2), 7060n)
 })
 
 test('a quotient times any price is right at 20 places, as if it were divided last', () => {

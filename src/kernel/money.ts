@@ -1,4 +1,4 @@
-import { type Decimal, decimal, plain, round, roundPrecise, ZERO } from './decimal.ts'
+import { type Decimal, decimal, fromUnits, plain, roundPrecise, toUnits, ZERO } from './decimal.ts'
 import { invariant } from './invariant.ts'
 
 /** An ISO 4217 code in upper case. */
@@ -27,14 +27,12 @@ export function minorUnitPlaces(currency: Currency): number {
  * undoes what quotients have lost and so decides a tie as the exact amount would.
  */
 export function toMinor(amount: Decimal, currency: Currency): bigint {
-  const digits = minorUnitPlaces(currency)
-  return BigInt(plain(round(roundPrecise(amount).times(decimal(10n ** BigInt(digits))), 0)))
+  return toUnits(roundPrecise(amount), minorUnitPlaces(currency))
 }
 
 /** Integer minor units to major units, exact. */
 export function fromMinor(cents: bigint, currency: Currency): Decimal {
-  const digits = minorUnitPlaces(currency)
-  return digits === 0 ? decimal(cents) : decimal(cents).div(decimal(10n ** BigInt(digits)))
+  return fromUnits(cents, minorUnitPlaces(currency))
 }
 
 /**

@@ -15,6 +15,7 @@ import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import type { Config } from '../config.ts'
 import type { DB, JsonText } from '../../db/types.ts'
+import { present } from '../kernel/invariant.ts'
 import { problem, problemOfConstraint } from '../kernel/problem.ts'
 import { lockDataDir } from './data-dir.ts'
 
@@ -111,6 +112,22 @@ async function reachable(db: Database, url: string): Promise<Database> {
     throw databaseUnreachable(`PostgreSQL at ${new URL(url).host} does not answer: ${reason}. Check DATABASE_URL.`)
   }
 }
+
+/** Does the work in a transaction that is rolled back, and gives what it came to: a preview is the deed, taken back. */
+export async function rehearse<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+  let outcome: { value: T } | undefined
+  try {
+    await db.transaction(async (tx) => {
+      outcome = { value: await work(tx) }
+      throw ROLL_BACK
+    })
+  } catch (error) {
+    if (error !== ROLL_BACK || outcome === undefined) throw error
+  }
+  return present(outcome, 'work that did not fail has an outcome').value
+}
+
+const ROLL_BACK = new Error('rolled back on purpose')
 
 /** Narrows the edge's transaction to what one context may do with it. */
 export function within<C extends string>(tx: Reader): ContextTx<C> {

@@ -125,11 +125,11 @@ function isCursorKey<Parts extends readonly TString[]>(key: unknown, parts: Part
   )
 }
 
-export function readPeriodText(text: string): Period {
+export function readPeriodText(text: string, path = 'period'): Period {
   const month = parseMonth(text)
   if (!month)
     throw invalidInput('The period is not valid.', [
-      { path: 'period', message: 'must be a month such as 2026-04, or a day in it' },
+      { path, message: 'must be a month such as 2026-04, or a day in it' },
     ])
   return month
 }

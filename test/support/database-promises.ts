@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { sql } from 'kysely'
 import { problem } from '../../src/kernel/problem.ts'
-import { type Database, insertRows, jsonb, type OpenOptions, rowset, within } from '../../src/platform/db.ts'
+import { type Database, insertRows, jsonb, type OpenOptions, rehearse, rowset, within } from '../../src/platform/db.ts'
 
 const sampleExists = problem({
   code: 'test/sample-exists',
@@ -48,6 +48,22 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
       create table platform.sample_copy (id text references platform.sample (id))`)
   })
   after(() => db.close())
+
+  test('what is rehearsed has an outcome and leaves no trace, and a failure of it is not hidden', async () => {
+    const seen = await rehearse(db, async (tx) => {
+      await sql`insert into platform.sample (id) values ('rehearsed')`.execute(tx)
+      return sql`select id from platform.sample where id = 'rehearsed'`.execute(tx)
+    })
+    assert.equal(seen.rows.length, 1)
+    const { rows } = await sql`select id from platform.sample where id = 'rehearsed'`.execute(db.read)
+    assert.deepEqual(rows, [])
+    await assert.rejects(
+      rehearse(db, async () => {
+        throw new Error('on its own account')
+      }),
+      /on its own account/,
+    )
+  })
 
   for (const sample of [FULL, EMPTY]) {
     test(`values go in and come out exactly: ${sample.id}`, async () => {

@@ -15,7 +15,11 @@ const NOW = '2026-05-02T06:00:00Z'
 export type As = 'operator' | 'gateway' | 'meter' | { tenant: string } | 'nobody'
 export type CallOptions = { as?: As; body?: unknown; headers?: Record<string, string> }
 export type Answer = { status: number; body: any; text: string; headers: Record<string, unknown> }
-export type Call = (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, options?: CallOptions) => Promise<Answer>
+export type Call = (
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+  path: string,
+  options?: CallOptions,
+) => Promise<Answer>
 
 /** The HTTP server with some routes on a migrated database in memory and a frozen clock. Paths are below /api/v1. */
 export async function testHttp(

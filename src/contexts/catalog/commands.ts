@@ -1,12 +1,21 @@
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { found, requireCurrency } from '../../platform/wire.ts'
 import { present } from '../../kernel/invariant.ts'
-import { type Fault, invalidInput } from '../../kernel/problem.ts'
-import { checkCharges } from '../pricing/index.ts'
+import { invalidInput } from '../../kernel/problem.ts'
+import type { Charge } from '../pricing/index.ts'
 import { BUILT_IN_METERS, countsAlike, type Meter, type NewMeter } from './meter.ts'
 import { type Addon, chargeRow, type NewPlanVersion, type Plan, planTermsOf, type PlanVersion } from './plan.ts'
-import { addonExists, meterDiffers, notPublishable, planExists, unknownMeter } from './problems.ts'
-import { readCharges, readMeters } from './queries.ts'
+import {
+  addonExists,
+  meterDiffers,
+  notPublishable,
+  planExists,
+  unknownMeter,
+  versionDraft,
+  versionPublished,
+  versionRetired,
+} from './problems.ts'
+import { planFaults, readCharges, readMeters } from './queries.ts'
 
 type Tx = ContextTx<'catalog'>
 type Now = { now: Temporal.Instant }
@@ -49,7 +58,7 @@ export type NewAddon = Pick<Addon, 'code' | 'name' | 'currency' | 'quantity'> &
 export async function createAddon(tx: Tx, addon: NewAddon, { now }: Now): Promise<Addon> {
   requireCurrency(addon.currency, 'currency')
   const meter = addon.grants_meter ?? null
-  await requireMeters(tx, meter === null ? [] : [{ meter, path: 'grants_meter' }], { now })
+  if (meter !== null) await requireMeter(tx, meter, { now })
   const taken = await tx.selectFrom('catalog.addon').select('code').where('code', '=', addon.code).executeTakeFirst()
   if (taken) throw addonExists(`There is an add-on ${addon.code} already. Choose another code.`)
   return tx
@@ -66,13 +75,22 @@ export async function createPlan(tx: Tx, { code, name }: { code: string; name: s
   return tx.insertInto('catalog.plan').values({ code, name, created_at: now }).returningAll().executeTakeFirstOrThrow()
 }
 
-/** Adds a draft with the next number. Throws 404 for the plan and `catalog/unknown-meter`. */
+export type AddonChanges = Partial<Pick<Addon, 'name' | 'quantity' | 'unit'>> & { price_cents?: number }
+
+/** Changes what the add-on is sold as from now on; what is attached keeps its terms. Throws 404. */
+export async function updateAddon(tx: Tx, { code, changes }: { code: string; changes: AddonChanges }): Promise<Addon> {
+  const addon = tx.selectFrom('catalog.addon').selectAll().where('code', '=', code).forUpdate()
+  const stored = found(await addon.executeTakeFirst(), 'add-on')
+  if (Object.keys(changes).length === 0) return stored
+  return tx.updateTable('catalog.addon').set(changes).where('code', '=', code).returningAll().executeTakeFirstOrThrow()
+}
+
+/** Adds a draft with the next number. A draft may be wrong: publishing says in what. Throws 404 for the plan. */
 export async function createPlanVersion(
   tx: Tx,
   { plan_code, given }: { plan_code: string; given: NewPlanVersion },
   { now, id }: Now & { id: string },
 ): Promise<PlanVersion> {
-  requireCurrency(given.currency, 'currency')
   // The lock on the plan numbers the versions one after the other.
   const plan = tx.selectFrom('catalog.plan').select('code').where('code', '=', plan_code).forUpdate()
   found(await plan.executeTakeFirst(), 'plan')
@@ -81,58 +99,112 @@ export async function createPlanVersion(
     .select(({ fn }) => fn.max<number | null>('version').as('version'))
     .where('plan_code', '=', plan_code)
     .executeTakeFirst()
-  const { currency, interval, base_price_cents, proration, charges } = planTermsOf(given)
-  const used = charges.map(({ meter }, index) => ({ meter, path: `charges/${index}/meter` }))
-  await requireMeters(tx, used, { now })
+  const { charges, ...terms } = versionTermsOf(given)
   const version = await tx
     .insertInto('catalog.plan_version')
-    .values({
-      id,
-      plan_code,
-      version: (last?.version ?? 0) + 1,
-      status: 'draft',
-      currency,
-      interval,
-      base_price_cents,
-      proration,
-      created_at: now,
-    })
+    .values({ ...terms, id, plan_code, version: (last?.version ?? 0) + 1, status: 'draft', created_at: now })
     .returningAll()
     .executeTakeFirstOrThrow()
-  const rows = charges.map((charge, position) => chargeRow(charge, { plan_version_id: id, position }))
-  await insertRows(tx, 'catalog.charge', rows)
-  return { ...version, charges }
+  return { ...version, charges: await storeCharges(tx, { id, charges }, { now }) }
 }
 
-/** Publishes a draft; a published version is answered as it is. Throws 404 and `catalog/not-publishable`. */
-export async function publishPlanVersion(
+export type NamedVersion = { plan_code: string; version: number }
+
+/** Replaces all that a draft says. Throws 404 and, once it is published, `catalog/version-published`. */
+export async function replacePlanVersion(
   tx: Tx,
-  { plan_code, version }: { plan_code: string; version: number },
+  { given, ...named }: NamedVersion & { given: NewPlanVersion },
   { now }: Now,
 ): Promise<PlanVersion> {
+  const { id, status } = await lockVersion(tx, named)
+  if (status !== 'draft') throw versionPublished(`Add a new version to plan ${named.plan_code}; this one is ${status}.`)
+  const { charges, ...terms } = versionTermsOf(given)
+  await tx.deleteFrom('catalog.charge').where('plan_version_id', '=', id).execute()
+  const version = await storeVersion(tx, id, terms)
+  return { ...version, charges: await storeCharges(tx, { id, charges }, { now }) }
+}
+
+/**
+ * Publishes a draft; a published version is answered as it is. Throws 404, `catalog/version-retired` and
+ * `catalog/not-publishable`, which names every mistake by its path.
+ */
+export async function publishPlanVersion(tx: Tx, named: NamedVersion, { now }: Now): Promise<PlanVersion> {
+  const draft = await lockVersion(tx, named)
+  if (draft.status === 'retired') throw versionRetired('Add a version with the same terms and publish that one.')
+  const charges = (await readCharges(tx, [draft.id])).get(draft.id) ?? []
+  if (draft.status === 'published') return { ...draft, charges }
+  const faults = await planFaults(tx, { ...draft, charges })
+  if (faults.length > 0) throw notPublishable('Replace the draft with one that has none of these faults.', faults)
+  return { ...(await storeVersion(tx, draft.id, { status: 'published', published_at: now })), charges }
+}
+
+/**
+ * Takes a published version off the market; who has it keeps it. A retired one is answered as it is. Throws 404 and
+ * `catalog/version-draft`.
+ */
+export async function retirePlanVersion(tx: Tx, named: NamedVersion, { now }: Now): Promise<PlanVersion> {
+  const version = await lockVersion(tx, named)
+  if (version.status === 'draft') throw versionDraft('A draft is not for sale. Replace it, or leave it as it is.')
+  const charges = (await readCharges(tx, [version.id])).get(version.id) ?? []
+  if (version.status === 'retired') return { ...version, charges }
+  return { ...(await storeVersion(tx, version.id, { status: 'retired', retired_at: now })), charges }
+}
+
+async function lockVersion(tx: Tx, { plan_code, version }: NamedVersion): Promise<Omit<PlanVersion, 'charges'>> {
   const query = tx
     .selectFrom('catalog.plan_version')
     .selectAll()
     .where('plan_code', '=', plan_code)
     .where('version', '=', version)
     .forUpdate()
-  const draft = found(await query.executeTakeFirst(), 'plan version')
-  const charges = (await readCharges(tx, [draft.id])).get(draft.id) ?? []
-  if (draft.status !== 'draft') return { ...draft, charges }
-  const faults = checkCharges({ currency: draft.currency, charges })
-  if (faults.length > 0) throw notPublishable('Add a version without these faults and publish that one.', faults)
-  const published = await tx
-    .updateTable('catalog.plan_version')
-    .set({ status: 'published', published_at: now })
-    .where('id', '=', draft.id)
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  return { ...published, charges }
+  return found(await query.executeTakeFirst(), 'plan version')
 }
 
-/** Built-in meters come into being when they are first used. Throws `catalog/unknown-meter`, naming each. */
-async function requireMeters(tx: Tx, used: readonly { meter: string; path: string }[], { now }: Now): Promise<void> {
-  const codes = used.map((one) => one.meter)
+function versionTermsOf(given: NewPlanVersion) {
+  const { currency, interval, base_price_cents, proration, commitment_cents, charges } = planTermsOf(given)
+  return { currency, interval, base_price_cents, proration, commitment_cents, charges }
+}
+
+async function storeVersion(
+  tx: Tx,
+  id: string,
+  changes: Partial<Omit<PlanVersion, 'charges'>>,
+): Promise<Omit<PlanVersion, 'charges'>> {
+  return tx
+    .updateTable('catalog.plan_version')
+    .set(changes)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+/** Built-in meters come into being when a charge first names them. */
+async function storeCharges(
+  tx: Tx,
+  { id, charges }: { id: string; charges: readonly Charge[] },
+  { now }: Now,
+): Promise<readonly Charge[]> {
+  await addBuiltIn(
+    tx,
+    charges.map(({ meter }) => meter),
+    { now },
+  )
+  const rows = charges.map((charge, position) => chargeRow(charge, { plan_version_id: id, position }))
+  await insertRows(tx, 'catalog.charge', rows)
+  return charges
+}
+
+/** Throws `catalog/unknown-meter`. */
+async function requireMeter(tx: Tx, code: string, { now }: Now): Promise<void> {
+  await addBuiltIn(tx, [code], { now })
+  const [known] = await readMeters(tx, [code])
+  if (known !== undefined) return
+  throw unknownMeter('Register the meter first, with POST /meters.', [
+    { path: 'grants_meter', message: `there is no meter ${code}` },
+  ])
+}
+
+async function addBuiltIn(tx: Tx, codes: readonly string[], { now }: Now): Promise<void> {
   const built_in = BUILT_IN_METERS.filter((meter) => codes.includes(meter.code))
   await insertRows(
     tx,
@@ -140,9 +212,4 @@ async function requireMeters(tx: Tx, used: readonly { meter: string; path: strin
     built_in.map((meter) => ({ ...meter, created_at: now })),
     { on_conflict: 'do nothing' },
   )
-  const known = new Set((await readMeters(tx, codes)).map((meter) => meter.code))
-  const faults = used.flatMap(({ meter, path }): Fault[] =>
-    known.has(meter) ? [] : [{ path, message: `there is no meter ${meter}` }],
-  )
-  if (faults.length > 0) throw unknownMeter('Register the meter first, with POST /meters.', faults)
 }

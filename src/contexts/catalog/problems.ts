@@ -9,7 +9,7 @@ export const unknownMeter = problem({
   code: 'catalog/unknown-meter',
   status: 422,
   title: 'No such meter',
-  constraints: ['charge_meter_exists', 'addon_meter_exists'],
+  constraints: ['addon_meter_exists'],
 })
 export const planExists = problem({
   code: 'catalog/plan-exists',
@@ -41,22 +41,19 @@ export const currencyMismatch = problem({
   title: 'Plan, add-ons and tenant must share one currency',
 })
 
-// Refused by the database alone.
-problem({
-  code: 'catalog/meter-priced-twice',
-  status: 422,
-  title: 'A plan version prices a meter at most once',
-  constraints: ['charge_meter_once'],
-})
-problem({
-  code: 'catalog/minimum-above-maximum',
-  status: 422,
-  title: 'The minimum of a charge is above its maximum',
-  constraints: ['charge_minimum_below_maximum'],
-})
-problem({
+export const versionPublished = problem({
   code: 'catalog/version-published',
   status: 409,
   title: 'A published plan version cannot be changed',
   constraints: ['plan_version_published_is_immutable', 'charge_published_is_immutable'],
+})
+export const versionDraft = problem({
+  code: 'catalog/version-draft',
+  status: 409,
+  title: 'A plan version that is not published cannot be retired',
+})
+export const versionRetired = problem({
+  code: 'catalog/version-retired',
+  status: 409,
+  title: 'A retired plan version cannot be published',
 })

@@ -1,8 +1,8 @@
 import type { Fault } from '../../kernel/problem.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
 import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
-import type { Charge, PlanTerms, Tier } from '../pricing/index.ts'
-import type { Meter } from './meter.ts'
+import { type Charge, checkCharges, isPerEvent, type PlanTerms, type Tier } from '../pricing/index.ts'
+import { BUILT_IN_METERS, type Meter } from './meter.ts'
 import { type Addon, chargeOf, type ChargeRow, type Plan, type PlanVersion } from './plan.ts'
 import { planNotPublished, unknownAddon, unknownPlan } from './problems.ts'
 
@@ -16,16 +16,18 @@ export async function readPlanTerms(
   const versions = await reader
     .selectFrom('catalog.plan_version as v')
     .innerJoin('catalog.plan as p', 'p.code', 'v.plan_code')
-    .select(['v.id', 'v.plan_code as code', 'v.version', 'p.name', 'v.currency', 'v.base_price_cents', 'v.proration'])
+    .select(['v.id', 'v.plan_code as code', 'v.version', 'p.name', 'v.currency', 'v.interval', 'v.base_price_cents'])
+    .select(['v.proration', 'v.commitment_cents'])
     .where('v.id', '=', anyOf(plan_version_ids))
     .execute()
   const charges = await readCharges(reader, plan_version_ids)
-  return new Map(
-    versions.map(({ id, ...terms }) => [id, { ...terms, interval: 'month' as const, charges: charges.get(id) ?? [] }]),
-  )
+  return new Map(versions.map(({ id, ...terms }) => [id, { ...terms, charges: charges.get(id) ?? [] }]))
 }
 
 export type SoldVersion = { id: string; code: string; version: number; currency: string }
+
+/** Where the caller has named a plan and its version, for the faults of a refusal. */
+const NAMED_AT = { code: 'plan_code', version: 'plan_version' }
 
 /**
  * The version that is sold under a plan code: the given one, or else the latest published. Throws
@@ -34,6 +36,7 @@ export type SoldVersion = { id: string; code: string; version: number; currency:
 export async function findPublishedVersion(
   reader: Reader,
   { code, version }: { code: string; version?: number | undefined },
+  at: { code: string; version: string } = NAMED_AT,
 ): Promise<SoldVersion> {
   const versions = await reader
     .selectFrom('catalog.plan as p')
@@ -42,27 +45,76 @@ export async function findPublishedVersion(
     .where('p.code', '=', code)
     .orderBy('v.version', 'desc')
     .execute()
-  if (versions.length === 0) throw unknownPlan(`There is no plan ${code}. GET /plans lists them.`)
+  if (versions.length === 0) {
+    const fault = { path: at.code, message: `there is no plan ${code}` }
+    throw unknownPlan('GET /plans lists the plans.', [fault])
+  }
   const named = versions.filter((row) => version === undefined || row.version === version)
-  if (named.length === 0) throw unknownPlan(`Plan ${code} has no version ${version}. GET /plans/${code} lists them.`)
+  if (named.length === 0) {
+    const fault = { path: at.version, message: `plan ${code} has no version ${version}` }
+    throw unknownPlan(`GET /plans/${code} lists the versions.`, [fault])
+  }
   const sold = named.find((row) => row.status === 'published')
   if (!sold || sold.id === null || sold.version === null || sold.currency === null) {
-    throw planNotPublished(
-      `Publish ${version === undefined ? 'a version' : `version ${version}`} of plan ${code} first.`,
-    )
+    const fault =
+      version === undefined
+        ? { path: at.code, message: `plan ${code} has no published version` }
+        : { path: at.version, message: `version ${version} of plan ${code} is ${named[0]?.status}, not published` }
+    throw planNotPublished(`Only a published version is sold. GET /plans/${code} lists the versions.`, [fault])
   }
   return { id: sold.id, code: sold.code, version: sold.version, currency: sold.currency }
 }
 
-/** Add-ons as they are sold today, in the order of `codes`. Throws `catalog/unknown-addon`, naming each. */
-export async function readAddons(reader: Reader, codes: readonly string[]): Promise<Addon[]> {
+/**
+ * Add-ons as they are sold today, in the order of `codes`. Throws `catalog/unknown-addon`, naming each by the path that
+ * the caller has named it at.
+ */
+export async function readAddons(
+  reader: Reader,
+  codes: readonly string[],
+  pathOf: (index: number) => string = (index) => `addons/${index}/code`,
+): Promise<Addon[]> {
   const rows = await reader.selectFrom('catalog.addon').selectAll().where('code', '=', anyOf(codes)).execute()
   const byCode = new Map(rows.map((row) => [row.code, row]))
-  const faults = codes.flatMap((code): Fault[] =>
-    byCode.has(code) ? [] : [{ path: 'addons', message: `there is no add-on ${code}` }],
+  const faults = codes.flatMap((code, index): Fault[] =>
+    byCode.has(code) ? [] : [{ path: pathOf(index), message: `there is no add-on ${code}` }],
   )
   if (faults.length > 0) throw unknownAddon('GET /addons lists the add-ons.', faults)
   return codes.flatMap((code) => byCode.get(code) ?? [])
+}
+
+/** Every mistake in the amounts and charges of a plan, by its path: what cannot be rated, and meters nobody knows. */
+export async function planFaults(
+  reader: Reader,
+  plan: Pick<PlanTerms, 'currency' | 'charges'> & Partial<Pick<PlanTerms, 'base_price_cents' | 'commitment_cents'>>,
+): Promise<Fault[]> {
+  const registered = await readMeters(
+    reader,
+    plan.charges.map(({ meter }) => meter),
+  )
+  const aggregations = new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter.aggregation]))
+  return [
+    ...checkCharges(plan, aggregations),
+    ...plan.charges.flatMap(({ meter }, index): Fault[] =>
+      aggregations.has(meter) ? [] : [{ path: `charges/${index}/meter`, message: `there is no meter ${meter}` }],
+    ),
+    ...plan.charges.flatMap(builtInFaults),
+  ]
+}
+
+/** What the program measures itself are hours of resources, and no events with properties. */
+function builtInFaults(charge: Charge, index: number): Fault[] {
+  const { meter, filter } = charge
+  const path = `charges/${index}`
+  if (!BUILT_IN_METERS.some(({ code }) => code === meter)) return []
+  return [
+    ...(filter === undefined || filter === null
+      ? []
+      : [{ path: `${path}/filter`, message: `must not be given: ${meter} has no properties` }]),
+    ...(isPerEvent(charge)
+      ? [{ path: `${path}/meter`, message: `must be a sum or a count of events; ${meter} has none` }]
+      : []),
+  ]
 }
 
 /** The meters among `codes` that exist. */
@@ -146,7 +198,7 @@ export async function readCharges(reader: Reader, plan_version_ids: readonly str
     .selectFrom('catalog.charge')
     .selectAll()
     // Written by chargeRow only, from charges that the schema or the check has passed.
-    .$narrowType<{ tiers: Tier[] | null }>()
+    .$narrowType<{ tiers: Tier[] | null; filter: Record<string, string[]> | null }>()
     .where('plan_version_id', '=', anyOf(plan_version_ids))
     .orderBy('plan_version_id')
     .orderBy('position')

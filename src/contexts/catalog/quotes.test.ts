@@ -27,12 +27,18 @@ const QUOTE = {
   tax: { name: 'GST', rate: '0.10' },
 }
 
+const AGGREGATIONS = ['sum', 'count', 'max', 'last', 'unique_count', 'time_weighted_sum']
+
 let harness: Awaited<ReturnType<typeof testHttp>>
 before(async () => {
   harness = await testHttp((edge) => [tenantsRoutes(edge), catalogRoutes(edge)])
   const { call } = harness
   await call('POST', '/tenants', { body: { id: 'acme', legal_name: 'Acme', country: 'AU', currency: 'AUD' } })
   await call('POST', '/tenants', { body: { id: 'globex', legal_name: 'Globex', country: 'US', currency: 'USD' } })
+  for (const aggregation of AGGREGATIONS) {
+    const unique = aggregation === 'unique_count' ? { unique_property: 'user' } : {}
+    await call('POST', '/meters', { body: { code: `m_${aggregation}`, name: 'x', unit: 'x', aggregation, ...unique } })
+  }
   await call('POST', '/plans', { body: { code: 'studio', name: 'Studio', version: STUDIO } })
   await call('POST', '/plans/studio/versions/1/publish')
   await call('POST', '/plans/studio/versions', { body: STUDIO })
@@ -53,7 +59,7 @@ test('the Studio example comes out exactly', async () => {
     subtotal_cents: 6422,
     tax_cents: 642,
     total_cents: 7064,
-    engine_version: '1',
+    engine_version: '2',
   })
   assert.deepEqual(
     lines.map((line: { kind: string; amount_cents: number }) => [line.kind, line.amount_cents]),
@@ -146,11 +152,38 @@ test('what is not for sale is not quoted', async () => {
 })
 
 test('facts that contradict themselves are refused by their path', async () => {
+  const eventPath = (field: string) => `usage/droplet_hours/0/${field}`
+  const each = (meter: string) => ({ meter, model: 'percentage', rate: '0', fixed_per_event: '1' })
+  const YEARLY = { ...STUDIO, interval: 'year' }
   const gap = { meter: 'api_calls', model: 'graduated', tiers: [{ up_to: '10', unit_price: '1' }] }
   const cases: [object, string][] = [
     [{ active: { start: '2026-03-01', end: '2026-04-02' } }, 'active'],
     [{ period: { start: '2026-05-01', end: '2026-04-01' } }, 'period/end'],
     [{ usage: { droplet_hours: 2160 } }, 'usage/droplet_hours'],
+    [{ usage: { droplet_hours: '-1' } }, 'usage/droplet_hours'],
+    [{ usage: { droplet_hours: [{ quantity: '1' }, { quantity: '-1' }] } }, 'usage/droplet_hours/1/quantity'],
+    [{ usage: { droplet_hours: [{ quantity: '1', occurred_at: '2026-03-31T23:59:59Z' }] } }, eventPath('occurred_at')],
+    [{ usage: { droplet_hours: [{ quantity: '1', occurred_at: '2026-05-01T00:00:00Z' }] } }, eventPath('occurred_at')],
+    [{ usage: { droplet_hours: [{ quantity: '1', surprise: 1 }] } }, eventPath('surprise')],
+    [{ usage: { m_unique_count: [{ quantity: '1' }] } }, 'usage/m_unique_count/0/properties/user'],
+    [{ plan: REQUESTS, usage: { 'requests[region=syd1]': [] } }, 'usage/requests[region=syd1]'],
+    [{ plan: REQUESTS, usage: { 'requests[region=syd1]': '1', requests: [] } }, 'usage/requests[region=syd1]'],
+    [{ plan: REQUESTS, usage: { 'requests[region=ams3]': '1' } }, 'usage/requests[region=ams3]'],
+    [{ plan: { ...STUDIO, charges: [each('payments')] }, usage: { payments: '1' } }, 'usage/payments'],
+    [{ plan: { ...STUDIO, charges: [each('m_max')] } }, 'plan/charges/0/meter'],
+    [{ discounts: [{ name: 'None' }] }, 'discounts/0/rate'],
+    [
+      {
+        discounts: [
+          { name: 'Ok', rate: '1' },
+          { name: 'More', rate: '1.1' },
+        ],
+      },
+      'discounts/1/rate',
+    ],
+    [{ year: { start: '2026-01-01', end: '2027-01-01' } }, 'year'],
+    [{ plan: YEARLY, year: { start: '2026-01-01', end: '2026-07-01' } }, 'year'],
+    [{ plan: YEARLY, year: { start: '2025-04-20', end: '2026-04-20' } }, 'year'],
     [{ llm_charges: [0.0123] }, 'llm_charges/0'],
     [{ plan: { ...STUDIO, currency: 'XQZ' } }, 'plan/currency'],
     [{ plan: { ...STUDIO, charges: [gap] } }, 'plan/charges/0/tiers/0/up_to'],
@@ -164,6 +197,128 @@ test('facts that contradict themselves are refused by their path', async () => {
       `${path} in ${JSON.stringify(body.errors)}`,
     )
   }
+})
+
+const REQUESTS = {
+  currency: 'AUD',
+  base_price_cents: 0,
+  charges: [
+    { meter: 'requests', filter: { region: ['syd1', 'syd2'], tier: ['a'] }, model: 'per_unit', unit_price: '3' },
+    { meter: 'requests', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '2' },
+    { meter: 'requests', model: 'per_unit', unit_price: '1' },
+  ],
+}
+
+async function usageLines(changes: object): Promise<string[]> {
+  const { status, body, text } = await quote({ addons: [], ...changes })
+  assert.equal(status, 200, text)
+  return body.data.lines
+    .filter(({ kind }: { kind: string }) => kind === 'usage')
+    .map((line: { description: string; details: { metered_quantity: string }; amount_precise: string }) =>
+      [line.description, line.details.metered_quantity, line.amount_precise].join(' '),
+    )
+}
+
+test('events go to the first charge whose filter they meet, and quantities to the one they name', async () => {
+  const events = [
+    { quantity: '1', properties: { region: 'syd1', tier: 'a' } },
+    { quantity: '10', properties: { region: 'syd1', tier: 'b' }, occurred_at: '2026-04-03T00:00:00Z' },
+    { quantity: '100', properties: { region: 'syd2' } },
+    { quantity: '1000' },
+  ]
+  const lines = [
+    'requests[region=syd1|syd2,tier=a] usage 1 3',
+    'requests[region=syd1] usage 10 20',
+    'requests usage 1100 1100',
+  ]
+  assert.deepEqual(await usageLines({ plan: REQUESTS, usage: { requests: events } }), lines)
+  const quantities = { 'requests[region=syd1|syd2,tier=a]': '1', 'requests[region=syd1]': '10', requests: '1100' }
+  assert.deepEqual(await usageLines({ plan: REQUESTS, usage: quantities }), lines)
+})
+
+test('each meter makes its own quantity of events, and one that nobody knows their sum', async () => {
+  const codes = [...AGGREGATIONS.map((aggregation) => `m_${aggregation}`), 'unknown']
+  const events = [
+    { quantity: '4', properties: { user: 'a' }, occurred_at: '2026-04-30T00:00:00Z' },
+    { quantity: '0.5', properties: { user: 'b' }, occurred_at: '2026-04-16T00:00:00Z' },
+    { quantity: '2', properties: { user: 'a' } },
+  ]
+  const plan = {
+    ...REQUESTS,
+    charges: codes.map((meter) => ({ meter, model: 'per_unit', unit_price: '1' })),
+  }
+  assert.deepEqual(await usageLines({ plan, usage: Object.fromEntries(codes.map((code) => [code, events])) }), [
+    'm_sum usage 6.5 6.5',
+    'm_count usage 3 3',
+    'm_max usage 4 4',
+    'm_last usage 4 4',
+    'm_unique_count usage 2 2',
+    'm_time_weighted_sum usage 1716 1716', // 2 for 720 hours, 0.5 more for 360 and 4 more for 24
+    'unknown usage 6.5 6.5',
+  ])
+})
+
+test('a level comes with what was there before, and counts in the tenant’s zone', async () => {
+  const plan = { ...REQUESTS, charges: [{ meter: 'm_time_weighted_sum', model: 'per_unit', unit_price: '1' }] }
+  const events = [
+    { quantity: '5', occurred_at: '2026-02-01T00:00:00Z' },
+    { quantity: '-4', occurred_at: '2026-03-01T00:00:00Z' },
+  ]
+  const usage = { m_time_weighted_sum: events }
+  assert.deepEqual(await usageLines({ plan, usage }), ['m_time_weighted_sum usage 720 720'])
+  const tenant = { legal_name: 'Hobart', country: 'AU', currency: 'AUD', timezone: 'Australia/Hobart' }
+  await harness.call('POST', '/tenants', { body: { id: 'hobart', ...tenant } })
+  assert.deepEqual(await usageLines({ plan, usage, tenant_id: 'hobart' }), ['m_time_weighted_sum usage 721 721'])
+})
+
+test('2.99 % with 1.75 to 12.00 for each of three events is 16.14', async () => {
+  const per_event = { rate: '0.0299', min_per_event: '1.75', max_per_event: '12' }
+  const plan = { ...REQUESTS, charges: [{ meter: 'payments', model: 'percentage', ...per_event }] }
+  const payments = ['10', '80', '10000'].map((quantity) => ({ quantity }))
+  assert.deepEqual(await usageLines({ plan, usage: { payments } }), ['payments usage 10090 16.142'])
+})
+
+test('a yearly plan is billed in the month its year begins, and given back what is left of it', async () => {
+  const plan = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
+  const lines = async (changes: object) => {
+    const { status, body, text } = await quote({ plan, addons: [], usage: {}, ...changes })
+    assert.equal(status, 200, text)
+    return body.data.lines.flatMap((line: { kind: string; amount_cents: number }) =>
+      line.kind === 'tax' ? [] : [`${line.kind} ${line.amount_cents}`],
+    )
+  }
+  assert.deepEqual(await lines({}), ['plan_base 36500'])
+  assert.deepEqual(await lines({ year: { start: '2026-01-01', end: '2027-01-01' } }), [])
+  const left = { active: { start: '2026-04-01', end: '2026-04-11' } }
+  assert.deepEqual(await lines({ ...left, year: { start: '2025-04-21', end: '2026-04-21' } }), ['credit -1000'])
+  assert.deepEqual(await lines({ ...left }), ['plan_base 36500', 'credit -35500'])
+})
+
+test('a commitment fills up and discounts are taken off, in their order', async () => {
+  const { status, body } = await quote({
+    plan: { ...STUDIO, commitment_cents: 10_000 },
+    discounts: [
+      { name: 'Tenth', rate: '0.10' },
+      { name: 'Base', amount_cents: 500, line_kinds: ['plan_base'] },
+    ],
+  })
+  assert.equal(status, 200)
+  assert.deepEqual(
+    body.data.lines.map((line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`),
+    [
+      'plan_base 5000',
+      'addon 750',
+      'overage 672',
+      'minimum 3578',
+      'credit -500',
+      'credit -75',
+      'credit -67',
+      'credit -358',
+      'credit -500',
+      'tax 850',
+    ],
+  )
+  assert.equal(body.data.subtotal_cents, 8_500)
 })
 
 test('machines that send usage ask for no quotes', async () => {

@@ -1,21 +1,35 @@
 import { decimal, plain, sum } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
-import { isBefore, type Period } from '../../kernel/period.ts'
-import { type Fault, invalidInput } from '../../kernel/problem.ts'
+import { days, instantsOf, isBefore, type Period } from '../../kernel/period.ts'
+import { type Fault, invalidInput, type Problem } from '../../kernel/problem.ts'
 import type { Reader } from '../../platform/db.ts'
 import { found, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
-import { type AddonTerms, checkCharges, type PlanTerms, quote, type Quote, type TaxTerms } from '../pricing/index.ts'
+import {
+  type AddonTerms,
+  checkCharges,
+  type DiscountTerms,
+  type PlanTerms,
+  type PlanYear,
+  quote,
+  type Quote,
+  type SegmentFacts,
+  type TaxTerms,
+  usageKey,
+} from '../pricing/index.ts'
 import { taxTermsOf, type Tenant } from '../tenants/index.ts'
+import { discountFaults, discountTermsOf } from './discount.ts'
 import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
 import { currencyMismatch, unknownMeter } from './problems.ts'
 import { findPublishedVersion, readAddons, readMeters, readPlanTerms } from './queries.ts'
+import { meterOf, quotedUsage } from './quoted-usage.ts'
 import type { QuoteRequest } from './schemas.ts'
 
 /**
  * The engine on given facts. `scope` is the only tenant the caller may name; null means any. Without a tenant or a tax
- * there is no tax. Throws `catalog/unknown-plan`, `catalog/plan-not-published`, `catalog/unknown-addon`,
- * `catalog/unknown-meter`, `catalog/currency-mismatch`, `request/invalid` for what an inline plan or a period has wrong, and 404 for the tenant.
+ * there is no tax, and times are those of UTC. Throws `catalog/unknown-plan`, `catalog/plan-not-published`,
+ * `catalog/unknown-addon`, `catalog/unknown-meter`, `catalog/currency-mismatch`, `request/invalid` for what an inline
+ * plan, a period, a discount or the usage has wrong, and 404 for the tenant.
  */
 export async function quoteGiven(
   reader: Reader,
@@ -23,19 +37,29 @@ export async function quoteGiven(
   { scope }: { scope: string | null },
 ): Promise<Quote> {
   const { period, active } = readPeriods(request)
-  const plan = await loadPlan(reader, request.plan)
-  await requireMeters(reader, { usage: request.usage ?? {}, plan })
+  const discounts = readDiscounts(request.discounts ?? [])
+  const meters = await loadMeters(reader, request)
+  const plan = await loadPlan(reader, request.plan, meters)
+  requireMeters(request.usage ?? {}, { plan, meters })
   const addons = await loadAddons(reader, request.addons ?? [])
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
-  const segment = { active, mode: 'normal' as const, plan, addons, usage: request.usage ?? {} }
+  const window = instantsOf(meteredDays({ period, active }), tenant?.timezone ?? 'UTC')
+  const segment: SegmentFacts = {
+    active,
+    mode: 'normal',
+    plan,
+    addons,
+    ...quotedUsage(request.usage ?? {}, { charges: plan.charges, meters, window }),
+    year: readYear(request, { plan, period, active }),
+  }
   const owner = { deployment_id: null, subscription_id: null }
   const charges = request.llm_charges ?? []
   return quote({
     currency: plan.currency,
     period,
     tax: taxOf(request, tenant),
-    subscriptions: [{ ...owner, segments: [segment] }],
+    subscriptions: [{ ...owner, segments: [segment], discounts }],
     llm: [{ ...owner, charge: plain(sum(charges.map(decimal))), event_count: charges.length, service_period: period }],
     adjustments: [],
   })
@@ -50,36 +74,96 @@ function readPeriods(request: QuoteRequest): { period: Period; active: Period } 
   return { period, active }
 }
 
-async function loadPlan(reader: Reader, given: QuoteRequest['plan']): Promise<PlanTerms> {
+/** As on an invoice, what is used on the day of the end counts, although the day itself is not billed. */
+function meteredDays({ period, active: { start, end } }: { period: Period; active: Period }): Period {
+  return { start, end: isBefore(end, period.end) ? end.add({ days: 1 }) : end }
+}
+
+function readDiscounts(given: NonNullable<QuoteRequest['discounts']>): DiscountTerms[] {
+  const faults = given.flatMap((discount, index) =>
+    discountFaults(discount).map((fault) => below(`discounts/${index}`, fault)),
+  )
+  if (faults.length > 0) throw invalidInput('The discounts cannot be applied.', faults)
+  return given.map((discount) => ({ id: null, ...discountTermsOf(discount) }))
+}
+
+/** The days of a leap year. */
+const YEAR_MAX_DAYS = 366
+
+/**
+ * The plan year of a yearly plan: the given one, or else the one that begins with the days that are quoted. Where these
+ * end before the period does, the plan is left.
+ */
+function readYear(
+  request: QuoteRequest,
+  { plan, period, active }: { plan: PlanTerms; period: Period; active: Period },
+): PlanYear | null {
+  if (plan.interval === 'month') {
+    if (request.year === undefined) return null
+    throw badYear('belongs to a yearly plan; this one is monthly')
+  }
+  const { start, end } =
+    request.year === undefined
+      ? { start: active.start, end: active.start.add({ years: 1 }) }
+      : readPeriodBody(request.year, 'year')
+  const length = days({ start, end })
+  if (length < YEAR_MAX_DAYS - 1 || length > YEAR_MAX_DAYS) throw badYear('must be a year long')
+  if (isBefore(active.start, start) || isBefore(end, active.end)) {
+    throw badYear('must hold all days that are quoted; quote those of the next year by themselves')
+  }
+  return { period: { start, end }, is_left: isBefore(active.end, period.end) && isBefore(active.end, end) }
+}
+
+function badYear(message: string): Problem {
+  return invalidInput('The request is not valid.', [{ path: 'year', message }])
+}
+
+/** The meters that plan and usage name, by code. */
+async function loadMeters(reader: Reader, { plan, usage = {} }: QuoteRequest): Promise<ReadonlyMap<string, NewMeter>> {
+  const priced = 'code' in plan ? [] : (plan.charges ?? []).map(({ meter }) => meter)
+  const registered = await readMeters(reader, [...priced, ...Object.keys(usage).map(meterOf)])
+  return new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter]))
+}
+
+async function loadPlan(
+  reader: Reader,
+  given: QuoteRequest['plan'],
+  meters: ReadonlyMap<string, NewMeter>,
+): Promise<PlanTerms> {
   if ('code' in given) {
-    const { id } = await findPublishedVersion(reader, given)
+    const { id } = await findPublishedVersion(reader, given, { code: 'plan/code', version: 'plan/version' })
     return present((await readPlanTerms(reader, [id])).get(id), 'a published version has terms')
   }
   requireCurrency(given.currency, 'plan/currency')
   const terms = planTermsOf(given)
-  const faults = checkCharges(terms)
-  if (faults.length > 0) throw invalidInput('The plan cannot be rated.', faults.map(belowPlan))
+  const aggregations = new Map([...meters].map(([code, { aggregation }]) => [code, aggregation]))
+  const faults = checkCharges(terms, aggregations)
+  if (faults.length > 0)
+    throw invalidInput(
+      'The plan cannot be rated.',
+      faults.map((fault) => below('plan', fault)),
+    )
   return terms
 }
 
-function belowPlan(fault: Fault): Fault {
-  return 'path' in fault ? { ...fault, path: `plan/${fault.path}` } : fault
+function below(place: string, fault: Fault): Fault {
+  return 'path' in fault ? { ...fault, path: `${place}/${fault.path}` } : fault
 }
 
 /** A meter of the catalogue that the plan does not price costs nothing; one that nobody knows is a mistake. */
-async function requireMeters(
-  reader: Reader,
-  { usage, plan }: { usage: NonNullable<QuoteRequest['usage']>; plan: PlanTerms },
-): Promise<void> {
-  const registered = await readMeters(reader, Object.keys(usage))
-  const known = new Set([...plan.charges.map(({ meter }) => meter), ...[...BUILT_IN_METERS, ...registered].map(codeOf)])
+function requireMeters(
+  usage: NonNullable<QuoteRequest['usage']>,
+  { plan, meters }: { plan: PlanTerms; meters: ReadonlyMap<string, NewMeter> },
+): void {
+  const priced = new Set(plan.charges.flatMap((charge) => [charge.meter, usageKey(charge)]))
   const faults = Object.keys(usage)
-    .filter((code) => !known.has(code))
-    .map((code) => ({ path: `usage/${code}`, message: `there is no meter ${code}` }))
+    .filter((key) => !priced.has(key) && !meters.has(key))
+    .map((key) => ({
+      path: `usage/${key}`,
+      message: meterOf(key) === key ? `there is no meter ${key}` : `the plan has no charge ${key}`,
+    }))
   if (faults.length > 0) throw unknownMeter('GET /meters lists the meters.', faults)
 }
-
-const codeOf = ({ code }: NewMeter): string => code
 
 /** Add-on terms, and the currency of those that come from the catalogue. */
 type QuotedAddon = AddonTerms & { currency: string | null }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { testHttp } from '../../../test/support/http.ts'
+import { runAudit } from '../../platform/audit.ts'
+import { catalogInvariants } from './invariants.ts'
 import { catalogRoutes } from './routes.ts'
 
 const EVERY_MODEL = {
@@ -8,6 +10,7 @@ const EVERY_MODEL = {
   interval: 'month',
   base_price_cents: 5000,
   proration: 'daily',
+  commitment_cents: null,
   charges: [
     { meter: 'droplet_hours', model: 'per_unit', unit_price: '0.01', included_quantity: '1488' },
     {
@@ -28,6 +31,15 @@ const EVERY_MODEL = {
     },
     { meter: 'emails', model: 'package', package_size: '1000', package_price: '1.00', included_quantity: '1000' },
     { meter: 'payments_volume', model: 'percentage', rate: '0.029', min_amount: '5.00', max_amount: '500.00' },
+    {
+      meter: 'payments_volume',
+      filter: { region: ['syd1', 'mel1'], card: ['debit'] },
+      model: 'percentage',
+      rate: '0.0299',
+      fixed_per_event: '0.30',
+      min_per_event: '1.75',
+      max_per_event: '12',
+    },
   ],
 }
 const PLAIN = { currency: 'USD', base_price_cents: 1000 }
@@ -88,7 +100,14 @@ test('a version of every charge model comes back as it was sent', async () => {
   const draft = await harness.call('POST', '/plans/every/versions', { body: EVERY_MODEL })
   assert.equal(draft.status, 201)
   const { id: _id, created_at: _created_at, ...answered } = draft.body.data
-  assert.deepEqual(answered, { ...EVERY_MODEL, plan_code: 'every', version: 1, status: 'draft', published_at: null })
+  assert.deepEqual(answered, {
+    ...EVERY_MODEL,
+    plan_code: 'every',
+    version: 1,
+    status: 'draft',
+    published_at: null,
+    retired_at: null,
+  })
   const plan = await harness.call('GET', '/plans/every')
   assert.deepEqual(plan.body.data.versions, [draft.body.data])
 })
@@ -125,61 +144,134 @@ test('versions are numbered one after the other', async () => {
   assert.equal(second.body.data.version, 2)
 })
 
-test('publication names every fault of the charges at once', async () => {
+test('a draft may be wrong, and publication names every mistake at once by its path', async () => {
+  const one = { model: 'per_unit', unit_price: '1' }
   const charges = [
     { meter: 'api_calls', model: 'graduated', tiers: [{ up_to: '10', unit_price: '1' }] },
     {
       meter: 'storage_gb',
       model: 'volume',
       tiers: [
-        { up_to: '10', unit_price: '1' },
+        { up_to: '10', unit_price: '-1' },
         { up_to: '5', unit_price: '1' },
-        { up_to: null, unit_price: '1' },
+        { up_to: null, unit_price: '0.0000000000001' },
       ],
     },
+    { ...one, meter: 'api_calls', unit_price: '-0.01', min_amount: '2', max_amount: '1' },
+    { ...one, meter: 'nothing', included_quantity: '-5' },
+    { ...one, meter: 'emails', filter: {} },
+    { ...one, meter: 'emails', filter: { region: ['syd1', 'mel1'] } },
+    { ...one, meter: 'emails', filter: { region: ['mel1', 'syd1'] } },
+    { meter: 'payments_volume', model: 'percentage', rate: '0.1', min_per_event: '2', max_per_event: '1' },
+    { meter: 'emails', model: 'package', package_size: '0', package_price: '1' },
+    { meter: 'droplet_hours', model: 'volume', tiers: [] },
   ]
-  await harness.call('POST', '/plans', { body: { code: 'faulty', name: 'Faulty', version: { ...PLAIN, charges } } })
+  const wrong = { currency: 'XQZ', base_price_cents: -1, commitment_cents: -1, charges }
+  const made = await harness.call('POST', '/plans', { body: { code: 'faulty', name: 'Faulty', version: wrong } })
+  assert.equal(made.status, 201, made.text)
   const refused = await harness.call('POST', '/plans/faulty/versions/1/publish')
-  assert.equal(refused.status, 422)
-  assert.equal(refused.body.code, 'catalog/not-publishable')
-  assert.deepEqual(pathsOf(refused.body), ['charges/0/tiers/0/up_to', 'charges/1/tiers/1/up_to'])
+  assert.deepEqual([refused.status, refused.body.code], [422, 'catalog/not-publishable'])
+  assert.deepEqual(pathsOf(refused.body).toSorted(), [
+    'base_price_cents',
+    'charges/0/tiers/0/up_to',
+    'charges/1/tiers/0/unit_price',
+    'charges/1/tiers/1/up_to',
+    'charges/1/tiers/2/unit_price',
+    'charges/2/meter',
+    'charges/2/min_amount',
+    'charges/2/unit_price',
+    'charges/3/included_quantity',
+    'charges/3/meter',
+    'charges/4/filter',
+    'charges/6/filter',
+    'charges/7/min_per_event',
+    'charges/8/package_size',
+    'charges/9/tiers',
+    'commitment_cents',
+    'currency',
+  ])
+  const mended = await harness.call('PUT', '/plans/faulty/versions/1', { body: PLAIN })
+  assert.deepEqual([mended.status, mended.body.data.charges, mended.body.data.version], [200, [], 1])
+  assert.equal((await harness.call('POST', '/plans/faulty/versions/1/publish')).status, 200)
 })
 
-test('a version is refused for what it cannot be stored with', async () => {
-  await harness.call('POST', '/plans', { body: { code: 'strict', name: 'Strict' } })
-  const charge = { meter: 'api_calls', model: 'per_unit', unit_price: '1' }
-  const cases: [object, string, string][] = [
-    [{ charges: [{ ...charge, unit_price: 0.01 }] }, 'request/invalid', 'charges/0/unit_price'],
-    [{ charges: [{ ...charge, unit_price: '0.0000000000001' }] }, 'request/invalid', 'charges/0/unit_price'],
-    [{ charges: [{ ...charge, unit_price: '-1' }] }, 'request/invalid', 'charges/0/unit_price'],
-    [{ charges: [{ ...charge, included_quantity: 5 }] }, 'request/invalid', 'charges/0/included_quantity'],
-    [{ charges: [{ ...charge, surprise: '1' }] }, 'request/invalid', 'charges/0/surprise'],
-    [{ charges: [{ meter: 'api_calls', model: 'per_unit' }] }, 'request/invalid', 'charges/0/unit_price'],
-    [{ base_price_cents: '5000' }, 'request/invalid', 'base_price_cents'],
-    [{ base_price_cents: -1 }, 'request/invalid', 'base_price_cents'],
-    [{ currency: 'XQZ' }, 'request/invalid', 'currency'],
-    [{ interval: 'year' }, 'request/invalid', 'interval'],
-    [{ charges: [charge, { ...charge, meter: 'nothing' }] }, 'catalog/unknown-meter', 'charges/1/meter'],
+test('a price per event is only for meters that count events one by one', async () => {
+  const meter = { code: 'peak', name: 'Peak', unit: 'x', aggregation: 'max' }
+  await harness.call('POST', '/meters', { body: meter })
+  const charges = [{ meter: 'peak', model: 'percentage', rate: '0.1', fixed_per_event: '1' }]
+  await harness.call('POST', '/plans', { body: { code: 'peaks', name: 'Peaks', version: { ...PLAIN, charges } } })
+  const refused = await harness.call('POST', '/plans/peaks/versions/1/publish')
+  assert.deepEqual([refused.status, pathsOf(refused.body)], [422, ['charges/0/meter']])
+})
+
+test('what is measured from resources has no events: no filter and no price per event', async () => {
+  const charges = [
+    { meter: 'droplet_hours', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '1' },
+    { meter: 'volume_gb_hours', model: 'percentage', rate: '0.1', fixed_per_event: '1' },
   ]
-  for (const [wrong, code, path] of cases) {
-    const { status, body } = await harness.call('POST', '/plans/strict/versions', { body: { ...PLAIN, ...wrong } })
-    assert.equal(status, 422, path)
-    assert.equal(body.code, code, path)
-    assert.ok(pathsOf(body).includes(path), `${path} in ${JSON.stringify(body.errors)}`)
+  await harness.call('POST', '/plans', { body: { code: 'hours', name: 'Hours', version: { ...PLAIN, charges } } })
+  const refused = await harness.call('POST', '/plans/hours/versions/1/publish')
+  assert.deepEqual([refused.status, pathsOf(refused.body)], [422, ['charges/0/filter', 'charges/1/meter']])
+})
+
+test('a draft is replaced whole, and a published version not at all', async () => {
+  const yearly = { ...EVERY_MODEL, interval: 'year', commitment_cents: 20_000 }
+  await harness.call('POST', '/plans', { body: { code: 'redrafted', name: 'Redrafted', version: EVERY_MODEL } })
+  const replaced = await harness.call('PUT', '/plans/redrafted/versions/1', { body: yearly })
+  assert.equal(replaced.status, 200, replaced.text)
+  const { body } = await harness.call('GET', '/plans/redrafted')
+  assert.deepEqual(body.data.versions, [replaced.body.data])
+  assert.deepEqual([body.data.versions[0].interval, body.data.versions[0].commitment_cents], ['year', 20_000])
+  await harness.call('POST', '/plans/redrafted/versions/1/publish')
+  const refused = await harness.call('PUT', '/plans/redrafted/versions/1', { body: PLAIN })
+  assert.deepEqual([refused.status, refused.body.code], [409, 'catalog/version-published'])
+  assert.equal((await harness.call('PUT', '/plans/redrafted/versions/2', { body: PLAIN })).status, 404)
+})
+
+test('a published version is retired for good, and a draft is not', async () => {
+  const at = (version: number, verb: string) => harness.call('POST', `/plans/leaving/versions/${version}/${verb}`)
+  await harness.call('POST', '/plans', { body: { code: 'leaving', name: 'Leaving', version: PLAIN } })
+  const draft = await at(1, 'retire')
+  assert.deepEqual([draft.status, draft.body.code], [409, 'catalog/version-draft'])
+  await at(1, 'publish')
+  const retired = await at(1, 'retire')
+  assert.deepEqual([retired.status, retired.body.data.status], [200, 'retired'])
+  assert.equal(retired.body.data.retired_at, '2026-05-02T07:00:00Z')
+  assert.deepEqual((await at(1, 'retire')).body, retired.body)
+  const again = await at(1, 'publish')
+  assert.deepEqual([again.status, again.body.code], [409, 'catalog/version-retired'])
+  const changed = await harness.call('PUT', '/plans/leaving/versions/1', { body: PLAIN })
+  assert.deepEqual([changed.status, changed.body.code], [409, 'catalog/version-published'])
+})
+
+test('prices come in currencies with no, two and three decimals', async () => {
+  for (const currency of ['JPY', 'AUD', 'BHD']) {
+    const code = `in_${currency.toLowerCase()}`
+    await harness.call('POST', '/plans', { body: { code, name: code, version: { ...PLAIN, currency } } })
+    assert.equal((await harness.call('POST', `/plans/${code}/versions/1/publish`)).status, 200, currency)
   }
 })
 
-test('a version that prices a meter twice or caps below its minimum is refused', async () => {
-  await harness.call('POST', '/plans', { body: { code: 'contrary', name: 'Contrary' } })
+test('a version is refused for what is not in the form of one', async () => {
+  await harness.call('POST', '/plans', { body: { code: 'strict', name: 'Strict' } })
   const charge = { meter: 'api_calls', model: 'per_unit', unit_price: '1' }
-  const cases: [object[], string][] = [
-    [[charge, charge], 'catalog/meter-priced-twice'],
-    [[{ ...charge, min_amount: '2', max_amount: '1' }], 'catalog/minimum-above-maximum'],
+  const cases: [object, string][] = [
+    [{ charges: [{ ...charge, unit_price: 0.01 }] }, 'charges/0/unit_price'],
+    [{ charges: [{ ...charge, unit_price: 'one' }] }, 'charges/0/unit_price'],
+    [{ charges: [{ ...charge, included_quantity: 5 }] }, 'charges/0/included_quantity'],
+    [{ charges: [{ ...charge, surprise: '1' }] }, 'charges/0/surprise'],
+    [{ charges: [{ ...charge, fixed_per_event: '1' }] }, 'charges/0/fixed_per_event'],
+    [{ charges: [{ ...charge, filter: { region: 'syd1' } }] }, 'charges/0/filter/region'],
+    [{ charges: [{ meter: 'api_calls', model: 'per_unit' }] }, 'charges/0/unit_price'],
+    [{ base_price_cents: '5000' }, 'base_price_cents'],
+    [{ commitment_cents: 7.5 }, 'commitment_cents'],
+    [{ currency: 'dollars' }, 'currency'],
+    [{ interval: 'week' }, 'interval'],
   ]
-  for (const [charges, code] of cases) {
-    const { status, body } = await harness.call('POST', '/plans/contrary/versions', { body: { ...PLAIN, charges } })
-    assert.equal(status, 422)
-    assert.equal(body.code, code)
+  for (const [wrong, path] of cases) {
+    const { status, body } = await harness.call('POST', '/plans/strict/versions', { body: { ...PLAIN, ...wrong } })
+    assert.deepEqual([status, body.code], [422, 'request/invalid'], path)
+    assert.ok(pathsOf(body).includes(path), `${path} in ${JSON.stringify(body.errors)}`)
   }
 })
 
@@ -234,6 +326,33 @@ test('an add-on is refused for an unknown meter, a number as its quantity or a f
   assert.equal(granting.body.data.grants_meter, 'droplet_hours')
 })
 
+test('an add-on is sold at another price from now on', async () => {
+  const addon = { code: 'support', name: 'Support', price_cents: 900, currency: 'USD', quantity: '1', unit: 'seat' }
+  const made = await harness.call('POST', '/addons', { body: addon })
+  const changes = { name: 'Support desk', price_cents: 1_100, quantity: '2', unit: null }
+  const changed = await harness.call('PATCH', '/addons/support', { body: changes })
+  assert.deepEqual([changed.status, changed.body.data], [200, { ...made.body.data, ...changes }])
+  assert.deepEqual((await harness.call('PATCH', '/addons/support', { body: {} })).body, changed.body)
+  assert.equal((await harness.call('PATCH', '/addons/nothing', { body: changes })).status, 404)
+  const refused = await harness.call('PATCH', '/addons/support', { body: { currency: 'AUD' } })
+  assert.deepEqual([refused.status, pathsOf(refused.body)], [422, ['currency']])
+})
+
+test('the audit is clean after all this, and finds a published charge that cannot be rated', async () => {
+  const broken = async () => {
+    const findings = await runAudit(harness.db.read, catalogInvariants)
+    return findings.filter((finding) => !finding.ok).map((finding) => finding.name)
+  }
+  assert.deepEqual(await broken(), [])
+  await harness.db.script(`
+    alter table catalog.charge disable trigger charge_published_is_immutable;
+    insert into catalog.charge (plan_version_id, position, meter, model, unit_price)
+    select id, 100 + place, 'nothing', 'per_unit', -1
+    from catalog.plan_version, generate_series(1, 2) place where plan_code = 'lasting';
+    alter table catalog.charge enable trigger charge_published_is_immutable`)
+  assert.deepEqual(await broken(), ['catalog.published-charges-are-sound', 'catalog.published-usage-has-one-price'])
+})
+
 test('what is not in the catalogue is not found', async () => {
   assert.equal((await harness.call('GET', '/plans/nothing')).status, 404)
   assert.equal((await harness.call('POST', '/plans/nothing/versions', { body: PLAIN })).status, 404)
@@ -263,8 +382,18 @@ test('a tenant reads what is for sale and sees no drafts', async () => {
 
 test('only the operator writes the catalogue', async () => {
   const as = { tenant: 'acme' }
-  for (const path of ['/meters', '/plans', '/addons', '/plans/sold/versions', '/plans/sold/versions/1/publish']) {
+  const version = '/plans/sold/versions/1'
+  for (const path of [
+    '/meters',
+    '/plans',
+    '/addons',
+    '/plans/sold/versions',
+    `${version}/publish`,
+    `${version}/retire`,
+  ]) {
     assert.equal((await harness.call('POST', path, { as, body: {} })).status, 403, path)
   }
+  assert.equal((await harness.call('PUT', version, { as, body: PLAIN })).status, 403)
+  assert.equal((await harness.call('PATCH', '/addons/backup', { as, body: {} })).status, 403)
   assert.equal((await harness.call('GET', '/plans', { as: 'gateway' })).status, 403)
 })

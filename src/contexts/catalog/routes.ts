@@ -3,11 +3,22 @@ import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import { callerOf, Data, List, ListQuery, NoBody, Query } from '../../platform/wire.ts'
-import { createAddon, createPlan, createPlanVersion, publishPlanVersion, registerMeter } from './commands.ts'
+import {
+  createAddon,
+  createPlan,
+  createPlanVersion,
+  type NamedVersion,
+  publishPlanVersion,
+  registerMeter,
+  replacePlanVersion,
+  retirePlanVersion,
+  updateAddon,
+} from './commands.ts'
 import { listAddons, listMeters, listPlans, readPlan } from './queries.ts'
 import { quoteGiven } from './quotes.ts'
 import {
   AddonBody,
+  AddonChangesBody,
   AddonOut,
   MeterBody,
   MeterOut,
@@ -22,7 +33,7 @@ import {
 
 const VERSION_MAX_DIGITS = 9
 
-const PlanParams = Type.Object({ code: Type.String() })
+const CodeParams = Type.Object({ code: Type.String() })
 const VersionParams = Type.Object({
   code: Type.String(),
   version: Type.String({ pattern: `^[0-9]{1,${VERSION_MAX_DIGITS}}$` }),
@@ -36,6 +47,7 @@ export const catalogRoutes =
   (app: App): void => {
     meterRoutes(edge, app)
     planRoutes(edge, app)
+    versionRoutes(edge, app)
     addonRoutes(edge, app)
     quoteRoutes(edge, app)
   }
@@ -111,7 +123,7 @@ function planRoutes(edge: Edge, app: App): void {
       schema: {
         tags,
         summary: 'A plan with its versions and their charges',
-        params: PlanParams,
+        params: CodeParams,
         response: { 200: Data(PlanOut) },
       },
     },
@@ -119,7 +131,9 @@ function planRoutes(edge: Edge, app: App): void {
       data: await readPlan(edge.db.read, request.params.code, { drafts: scopeOf(callerOf(request)) === null }),
     }),
   )
+}
 
+function versionRoutes(edge: Edge, app: App): void {
   app.post(
     '/plans/:code/versions',
     {
@@ -127,7 +141,7 @@ function planRoutes(edge: Edge, app: App): void {
       schema: {
         tags,
         summary: 'Add a draft version to a plan',
-        params: PlanParams,
+        params: CodeParams,
         body: PlanVersionBody,
         response: { 201: Data(PlanVersionOut) },
       },
@@ -141,24 +155,64 @@ function planRoutes(edge: Edge, app: App): void {
     },
   )
 
+  app.put(
+    '/plans/:code/versions/:version',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Replace a draft version',
+        params: VersionParams,
+        body: PlanVersionBody,
+        response: { 200: Data(PlanVersionOut) },
+      },
+    },
+    async (request) => {
+      const draft = { ...namedIn(request.params), given: request.body }
+      const now = edge.clock.now()
+      return { data: await edge.db.transaction((tx) => replacePlanVersion(tx, draft, { now })) }
+    },
+  )
+
   app.post(
     '/plans/:code/versions/:version/publish',
     {
       config: operators,
       schema: {
         tags,
-        summary: 'Publish a version; it never changes afterwards',
+        summary: 'Publish a version; it never changes afterwards. A refusal names every mistake',
         params: VersionParams,
         body: NoBody,
         response: { 200: Data(PlanVersionOut) },
       },
     },
     async (request) => {
-      const named = { plan_code: request.params.code, version: Number(request.params.version) }
       const now = edge.clock.now()
-      return { data: await edge.db.transaction((tx) => publishPlanVersion(tx, named, { now })) }
+      return { data: await edge.db.transaction((tx) => publishPlanVersion(tx, namedIn(request.params), { now })) }
     },
   )
+
+  app.post(
+    '/plans/:code/versions/:version/retire',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Sell a published version no more; who has it keeps it',
+        params: VersionParams,
+        body: NoBody,
+        response: { 200: Data(PlanVersionOut) },
+      },
+    },
+    async (request) => {
+      const now = edge.clock.now()
+      return { data: await edge.db.transaction((tx) => retirePlanVersion(tx, namedIn(request.params), { now })) }
+    },
+  )
+}
+
+function namedIn({ code, version }: { code: string; version: string }): NamedVersion {
+  return { plan_code: code, version: Number(version) }
 }
 
 function addonRoutes(edge: Edge, app: App): void {
@@ -182,6 +236,24 @@ function addonRoutes(edge: Edge, app: App): void {
       const addon = await edge.db.transaction((tx) => createAddon(tx, request.body, { now }))
       void reply.code(201)
       return { data: addon }
+    },
+  )
+
+  app.patch(
+    '/addons/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Change an add-on; what is attached keeps its terms',
+        params: CodeParams,
+        body: AddonChangesBody,
+        response: { 200: Data(AddonOut) },
+      },
+    },
+    async (request) => {
+      const update = { code: request.params.code, changes: request.body }
+      return { data: await edge.db.transaction((tx) => updateAddon(tx, update)) }
     },
   )
 }

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox'
-import { POSITIVE_DECIMAL_PATTERN, unsignedDecimalPattern } from '../../kernel/decimal.ts'
 import {
   AnyObject,
   Body,
@@ -8,6 +7,7 @@ import {
   CurrencyCode,
   DecimalText,
   InstantOut,
+  InstantText,
   Nullable,
   OneOf,
   PeriodBody,
@@ -21,21 +21,28 @@ import { TenantId } from '../tenants/index.ts'
 
 const CHARGES_MAX = 100
 const TIERS_MAX = 100
+const FILTER_PROPERTIES_MAX = 10
+const FILTER_VALUES_MAX = 100
 const QUOTE_ADDONS_MAX = 100
 const QUOTE_LLM_CHARGES_MAX = 10_000
-const QUOTE_METERS_MAX = 1_000
+const QUOTE_USAGE_MAX = 1_000
+const QUOTE_EVENTS_MAX = 10_000
+const QUOTE_DISCOUNTS_MAX = 100
+const EVENT_PROPERTIES_MAX = 100
 
 const MeterCode = Type.String({ pattern: '^[a-z][a-z0-9_]{0,62}$' })
 const Code = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}$' })
 const Name = Type.String({ minLength: 1, maxLength: 200 })
 const Unit = Type.String({ minLength: 1, maxLength: 50 })
+/** A draft may be wrong: here a value has its form, and publishing names those that cannot be rated. */
 const PriceText = Type.String({
-  pattern: unsignedDecimalPattern(PRICE_MAX_PLACES),
-  description: `A price in major units, as a string with at most ${PRICE_MAX_PLACES} digits after the point`,
+  ...DecimalText,
+  description: `A price or rate in major units, as a string; published, not negative and with at most ${PRICE_MAX_PLACES} digits after the point`,
 })
-const SizeText = Type.String({
-  pattern: POSITIVE_DECIMAL_PATTERN,
-  description: 'An exact decimal above 0, as a string',
+const SizeText = Type.String({ ...DecimalText, description: 'An exact decimal, as a string; published, above 0' })
+const AmountText = Type.String({
+  ...DecimalText,
+  description: 'An exact decimal, as a string; published, not negative',
 })
 
 const AGGREGATIONS = ['sum', 'count', 'max', 'last', 'unique_count', 'time_weighted_sum'] as const
@@ -51,15 +58,20 @@ export const MeterBody = Body({
 
 const Tiers = Type.Array(
   Body({
-    up_to: Nullable(UnsignedDecimalText),
+    up_to: Nullable(AmountText),
     unit_price: PriceText,
     flat_price: Type.Optional(Nullable(PriceText)),
   }),
-  { minItems: 1, maxItems: TIERS_MAX },
+  { maxItems: TIERS_MAX },
 )
+const Filter = Type.Record(Type.String(), Type.Array(Type.String(), { maxItems: FILTER_VALUES_MAX }), {
+  description: 'Only events of which each property named is one of its values; a charge without one takes the rest',
+  maxProperties: FILTER_PROPERTIES_MAX,
+})
 const charged = {
   meter: MeterCode,
-  included_quantity: Type.Optional(Nullable(UnsignedDecimalText)),
+  filter: Type.Optional(Nullable(Filter)),
+  included_quantity: Type.Optional(Nullable(AmountText)),
   min_amount: Type.Optional(Nullable(PriceText)),
   max_amount: Type.Optional(Nullable(PriceText)),
 }
@@ -73,16 +85,25 @@ const ChargeSchema = Type.Unsafe<Charge>({
     Body({ ...charged, model: Type.Literal('graduated'), tiers: Tiers }),
     Body({ ...charged, model: Type.Literal('volume'), tiers: Tiers }),
     Body({ ...charged, model: Type.Literal('package'), package_size: SizeText, package_price: PriceText }),
-    Body({ ...charged, model: Type.Literal('percentage'), rate: PriceText }),
+    Body({
+      ...charged,
+      model: Type.Literal('percentage'),
+      rate: PriceText,
+      fixed_per_event: Type.Optional(Nullable(PriceText)),
+      min_per_event: Type.Optional(Nullable(PriceText)),
+      max_per_event: Type.Optional(Nullable(PriceText)),
+    }),
   ],
 })
 
+export const Charges = Type.Array(ChargeSchema, { maxItems: CHARGES_MAX })
 export const PlanVersionBody = Body({
   currency: CurrencyCode,
-  interval: Type.Optional(OneOf(['month'])),
-  base_price_cents: Cents({ minimum: 0 }),
+  interval: Type.Optional(OneOf(['month', 'year'])),
+  base_price_cents: Cents(),
   proration: Type.Optional(OneOf(['daily', 'none'])),
-  charges: Type.Optional(Type.Array(ChargeSchema, { maxItems: CHARGES_MAX })),
+  commitment_cents: Type.Optional(Nullable(Cents())),
+  charges: Type.Optional(Charges),
 })
 export const PlanBody = Body({ code: Code, name: Name, version: Type.Optional(PlanVersionBody) })
 export const AddonBody = Body({
@@ -95,6 +116,28 @@ export const AddonBody = Body({
   grants_meter: Type.Optional(Nullable(MeterCode)),
 })
 
+/** What is attached already keeps its snapshot. */
+export const AddonChangesBody = Body({
+  name: Type.Optional(Name),
+  price_cents: Type.Optional(Cents({ minimum: 0 })),
+  quantity: Type.Optional(UnsignedDecimalText),
+  unit: Type.Optional(Nullable(Unit)),
+})
+
+/** The kinds of a subscription's own lines: what a discount may be taken off. */
+const DISCOUNTED_KINDS = ['plan_base', 'addon', 'usage', 'overage', 'minimum'] as const satisfies readonly LineKind[]
+/** The terms of a discount, of which exactly one of `rate` and `amount_cents` is given. */
+export const discountFields = {
+  name: Name,
+  rate: Type.Optional(Type.String({ ...UnsignedDecimalText, description: 'A fraction above 0 and at most 1' })),
+  amount_cents: Type.Optional(Cents({ minimum: 1 })),
+  line_kinds: Type.Optional(
+    Nullable(
+      Type.Array(OneOf(DISCOUNTED_KINDS), { minItems: 1, maxItems: DISCOUNTED_KINDS.length, uniqueItems: true }),
+    ),
+  ),
+}
+
 const PlanReference = Body({ code: Code, version: Type.Optional(Type.Integer({ minimum: 1 })) })
 const AddonReference = Body({ code: Code, quantity: Type.Optional(UnsignedDecimalText) })
 const InlineAddon = Body({
@@ -105,18 +148,36 @@ const InlineAddon = Body({
   unit: Type.Optional(Nullable(Unit)),
   grants_meter: Type.Optional(Nullable(MeterCode)),
 })
+const UsageEvent = Body({
+  quantity: DecimalText,
+  properties: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: EVENT_PROPERTIES_MAX })),
+  occurred_at: Type.Optional(InstantText),
+})
 export const QuoteBody = Body({
   plan: Type.Union([PlanReference, PlanVersionBody]),
   addons: Type.Optional(Type.Array(Type.Union([AddonReference, InlineAddon]), { maxItems: QUOTE_ADDONS_MAX })),
   usage: Type.Optional(
-    Type.Record(Type.String(), UnsignedDecimalText, {
-      description: 'Quantities by meter code',
-      maxProperties: QUOTE_METERS_MAX,
-    }),
+    Type.Record(
+      Type.String(),
+      Type.Union([UnsignedDecimalText, Type.Array(UsageEvent, { maxItems: QUOTE_EVENTS_MAX })]),
+      {
+        description:
+          'By meter: events, which its aggregation adds up and the filters divide, or a quantity. A quantity may also ' +
+          'be that of a charge with a filter, as in requests[region=syd1|syd2,tier=a].',
+        maxProperties: QUOTE_USAGE_MAX,
+      },
+    ),
   ),
   llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
   active: Type.Optional(PeriodBody),
+  year: Type.Optional(
+    Type.Unsafe<Static<typeof PeriodBody>>({
+      ...PeriodBody,
+      description: 'For a yearly plan: the plan year, where it does not begin with the days that are quoted',
+    }),
+  ),
+  discounts: Type.Optional(Type.Array(Body(discountFields), { maxItems: QUOTE_DISCOUNTS_MAX })),
   tax: Type.Optional(Body({ name: Type.String({ minLength: 1, maxLength: 50 }), rate: UnsignedDecimalText })),
   tenant_id: Type.Optional(TenantId),
 })
@@ -130,6 +191,7 @@ export const MeterOut = Type.Object({
   unique_property: Nullable(Type.String()),
   created_at: InstantOut,
 })
+export const ChargesOut = Type.Unsafe<readonly Charge[]>(Type.Array(ChargeSchema))
 export const PlanVersionOut = Type.Object({
   id: Type.String(),
   plan_code: Type.String(),
@@ -139,9 +201,11 @@ export const PlanVersionOut = Type.Object({
   interval: Type.String(),
   base_price_cents: CentsOut,
   proration: Type.String(),
-  charges: Type.Unsafe<readonly Charge[]>(Type.Array(ChargeSchema)),
+  commitment_cents: Nullable(CentsOut),
+  charges: ChargesOut,
   created_at: InstantOut,
   published_at: Nullable(InstantOut),
+  retired_at: Nullable(InstantOut),
 })
 const planFields = { code: Type.String(), name: Type.String(), created_at: InstantOut }
 export const PlanListed = Type.Object({ ...planFields, latest_version: Nullable(Type.Integer()) })

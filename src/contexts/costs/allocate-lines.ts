@@ -257,7 +257,7 @@ async function loadQuantities(reader: Reader, lines: readonly SelectedLine[]): P
     }))
     const usage = await readUsage(reader, asked)
     for (const { key, owner, metered: line, meter } of batch) {
-      const weight = usage.get(key)?.[meter]
+      const weight = usage.get(key)?.usage[meter]
       if (weight !== undefined) quantities.get(line)?.push({ ...owner, weight })
     }
   }

@@ -167,7 +167,7 @@ function costOf({ kind, price, seconds }: { kind: string; price: Decimal; second
 
 /** Those that have passed. */
 function wholeHours(seconds: Decimal): Decimal {
-  return seconds.div(SECONDS_PER_HOUR).round(0, 0).times(SECONDS_PER_HOUR)
+  return seconds.div(SECONDS_PER_HOUR).truncated().times(SECONDS_PER_HOUR)
 }
 
 /** The backups of a droplet cost a part of what the droplet costs. */

@@ -135,6 +135,72 @@ test('a subscription that ended in an issued month after the fact is credited', 
   assert.deepEqual([may.subtotal_cents, may.tax_cents, may.total_cents], [-2_500, -250, -2_750])
 })
 
+test('late usage is billed with its month’s discounts, and fills up the commitment before it costs more', async () => {
+  company.clock.set('2026-05-02T06:00:00Z')
+  const ids = new Map<string, string>()
+  for (const tenant_id of ['discounted', 'committed']) {
+    const deployment_id = await company.tenant(tenant_id)
+    const { id } = await company.subscribe(deployment_id)
+    ids.set(tenant_id, deployment_id)
+    const terms =
+      tenant_id === 'discounted'
+        ? (['discounts', { name: 'A tenth', rate: '0.10', start_date: '2026-04-01' }] as const)
+        : (['overrides', { commitment_cents: 5_400, start_date: '2026-04-01' }] as const)
+    await company.post(`/subscriptions/${id}/${terms[0]}`, terms[1])
+    await company.rollup({ tenant_id })
+    await company.post(`/invoices/${(await company.invoice(tenant_id)).id}/issue`)
+  }
+  assert.equal((await company.invoice('discounted')).subtotal_cents, 4_500)
+  assert.equal((await company.invoice('committed')).subtotal_cents, 5_400)
+  company.clock.set('2026-06-02T06:00:00Z')
+  for (const [tenant_id, deployment_id] of ids) {
+    await company.use(deployment_id, '100', '2026-04-20T00:00:00Z')
+    await company.rollup({ tenant_id, period: '2026-05' })
+  }
+  assert.deepEqual(await adjustments('discounted', '2026-05'), [['2026-04-01', 900]])
+  assert.deepEqual(await adjustments('committed', '2026-05'), [['2026-04-01', 600]])
+})
+
+test('a discount or a price that is given for an issued month is credited with the next invoice', async () => {
+  for (const [tenant_id, path, terms] of [
+    ['given', 'discounts', { name: 'A tenth', rate: '0.10', start_date: '2026-04-15', periods: 1 }],
+    ['agreed', 'overrides', { base_price_cents: 2_000, start_date: '2026-04-16', end_date: '2026-05-01' }],
+  ] as const) {
+    const { deployment_id } = await billApril(tenant_id)
+    const { id } = (await company.ok('GET', `/deployments/${deployment_id}`)).subscription
+    await company.post(`/subscriptions/${id}/${path}`, terms)
+    await company.rollup({ tenant_id, period: '2026-05' })
+  }
+  assert.deepEqual(await adjustments('given', '2026-05'), [['2026-04-01', -500]])
+  assert.deepEqual(await adjustments('agreed', '2026-05'), [['2026-04-01', -1_500]])
+})
+
+test('a late change of a level is billed for every issued month after it', async () => {
+  await company.post('/meters', { code: 'stored', name: 'x', unit: 'GB·h', aggregation: 'time_weighted_sum' })
+  const charges = [{ meter: 'stored', model: 'per_unit', unit_price: '0.01' }]
+  const version = { currency: 'AUD', base_price_cents: 0, charges }
+  await company.post('/plans', { code: 'storage', name: 'Storage', version })
+  await company.post('/plans/storage/versions/1/publish')
+  company.clock.set('2026-06-02T06:00:00Z')
+  const deployment_id = await company.tenant('level')
+  await company.subscribe(deployment_id, { plan_code: 'storage', start_date: '2026-04-01' })
+  const change = (id: string, quantity: string, occurred_at: string) =>
+    company.post('/usage/events', { events: [{ id, deployment_id, meter: 'stored', quantity, occurred_at }] })
+  await change('first', '1', '2026-04-01T00:00:00Z')
+  for (const month of ['2026-04', '2026-05']) {
+    await company.rollup({ tenant_id: 'level', period: month })
+    await company.post(`/invoices/${(await company.invoice('level', month)).id}/issue`)
+  }
+  company.clock.set('2026-07-02T06:00:00Z')
+  await change('late', '-0.5', '2026-04-21T00:00:00Z')
+  await company.rollup({ tenant_id: 'level', period: '2026-06' })
+  assert.deepEqual(await adjustments('level', '2026-06'), [
+    ['2026-04-01', -120],
+    ['2026-05-01', -372],
+  ])
+  assert.equal((await company.invoice('level', '2026-06')).lines[0].amount_cents, 360)
+})
+
 test('late usage is taxed as its month was, on a tax line of its own', async () => {
   const { deployment_id } = await billApril('moved')
   await company.use(deployment_id, '100', '2026-04-20T00:00:00Z')

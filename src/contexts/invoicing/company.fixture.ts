@@ -10,6 +10,7 @@ import { llmUsageRoutes } from '../llm-usage/index.ts'
 import { meteringRoutes } from '../metering/index.ts'
 import { subscriptionsRoutes } from '../subscriptions/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
+import { previewInvoices } from './preview.ts'
 import { invoicingRoutes } from './routes.ts'
 
 type CompanyOptions = {
@@ -33,7 +34,9 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition: async () => {} }),
-      subscriptionsRoutes(edge),
+      subscriptionsRoutes(edge, {
+        previewInvoices: (reader, of) => previewInvoices(reader, { ...of, as_of: edge.clock.now() }),
+      }),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
       invoicingRoutes(edge, { seller: SELLER, onInvoiceChanged: async (_tx, document) => void told.push(document) }),
@@ -93,7 +96,7 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
         ...order,
       })
     },
-    async use(deployment_id: string, quantity: string, occurred_at: string) {
+    async use(deployment_id: string, quantity: string, occurred_at: string, properties: object = {}) {
       const event = {
         id: `${occurred_at}/${quantity}`,
         source: 'test',
@@ -101,6 +104,7 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
         meter: 'api_calls',
         quantity,
         occurred_at,
+        properties,
       }
       assert.equal((await post('/usage/events', { events: [event] })).accepted, 1)
     },

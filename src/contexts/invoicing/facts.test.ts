@@ -26,6 +26,30 @@ async function billed(tenant_id: string, period?: string): Promise<string[]> {
     .map((line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`)
 }
 
+async function sell(code: string, version: object): Promise<void> {
+  await company.post('/plans', { code, name: code, version: { currency: 'AUD', base_price_cents: 0, ...version } })
+  await company.post(`/plans/${code}/versions/1/publish`)
+}
+
+async function subscribed(tenant_id: string, order: object): Promise<{ app: string; subscription: string }> {
+  const app = await company.tenant(tenant_id)
+  return { app, subscription: `/subscriptions/${(await company.subscribe(app, order)).id}` }
+}
+
+/** Rolls the months up in their order, issues each invoice, and gives what they bill. */
+async function billedBy(tenant_id: string, months: readonly string[]): Promise<string[][]> {
+  const bills: string[][] = []
+  company.clock.set('2026-12-02T06:00:00Z')
+  for (const month of months) {
+    await company.rollup({ tenant_id, period: month })
+    const { body } = await company.call('GET', `/invoices?tenant_id=${tenant_id}&period=${month}`)
+    if (body.data[0]) await company.post(`/invoices/${body.data[0].id}/issue`)
+    bills.push(body.data[0] ? await billed(tenant_id, month) : [])
+  }
+  company.clock.set(NOW)
+  return bills
+}
+
 test('what is used on the day of cancellation is billed, the day itself is not', async () => {
   const app = await cancelled('boab', '2026-04-10T18:00:00Z')
   await company.use(app, '7', '2026-04-10T09:00:00Z')
@@ -57,4 +81,77 @@ test('usage on the first day of a month that ended a subscription is billed with
   await company.rollup({ tenant_id: 'banksia', period: '2026-05' })
   assert.deepEqual(await billed('banksia'), ['plan_base 5000'])
   assert.deepEqual(await billed('banksia', '2026-05'), ['adjustment 70'])
+})
+
+test('a year is billed once, and the rest of it is given back when the plan is left', async () => {
+  await sell('year', { interval: 'year', base_price_cents: 36_500 })
+  const { subscription } = await subscribed('acacia', { plan_code: 'year', start_date: '2026-04-10' })
+  company.clock.set('2026-05-11T00:00:00Z')
+  await company.post(`${subscription}/plan-change`, { plan_code: 'studio', effective_date: '2026-07-01' })
+  // 82 days under the plan, the other 283 are given back with those of the last month under it.
+  assert.deepEqual(await billedBy('acacia', ['2026-04', '2026-05', '2026-06', '2026-07']), [
+    ['plan_base 36500'],
+    [],
+    ['credit -28300'],
+    ['plan_base 5000'],
+  ])
+})
+
+test('the next year begins on the day of the first, at the price of that day', async () => {
+  await sell('annual', { interval: 'year', base_price_cents: 36_500 })
+  const { subscription } = await subscribed('wandoo', { plan_code: 'annual', start_date: '2025-05-20' })
+  await company.post(`${subscription}/overrides`, { base_price_cents: 73_000, start_date: '2026-05-02' })
+  await company.post(`${subscription}/cancel`, { end_date: '2026-05-30' })
+  assert.deepEqual(await billedBy('wandoo', ['2026-04', '2026-05']), [[], ['plan_base 73000', 'credit -71000']])
+})
+
+test('a year that an override has become dearer in is given back at what it was billed at', async () => {
+  const { subscription } = await subscribed('marri', { plan_code: 'annual', start_date: '2026-05-01' })
+  await company.post(`${subscription}/overrides`, { base_price_cents: 73_000, start_date: '2026-05-02' })
+  await company.post(`${subscription}/cancel`, { end_date: '2026-05-11' })
+  assert.deepEqual(await billedBy('marri', ['2026-05']), [['plan_base 36500', 'credit -35500']])
+})
+
+test('an override holds on its days, with its own filters', async () => {
+  const { app, subscription } = await subscribed('tuart', { start_date: '2026-05-01' })
+  await company.post(`${subscription}/overrides`, {
+    base_price_cents: 3_100,
+    charges: [{ meter: 'api_calls', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '1' }],
+    start_date: '2026-05-16',
+    end_date: '2026-05-26',
+  })
+  company.clock.set('2026-05-31T12:00:00Z')
+  for (const day of [10, 20, 30]) {
+    await company.use(app, '2', `2026-05-${day}T00:00:00Z`, { region: 'syd1' })
+    await company.use(app, '3', `2026-05-${day}T00:00:01Z`, { region: 'ams3' })
+  }
+  // 15 of 31 days of 50.00, 10 of 31.00, and 6 of 50.00.
+  assert.deepEqual(await billedBy('tuart', ['2026-05']), [
+    ['plan_base 2419', 'usage 50', 'plan_base 1000', 'usage 30', 'usage 200', 'plan_base 968', 'usage 50'],
+  ])
+})
+
+test('a discount of two months is on two invoices', async () => {
+  const { subscription } = await subscribed('peppermint', { start_date: '2026-04-01' })
+  await company.post(`${subscription}/discounts`, { name: 'Half', rate: '0.5', start_date: '2026-04-20', periods: 2 })
+  assert.deepEqual(await billedBy('peppermint', ['2026-04', '2026-05', '2026-06']), [
+    ['plan_base 5000', 'credit -2500'],
+    ['plan_base 5000', 'credit -2500'],
+    ['plan_base 5000'],
+  ])
+})
+
+test('a level is billed every month that it lasts, and a fee per event for each event', async () => {
+  await company.post('/meters', { code: 'stored', name: 'x', unit: 'GB·h', aggregation: 'time_weighted_sum' })
+  await sell('fees', {
+    charges: [
+      { meter: 'stored', model: 'per_unit', unit_price: '0.01' },
+      { meter: 'api_calls', model: 'percentage', rate: '0.0299', min_per_event: '1.75', max_per_event: '12' },
+    ],
+  })
+  const { app } = await subscribed('jarrah', { plan_code: 'fees', start_date: '2026-04-01' })
+  const level = { id: 'level', deployment_id: app, meter: 'stored', quantity: '1', occurred_at: '2026-03-05T00:00:00Z' }
+  await company.post('/usage/events', { events: [level] })
+  for (const quantity of ['10', '80', '10000']) await company.use(app, quantity, '2026-04-07T00:00:00Z')
+  assert.deepEqual(await billedBy('jarrah', ['2026-04', '2026-05']), [['usage 720', 'usage 1614'], ['usage 744']])
 })

@@ -3,17 +3,25 @@ import { earlierDate, earlierInstant, instantsOf, isTimeZone, type Period, type 
 import type { Reader } from '../../platform/db.ts'
 import { readPlanTerms } from '../catalog/index.ts'
 import { readLlmCharges } from '../llm-usage/index.ts'
-import { readUsage } from '../metering/index.ts'
+import { readUsage, type UsageWindow } from '../metering/index.ts'
 import {
   type LlmFacts,
+  overridden,
   type PlanTerms,
+  type PlanYear,
   type QuoteFacts,
   type Segment,
   type SegmentFacts,
   segments,
-  type SubscriptionFacts,
 } from '../pricing/index.ts'
-import { readSubscriptions, type BilledSubscription } from '../subscriptions/index.ts'
+import {
+  type BilledSubscription,
+  discountsIn,
+  planYear,
+  planYears,
+  readSubscriptions,
+  type SubscribedYear,
+} from '../subscriptions/index.ts'
 import { taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt } from './attempt.ts'
 import { unknownPlan, unknownTimeZone } from './problems.ts'
@@ -29,6 +37,17 @@ export type FactsScope = {
   deployment_id?: string
   /** The first day whose base price and add-ons are left out; default: the end of the period. */
   days_until?: Temporal.PlainDate
+  /** Other terms than those agreed to. */
+  instead?: Substitution
+}
+
+/**
+ * What if: each subscription as it is to be rated in place of what was agreed to, and the plan terms that it may name
+ * besides the stored ones, by plan version id.
+ */
+export type Substitution = {
+  subscription: (agreed: BilledSubscription) => BilledSubscription
+  plans: ReadonlyMap<string, PlanTerms>
 }
 
 /**
@@ -38,9 +57,7 @@ export type FactsScope = {
 export async function readBillableFacts(reader: Reader, scope: FactsScope): Promise<Map<string, Attempt<QuoteFacts>>> {
   const outlines = await readOutlines(reader, scope)
   const known = outlines.flatMap((outline) => (outline.ok ? [outline.value] : []))
-  const parts = known.flatMap((outline) => outline.subscriptions.flatMap((entry) => entry.segments))
   const measured: Measured = {
-    plans: await readPlanTerms(reader, [...new Set(parts.map((part) => part.segment.plan_version_id))]),
     usage: await readUsage(reader, known.flatMap(usageWindows)),
     llm: await readLlmCharges(reader, known.flatMap(llmWindows)),
   }
@@ -52,51 +69,63 @@ export async function readBillableFacts(reader: Reader, scope: FactsScope): Prom
   )
 }
 
-/** What is to be measured for one tenant. */
+/** What is to be measured for one tenant, and the prices that say how. */
 type Outline = {
   tenant: Tenant
   period: Period
   /** The period as instants, cut at `as_of`. */
   window: Window
-  subscriptions: { subscription: BilledSubscription; segments: MeteredSegment[] }[]
+  subscriptions: { subscription: BilledSubscription; segments: PricedSegment[] }[]
   deployment_ids: readonly string[]
 }
 
 /** `key` names the segment's usage among that of all tenants. */
-type MeteredSegment = { segment: Segment; key: string; window: Window }
+type PricedSegment = { segment: Segment; plan: PlanTerms; year: PlanYear | null; key: string; window: Window }
 
 type Measured = {
-  plans: Awaited<ReturnType<typeof readPlanTerms>>
   usage: Awaited<ReturnType<typeof readUsage>>
   llm: Awaited<ReturnType<typeof readLlmCharges>>
 }
 
 async function readOutlines(reader: Reader, scope: FactsScope): Promise<Attempt<Outline>[]> {
-  const { period, tenants, deployment_id } = scope
+  const { period, tenants, deployment_id, instead } = scope
   const filter = {
     tenant_ids: tenants.map((tenant) => tenant.id),
     ...(deployment_id !== undefined && { deployment_id }),
   }
   // A subscription that follows one of the period may start on the day after it.
-  const subscriptions = Map.groupBy(
-    await readSubscriptions(reader, { period: withDayAfter(period), ...filter }),
-    (entry) => entry.tenant_id,
+  const agreed = await readSubscriptions(reader, { period: withDayAfter(period), ...filter })
+  const subscriptions = instead === undefined ? agreed : agreed.map(instead.subscription)
+  const versions = new Set(subscriptions.flatMap(({ phases }) => phases.map((phase) => phase.plan_version_id)))
+  const stored = await readPlanTerms(
+    reader,
+    [...versions].filter((id) => !instead?.plans.has(id)),
   )
+  const plans = new Map([...stored, ...(instead?.plans ?? [])])
   const deployments = await readDeploymentIds(reader, filter)
+  const byTenant = Map.groupBy(subscriptions, (subscription) => subscription.tenant_id)
   return tenants.map((tenant) =>
     attempt(() =>
       outlineOf(tenant, {
         scope,
-        subscriptions: subscriptions.get(tenant.id) ?? [],
+        plans,
+        subscriptions: byTenant.get(tenant.id) ?? [],
         deployment_ids: deployments.get(tenant.id) ?? [],
       }),
     ),
   )
 }
 
+type Plans = ReadonlyMap<string, PlanTerms>
+
 function outlineOf(
   tenant: Tenant,
-  has: { scope: FactsScope; subscriptions: readonly BilledSubscription[]; deployment_ids: readonly string[] },
+  has: {
+    scope: FactsScope
+    plans: Plans
+    subscriptions: readonly BilledSubscription[]
+    deployment_ids: readonly string[]
+  },
 ): Outline {
   const { period, as_of, days_until = period.end } = has.scope
   if (!isTimeZone(tenant.timezone)) {
@@ -111,18 +140,49 @@ function outlineOf(
     subscriptions: has.subscriptions
       .map((subscription) => ({
         subscription,
-        segments: segments({ period: billed, phases: subscription.phases, addons: identified(subscription) }).map(
-          (segment) => ({
-            segment,
-            key: `${subscription.subscription_id}/${segment.active.start}`,
-            window: elapsed(
-              instantsOf(meteredDays(segment.active, subscription, has.subscriptions), tenant.timezone),
-              as_of,
-            ),
-          }),
-        ),
+        segments: pricedSegments(subscription, billed, has.plans).map((priced) => ({
+          ...priced,
+          key: `${subscription.subscription_id}/${priced.segment.active.start}`,
+          window: elapsed(
+            instantsOf(meteredDays(priced.segment.active, subscription, has.subscriptions), tenant.timezone),
+            as_of,
+          ),
+        })),
       }))
       .filter((entry) => entry.segments.length > 0),
+  }
+}
+
+/** The segments of the days in `billed`, each with its prices and plan year. */
+function pricedSegments(
+  subscription: BilledSubscription,
+  billed: Period,
+  plans: Plans,
+): Pick<PricedSegment, 'segment' | 'plan' | 'year'>[] {
+  const { phases, yearly_phases, overrides } = subscription
+  const termsOf: TermsOf = ({ plan_version_id, override_id }) => {
+    const plan = plans.get(plan_version_id)
+    if (plan === undefined) throw unknownPlan(`Plan version ${plan_version_id} does not exist; change the plan.`)
+    const promise = 'an override that a phase names belongs to its subscription'
+    return override_id === null ? plan : overridden(plan, present(overrides.get(override_id), promise))
+  }
+  const year_starts = planYears(yearly_phases, billed).map((year) => year.period.start)
+  const addons = identified(subscription)
+  return segments({ period: billed, phases, addons, year_starts }).map((segment) => {
+    const year = segment.mode === 'trial' ? null : planYear(yearly_phases, segment.active.start)
+    return { segment, plan: termsOf(segment), year: year && yearOf(year, segment, termsOf) }
+  })
+}
+
+type TermsOf = (of: Pick<Segment, 'plan_version_id' | 'override_id'>) => PlanTerms
+
+/** A year is billed once, at the price of its first day: what an override changes later is of the years to come. */
+function yearOf(year: SubscribedYear, segment: Segment, termsOf: TermsOf): PlanYear {
+  const billed_cents = termsOf(year).base_price_cents
+  return {
+    period: year.period,
+    is_left: year.left_on !== null && year.left_on.equals(segment.active.end),
+    ...(billed_cents !== termsOf(segment).base_price_cents && { base_price_cents: billed_cents }),
   }
 }
 
@@ -158,12 +218,13 @@ function elapsed(window: Window, as_of: Temporal.Instant): Window {
   return { start: earlierInstant(window.start, as_of), end: earlierInstant(window.end, as_of) }
 }
 
-function usageWindows({ tenant, subscriptions }: Outline) {
+function usageWindows({ tenant, subscriptions }: Outline): UsageWindow[] {
   return subscriptions.flatMap(({ subscription, segments }) =>
-    segments.map(({ key, window }) => ({
+    segments.map(({ key, window, plan }) => ({
       key,
       tenant_id: tenant.id,
       deployment_id: subscription.deployment_id,
+      charges: plan.charges,
       ...window,
     })),
   )
@@ -179,35 +240,31 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
     currency: tenant.currency,
     period,
     tax: taxTermsOf(tenant),
-    subscriptions: subscriptions.map((entry) => subscriptionFacts(entry, measured)),
+    subscriptions: subscriptions.map(({ subscription, segments }) => ({
+      deployment_id: subscription.deployment_id,
+      subscription_id: subscription.subscription_id,
+      segments: segmentFacts(subscription, segments, measured),
+      discounts: discountsIn(subscription, period),
+    })),
     llm: llmFacts(outline, measured),
     adjustments: [],
   }
 }
 
-function subscriptionFacts(
-  { subscription, segments }: Outline['subscriptions'][number],
-  measured: Measured,
-): SubscriptionFacts {
-  const { deployment_id, subscription_id } = subscription
+function segmentFacts(
+  subscription: BilledSubscription,
+  segments: readonly PricedSegment[],
+  { usage }: Measured,
+): SegmentFacts[] {
   const addons = new Map(identified(subscription).map(({ start: _start, end: _end, ...terms }) => [terms.id, terms]))
-  return {
-    deployment_id,
-    subscription_id,
-    segments: segments.map(({ segment: { active, mode, plan_version_id, addon_ids }, key }): SegmentFacts => ({
-      active,
-      mode,
-      plan: planOf(plan_version_id, measured),
-      addons: addon_ids.map((id) => present(addons.get(id), 'a segment names add-ons of its subscription')),
-      usage: measured.usage.get(key) ?? {},
-    })),
-  }
-}
-
-function planOf(plan_version_id: string, { plans }: Measured): PlanTerms {
-  const plan = plans.get(plan_version_id)
-  if (plan === undefined) throw unknownPlan(`Plan version ${plan_version_id} does not exist; change the plan.`)
-  return plan
+  return segments.map(({ segment: { active, mode, addon_ids }, plan, year, key }) => ({
+    active,
+    mode,
+    plan,
+    addons: addon_ids.map((id) => present(addons.get(id), 'a segment names add-ons of its subscription')),
+    ...present(usage.get(key), 'every window has its usage'),
+    year,
+  }))
 }
 
 /** One entry per deployment: LLM usage is billed for the month, also outside a subscription. */

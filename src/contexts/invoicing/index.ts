@@ -1,4 +1,8 @@
+export { type Attempt, attempt, failureOf, valueOf } from './attempt.ts'
+export { readBillableFacts, type Substitution } from './facts.ts'
 export { invoicingInvariants } from './invariants.ts'
 export { invoicingJobs } from './jobs.ts'
+export { previewInvoices } from './preview.ts'
+export { readTenants } from './queries.ts'
 export { rollup } from './rollup.ts'
 export { type InvoicingDeps, invoicingRoutes } from './routes.ts'

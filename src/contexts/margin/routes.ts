@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
+import { PlanVersionBody } from '../catalog/index.ts'
 import {
+  Body,
   CentsOut,
   CurrencyCode,
   Data,
@@ -16,6 +18,7 @@ import {
 } from '../../platform/wire.ts'
 import { marginOf } from './margin.ts'
 import { readBooks } from './queries.ts'
+import { whatIf } from './what-if.ts'
 
 export const marginRoutes =
   (edge: Edge) =>
@@ -38,6 +41,23 @@ export const marginRoutes =
         const currency = wanted === undefined ? null : requireCurrency(wanted, 'currency')
         const books = await readBooks(edge.db.read, { period, currency })
         return { data: { period, ...marginOf(books, { group_by, currency }) } }
+      },
+    )
+
+    app.post(
+      '/what-if',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags: ['margin'],
+          summary: 'Rates history under other prices: revenue and margin by tenant, now and then; stores nothing',
+          body: WhatIfBody,
+          response: { 200: Data(WhatIfOut) },
+        },
+      },
+      async ({ body: { plan, from, to } }) => {
+        const months = { from: readPeriodText(from, 'from'), to: readPeriodText(to, 'to') }
+        return { data: await whatIf(edge.db.read, { plan, ...months, now: edge.clock.now() }) }
       },
     )
   }
@@ -86,6 +106,50 @@ const MarginOut = Type.Object({
       amount_from: Type.String({ description: 'An exact decimal, in major units' }),
       amount_to: Type.String({ description: 'An exact decimal, in major units: the totals are rounded from it' }),
     }),
+  ),
+  hints: Type.Array(Type.String()),
+})
+
+const Code = Type.String({ minLength: 1, maxLength: 63 })
+const WhatIfBody = Body({
+  plan: Type.Union([
+    Body({ code: Code, version: Type.Integer({ minimum: 1 }) }),
+    Body({ code: Code, terms: PlanVersionBody }),
+  ]),
+  from: PeriodText,
+  to: Type.String({ ...PeriodText, description: 'The last month, inclusive' }),
+})
+const comparisonFields = {
+  revenue_now_cents: CentsOut,
+  revenue_then_cents: CentsOut,
+  difference_cents: CentsOut,
+  cost_cents: Nullable(CentsOut),
+  margin_now_cents: Nullable(CentsOut),
+  margin_then_cents: Nullable(CentsOut),
+  coverage: Text,
+}
+const WhatIfOut = Type.Object({
+  plan_code: Type.String(),
+  plan_version: Nullable(Type.Integer()),
+  from: Type.String(),
+  to: Type.String(),
+  currency: Type.String(),
+  tenants: Type.Array(
+    Type.Object({
+      tenant_id: Type.String(),
+      legal_name: Type.String(),
+      ...comparisonFields,
+      outcome: OneOf(['winner', 'loser', 'same']),
+    }),
+  ),
+  totals: Type.Object({
+    ...comparisonFields,
+    tenants: Type.Integer(),
+    winners: Type.Integer(),
+    losers: Type.Integer(),
+  }),
+  left_out: Type.Array(
+    Type.Object({ tenant_id: Type.String(), month: Type.String(), code: Type.String(), detail: Type.String() }),
   ),
   hints: Type.Array(Type.String()),
 })

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
-import { decimal, plain } from '../../kernel/decimal.ts'
+import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
-import { InstantText, UnsignedDecimalText } from '../../platform/wire.ts'
+import { DecimalText, InstantText } from '../../platform/wire.ts'
 import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
 
@@ -17,10 +17,10 @@ export const derivedMeter = problem({
   status: 422,
   title: 'The meter is measured here and cannot be sent',
 })
-export const unsupportedAggregation = problem({
-  code: 'metering/unsupported-aggregation',
+export const negativeQuantity = problem({
+  code: 'metering/negative-quantity',
   status: 422,
-  title: 'The aggregation of the meter is not supported yet',
+  title: 'Only the change of a level may be negative',
 })
 export const conflict = problem({
   code: 'metering/conflict',
@@ -34,7 +34,7 @@ export const DERIVED_METERS = {
   volume_gb_hours: { resource_kind: 'volume', unit: 'GB·h' },
 } as const
 
-/** What was sent, in one spelling whatever the format. `quantity` is a canonical decimal that is not negative. */
+/** What was sent, in one spelling whatever the format. `quantity` is a canonical decimal; for a level it is the change. */
 export type UsageEvent = {
   source: string
   event_id: string
@@ -67,8 +67,8 @@ export function admit(
   if (tenant_id === undefined) return unknownDeployment(`There is no deployment ${event.deployment_id}.`)
   const meter = meters.get(event.meter)
   if (meter === undefined) return unknownMeter(`There is no meter ${event.meter}; create it first.`)
-  if (meter.aggregation === 'time_weighted_sum') {
-    return unsupportedAggregation(`${event.meter} is a time-weighted sum, which cannot be measured yet.`)
+  if (meter.aggregation !== 'time_weighted_sum' && decimal(event.quantity).lt(ZERO)) {
+    return negativeQuantity(`quantity must not be negative: ${event.meter} is a ${meter.aggregation}, not a level.`)
   }
   if (isAhead(event.occurred_at, now)) {
     return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must not lie in the future' }])
@@ -91,7 +91,7 @@ const PlainEvent = Type.Object(
     source: Type.Optional(Text),
     deployment_id: Text,
     meter: Text,
-    quantity: UnsignedDecimalText,
+    quantity: DecimalText,
     occurred_at: InstantText,
     properties: Type.Optional(Properties),
   },
@@ -106,7 +106,7 @@ const CloudEvent = Type.Object({
   type: Text,
   subject: Text,
   time: InstantText,
-  data: Type.Intersect([Type.Object({ quantity: UnsignedDecimalText }), Properties]),
+  data: Type.Intersect([Type.Object({ quantity: DecimalText }), Properties]),
 })
 
 const readPlain = eventReader(PlainEvent, invalidEvent)

@@ -1,3 +1,4 @@
 export { invariants as meteringInvariants } from './invariants.ts'
-export { changedWindows, type ChangeWindow, readUnits, readUsage, type UsageWindow } from './queries.ts'
+export { changedWindows, type ChangeWindow, readUnits } from './queries.ts'
 export { meteringRoutes } from './routes.ts'
+export { readUsage, type Usage, type UsageWindow } from './usage.ts'

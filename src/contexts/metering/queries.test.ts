@@ -5,7 +5,7 @@ import { memoryDatabase } from '../../../test/support/database.ts'
 import { decimal, plain, round } from '../../kernel/decimal.ts'
 import { type Database, insertRows, within } from '../../platform/db.ts'
 import { randomIds } from '../../platform/ids.ts'
-import { changedWindows, readUsage, type UsageWindow } from './index.ts'
+import { changedWindows, readUsage, type Usage, type UsageWindow } from './index.ts'
 
 const TENANT = 't_1'
 const WEB = '11111111-1111-4111-8111-111111111111'
@@ -45,7 +45,10 @@ before(async () => {
     ])
     await tx
       .insertInto('catalog.meter')
-      .values({ code: 'calls', name: 'x', unit: 'call', aggregation: 'sum', created_at: CREATED })
+      .values([
+        { code: 'calls', name: 'x', unit: 'call', aggregation: 'sum', created_at: CREATED },
+        { code: 'stored_gb', name: 'x', unit: 'GB', aggregation: 'time_weighted_sum', created_at: CREATED },
+      ])
       .execute()
   })
 })
@@ -107,7 +110,8 @@ test('any number of windows is read at once, and one without a length holds noth
     { key: 'c', tenant_id: TENANT, deployment_id: WEB, start: APRIL.end, end: APRIL.start },
     { key: 'd', tenant_id: 't_2', deployment_id: WEB, ...APRIL },
   ])
-  assert.deepEqual(Object.fromEntries(usage), { a: { droplet_hours: '720', calls: '5' }, b: {}, c: {}, d: {} })
+  const quantities = Object.fromEntries([...usage].map(([key, of]) => [key, of.usage]))
+  assert.deepEqual(quantities, { a: { droplet_hours: '720', calls: '5' }, b: {}, c: {}, d: {} })
   assert.equal((await readUsage(db.read, [])).size, 0)
 })
 
@@ -169,6 +173,31 @@ test('a window is named when a stretch of its time was given to another owner', 
   assert.deepEqual(await changed(), ['w'])
 })
 
+test('a late change of a level names every window after it, other late events only their own', async () => {
+  const since = instant('2026-06-01T03:00:00Z')
+  const month = (key: string, start: string, end: string) => ({
+    key,
+    tenant_id: TENANT,
+    start: instant(start),
+    end: instant(end),
+    since,
+  })
+  const windows = [
+    month('march', '2026-03-01T00:00:00Z', '2026-04-01T00:00:00Z'),
+    month('april', '2026-04-01T00:00:00Z', '2026-05-01T00:00:00Z'),
+    month('may', '2026-05-01T00:00:00Z', '2026-06-01T00:00:00Z'),
+    { ...month('other', '2026-05-01T00:00:00Z', '2026-06-01T00:00:00Z'), tenant_id: 't_2' },
+  ]
+  const changed = async () => [...(await changedWindows(db.read, windows))].toSorted()
+  const received = { received_at: '2026-06-01T03:00:00Z' }
+  await addEvent({ meter: 'stored_gb', occurred_at: '2026-02-10T00:00:00Z', received_at: '2026-06-01T02:59:59Z' })
+  await addEvent({ meter: 'stored_gb', occurred_at: '2026-06-01T00:00:00Z', ...received })
+  await addEvent({ occurred_at: '2026-02-10T00:00:00Z', ...received })
+  assert.deepEqual(await changed(), [])
+  await addEvent({ meter: 'stored_gb', quantity: '-1', occurred_at: '2026-04-30T00:00:00Z', ...received })
+  assert.deepEqual(await changed(), ['april', 'may'])
+})
+
 test('no window, no change', async () => {
   assert.equal((await changedWindows(db.read, [])).size, 0)
 })
@@ -177,12 +206,9 @@ function instant(text: string): Temporal.Instant {
   return Temporal.Instant.from(text)
 }
 
-async function usageOf(
-  deployment_id: string,
-  window: Pick<UsageWindow, 'start' | 'end'>,
-): Promise<Record<string, string>> {
+async function usageOf(deployment_id: string, window: Pick<UsageWindow, 'start' | 'end'>): Promise<Usage['usage']> {
   const usage = await readUsage(db.read, [{ key: 'w', tenant_id: TENANT, deployment_id, ...window }])
-  return usage.get('w') ?? {}
+  return usage.get('w')?.usage ?? {}
 }
 
 type SpanOptions = {
@@ -241,10 +267,12 @@ async function addSpan({
 }
 
 async function addEvent({
+  meter = 'calls',
   quantity = '1',
   occurred_at,
   received_at = occurred_at,
 }: {
+  meter?: string
   quantity?: string
   occurred_at: string
   received_at?: string
@@ -253,7 +281,7 @@ async function addEvent({
   const event = {
     ...key,
     deployment_id: WEB,
-    meter: 'calls',
+    meter,
     quantity,
     occurred_at,
     properties: {},

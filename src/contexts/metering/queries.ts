@@ -1,17 +1,7 @@
 import { sql } from 'kysely'
-import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Reader, rowset, toJson } from '../../platform/db.ts'
 import { isUuid } from '../../platform/intake.ts'
 import { DERIVED_METERS, type Meter, type References, type UsageEvent, type UsageEventRow } from './event.ts'
-
-/** A stretch of time of one deployment, half-open. `key` is the caller's own name for it. */
-export type UsageWindow = {
-  readonly key: string
-  readonly tenant_id: string
-  readonly deployment_id: string
-  readonly start: Temporal.Instant
-  readonly end: Temporal.Instant
-}
 
 /** A stretch of time of one tenant, half-open, whose facts may have changed since `since`. */
 export type ChangeWindow = {
@@ -22,32 +12,10 @@ export type ChangeWindow = {
   readonly since: Temporal.Instant
 }
 
-const SECONDS_PER_HOUR = decimal('3600')
-
-/**
- * Quantities by meter for each window, by the window's key: canonical decimal strings; a meter without anything is
- * absent. A resource that is alive counts up to the window's end, so a window that is still running must end now.
- */
-export async function readUsage(
-  reader: Reader,
-  windows: readonly UsageWindow[],
-): Promise<Map<string, Record<string, string>>> {
-  const usage = new Map<string, Record<string, string>>(windows.map(({ key }) => [key, {}]))
-  if (windows.length === 0) return usage
-  const add = (key: string, meter: string, quantity: string): void => {
-    const quantities = usage.get(key)
-    if (quantities) quantities[meter] = quantity
-  }
-  for (const row of await readSeconds(reader, windows)) {
-    add(row.key, row.meter, plain(decimal(row.weighted_seconds).div(SECONDS_PER_HOUR)))
-  }
-  for (const row of await readAggregates(reader, windows)) add(row.key, row.meter, plain(decimal(row.quantity)))
-  return usage
-}
-
 /**
  * The keys of windows that hold events received, or resource spans changed or lost to another owner, at or after
- * `since`. The quantities of a window named here may still be the same.
+ * `since`; and those that come after a change of a level received since then, as every later level is another. The
+ * quantities of a window named here may still be the same.
  */
 export async function changedWindows(reader: Reader, candidates: readonly ChangeWindow[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
@@ -57,6 +25,10 @@ export async function changedWindows(reader: Reader, candidates: readonly Change
     where exists (
       select from metering.usage_event e
       where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end"
+    ) or exists (
+      select from metering.usage_event e join catalog.meter m on m.code = e.meter
+      where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at < w."start"
+        and m.aggregation = 'time_weighted_sum'
     ) or exists (
       select from inventory.span s
       where s.tenant_id = w.tenant_id and s.changed_at >= w.since
@@ -124,45 +96,4 @@ export async function readStored(
     from (select distinct tenant_id, source, event_id from ${rowset('metering.usage_event', keys)}) k
     join metering.usage_event e using (tenant_id, source, event_id)`.execute(reader)
   return stored.rows
-}
-
-const windowRows = (windows: readonly UsageWindow[]) => sql`
-  jsonb_to_recordset(${toJson(windows)}::jsonb)
-    as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz)`
-
-/** Seconds alive inside each window, exact to the microsecond; those of a volume times its size in GB. */
-async function readSeconds(reader: Reader, windows: readonly UsageWindow[]) {
-  const meters = Object.entries(DERIVED_METERS).map(([meter, { resource_kind }]) => ({ meter, resource_kind }))
-  const { rows } = await sql<{ key: string; meter: string; weighted_seconds: string }>`
-    select w.key, m.meter, sum(
-      extract(epoch from least(s.ends_at, w."end") - greatest(s.starts_at, w."start"))
-        * case r.kind when 'volume' then s.size_gb else 1 end
-    )::text as weighted_seconds
-    from ${windowRows(windows)}
-    join inventory.span s on s.tenant_id = w.tenant_id and s.deployment_id = w.deployment_id
-      and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true)
-    join inventory.resource r on r.id = s.resource_id
-    join jsonb_to_recordset(${toJson(meters)}::jsonb) as m(meter text, resource_kind text) on m.resource_kind = r.kind
-    where w."start" < w."end"
-    group by w.key, m.meter`.execute(reader)
-  return rows
-}
-
-/** Each meter's own aggregate of the events inside each window. */
-async function readAggregates(reader: Reader, windows: readonly UsageWindow[]) {
-  const { rows } = await sql<{ key: string; meter: string; quantity: string }>`
-    select w.key, e.meter, (case m.aggregation
-      when 'sum' then sum(e.quantity)
-      when 'count' then count(*)
-      when 'max' then max(e.quantity)
-      when 'last' then (array_agg(e.quantity order by e.occurred_at desc, e.event_id desc, e.source desc)
-        filter (where m.aggregation = 'last'))[1]
-      when 'unique_count' then count(distinct e.properties ->> m.unique_property)
-    end)::text as quantity
-    from ${windowRows(windows)}
-    join metering.usage_event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id
-      and e.occurred_at >= w."start" and e.occurred_at < w."end"
-    join catalog.meter m on m.code = e.meter
-    group by w.key, e.meter, m.aggregation`.execute(reader)
-  return rows
 }

@@ -158,11 +158,11 @@ test('one bad event spoils no other, and each refusal says which event and why',
     [{ meter: 'nothing' }, 'metering/unknown-meter'],
     [{ meter: 'droplet_hours' }, 'metering/derived-meter'],
     [{ meter: 'volume_gb_hours' }, 'metering/derived-meter'],
-    [{ meter: 'load' }, 'metering/unsupported-aggregation'],
+    [{ meter: 'seats', quantity: '-1' }, 'metering/negative-quantity'],
     [{ meter: 'users' }, 'metering/invalid-event'],
     [{ quantity: 1 }, 'metering/invalid-event'],
     [{ quantity: '1e3' }, 'metering/invalid-event'],
-    [{ quantity: '-1' }, 'metering/invalid-event'],
+    [{ quantity: '-1' }, 'metering/negative-quantity'],
     [{ id: undefined }, 'metering/invalid-event'],
     [{ id: '' }, 'metering/invalid-event'],
     [{ id: 'nul\u0000' }, 'metering/invalid-event'],
@@ -294,6 +294,19 @@ test('each meter is aggregated in its own way', async () => {
   )
 })
 
+test('a level goes up and down, is carried over into the month, and counts up to now', async () => {
+  const change = (quantity: string, occurred_at: string) => event({ meter: 'load', quantity, occurred_at })
+  const { accepted } = await send([
+    change('3', '2026-02-01T00:00:00Z'),
+    change('-1', '2026-04-30T14:00:00Z'),
+    change('-0.5', '2026-05-02T00:00:00Z'),
+  ])
+  assert.equal(accepted, 3)
+  // In Sydney, April has 721 hours, as the clocks go back; May began at 14:00 UTC on 30 April; now is 06:00 on 2 May.
+  assert.deepEqual((await usage('?period=2026-04')).meters, [{ meter: 'load', unit: 'call', quantity: '2163' }])
+  assert.deepEqual((await usage()).meters, [{ meter: 'load', unit: 'call', quantity: '77' }])
+})
+
 test('a month is that of the tenant’s zone: its first instant counts, its end does not', async () => {
   await send([
     event({ quantity: '1', occurred_at: '2026-03-31T12:59:59.999999Z' }),
@@ -358,10 +371,14 @@ test('a tenant reads its own usage and finds nothing at another’s', async () =
 })
 
 test('the stored events keep the promises of the audit, and a broken one is found', async () => {
-  await send([event(), event({ meter: 'users', properties: { user: 'u' } })])
+  await send([event(), event({ meter: 'users', properties: { user: 'u' } }), event({ meter: 'load', quantity: '-1' })])
   const broken = async () =>
     (await runAudit(harness.db.read, meteringInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
   assert.deepEqual(await broken(), [])
-  await harness.db.transaction((tx) => tx.updateTable('metering.usage_event').set({ meter: 'users' }).execute())
+  const spoil = (change: { meter: string; quantity?: string }) =>
+    harness.db.transaction((tx) => tx.updateTable('metering.usage_event').set(change).execute())
+  await spoil({ meter: 'seats', quantity: '-1' })
+  assert.deepEqual(await broken(), ['metering.only-levels-fall'])
+  await spoil({ meter: 'users', quantity: '1' })
   assert.deepEqual(await broken(), ['metering.unique-counts-have-their-property'])
 })

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { decimal, plain, roundPrecise } from '../../kernel/decimal.ts'
+import { present } from '../../kernel/invariant.ts'
 import { earlierInstant, instantsOf, monthOf, dateIn } from '../../kernel/period.ts'
 import { invalidInput, type Problem } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
@@ -20,7 +21,8 @@ import {
 } from '../../platform/wire.ts'
 import { recordUsage } from './commands.ts'
 import { readCloudEvent, readPlainEvent, type UsageEvent } from './event.ts'
-import { findDeployment, readUnits, readUsage } from './queries.ts'
+import { findDeployment, readUnits } from './queries.ts'
+import { readUsage } from './usage.ts'
 
 const EVENTS_PER_CALL_MAX = 10_000
 const CLOUD_EVENT = 'application/cloudevents+json'
@@ -32,7 +34,7 @@ const Envelope = Body({
     minItems: 1,
     maxItems: EVENTS_PER_CALL_MAX,
     description:
-      'Each: id, source (default: api), deployment_id, meter, quantity (a decimal string), occurred_at, properties',
+      'Each: id, source (default: api), deployment_id, meter, quantity (a decimal string; of a time_weighted_sum the change of the level, which may be negative), occurred_at, properties',
     examples: [
       [
         {
@@ -124,7 +126,7 @@ export const meteringRoutes =
           start,
           end: earlierInstant(end, now),
         }
-        const usage = (await readUsage(edge.db.read, [window])).get(id) ?? {}
+        const { usage } = present((await readUsage(edge.db.read, [window])).get(id), 'every window has its usage')
         const units = await readUnits(edge.db.read, Object.keys(usage))
         const meters = Object.entries(usage)
           .map(([meter, quantity]) => ({

@@ -2,9 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decimal, plain, share } from '../../kernel/decimal.ts'
+import { InvariantError } from '../../kernel/invariant.ts'
 import { toMinor } from '../../kernel/money.ts'
 import { days, period } from '../../kernel/period.ts'
-import { APRIL, chargeFacts, charges, partsOfApril, prices, quantities, STORAGE } from './facts.fixture.ts'
+import {
+  APRIL,
+  chargeFacts,
+  charges,
+  partsOfApril,
+  prices,
+  quantities,
+  quoteFacts,
+  segmentFacts,
+  STORAGE,
+  STUDIO,
+} from './facts.fixture.ts'
 import type { Charge, QuoteLine, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
@@ -49,6 +61,45 @@ test('an add-on adds its quantity to what its meter includes, prorated alike', (
   const usage = (active = APRIL): QuoteLine | undefined => lines(charge, '200', { active, addons })[1]
   assert.equal(usage()?.details['included_quantity'], '150')
   assert.equal(usage(HALF)?.details['included_quantity'], '75')
+})
+
+test('each filter has its own usage, included quantity and price, and its lines say so', () => {
+  const [all, syd]: [Charge, Charge] = [
+    { ...PER_UNIT, included_quantity: '10' },
+    { ...PER_UNIT, unit_price: '0.02', included_quantity: '5', filter: { region: ['syd1'] } },
+  ]
+  const plan = { ...STUDIO, base_price_cents: 0n, charges: [syd, all] }
+  const usage = { calls: '110', 'calls[region=syd1]': '105', 'calls[region=mel1]': '900' }
+  const made = quote(quoteFacts([segmentFacts({ plan, usage })])).lines.slice(0, -1)
+  assert.deepEqual(
+    made.map(({ description, meter, amount_cents, details }) => [description, meter, amount_cents, details['filter']]),
+    [
+      ['calls[region=syd1] overage', 'calls', 200n, { region: ['syd1'] }],
+      ['calls overage', 'calls', 100n, undefined],
+    ],
+  )
+})
+
+test('an add-on adds to the default charge of its meter, or without one to the first', () => {
+  const addons = [{ ...STORAGE, price_cents: 0n, grants_meter: 'calls' }]
+  const included = (charges: Charge[]): unknown[] => {
+    const plan = { ...STUDIO, base_price_cents: 0n, charges }
+    const usage = { calls: '100', 'calls[region=a]': '100', 'calls[region=b]': '100' }
+    const { lines } = quote(quoteFacts([segmentFacts({ plan, usage, addons })]))
+    return lines.flatMap(({ details }) => details['included_quantity'] ?? [])
+  }
+  const [a, b] = ['a', 'b'].map((region): Charge => ({ ...PER_UNIT, filter: { region: [region] } }))
+  assert.ok(a && b)
+  assert.deepEqual(included([a, PER_UNIT]), ['0', '50'])
+  assert.deepEqual(included([b, a]), ['50', '0'])
+})
+
+test('terms per event need the events, and an event of nothing costs its fixed amount', () => {
+  const charge: Charge = { meter: 'calls', model: 'percentage', rate: '0.01', fixed_per_event: '0.30' }
+  const [line] = lines(charge, '0')
+  assert.deepEqual([line?.quantity, line?.amount_cents], ['0', 30n])
+  assert.throws(() => lines(charge, '5', { events: {} }), InvariantError)
+  assert.deepEqual(lines(charge, '0', { usage: {}, events: {} }), [])
 })
 
 test('tier bounds and flat prices are not prorated', () => {

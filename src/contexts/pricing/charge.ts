@@ -1,163 +1,176 @@
-import { type Decimal, decimal, larger, plain, roundPrecise, smaller, sum, ZERO } from '../../kernel/decimal.ts'
-import { type Currency, fromMinor, toMinor } from '../../kernel/money.ts'
-import type { Charge, SegmentFacts } from './facts.ts'
-import type { SegmentDraft } from './line.ts'
-import { rateGraduated } from './models/graduated.ts'
-import { ratePackage } from './models/package.ts'
-import { ratePerUnit } from './models/per_unit.ts'
-import { ratePercentage } from './models/percentage.ts'
-import type { Rated } from './models/rated.ts'
-import { rateVolume } from './models/volume.ts'
-import { prorate, type Proration } from './proration.ts'
-import { isCharged, newAddons, type ProratedSegment } from './sharing.ts'
+import { type Decimal, decimal, larger, plain, roundPrecise, smaller, ZERO } from '../../kernel/decimal.ts'
+import { invariant } from '../../kernel/invariant.ts'
+import { type Currency, fromMinor } from '../../kernel/money.ts'
+import type { EventCount } from './facts.ts'
+import { postedAmount, totalCents } from './line.ts'
+import { newAddons, type Part, type PartDraft } from './part.ts'
+import type { RatedCharge } from './plan.ts'
+import { prorate } from './proration.ts'
 
 /**
- * The lines of one charge in segments that share its included quantity, minimum and maximum, in order of time: the
- * usage of each, if there was any, and what all of it lacks to the minimum.
+ * The lines of all charges in segments that share what is due once, in order of time: the usage of each segment, if
+ * there was any, and what all of it lacks to the charge's minimum. An override that comes within them may change a
+ * charge: segments share only what is the same in both.
  */
-export function chargeDrafts(charge: Charge, sharing: readonly ProratedSegment[]): SegmentDraft[] {
-  const usage = usageDrafts(charge, sharing)
-  return [...usage, ...minimumDrafts(charge, usage, sharing)]
+export function chargeDrafts(group: readonly Part[]): PartDraft[] {
+  if (group.length === 1) return (group[0]?.plan.charges ?? []).flatMap((charge) => draftsOf(charge, group))
+  const charges = group.flatMap((part) => part.plan.charges.map((charge) => ({ charge, part })))
+  return [...Map.groupBy(charges, ({ charge }) => charge.identity).values()].flatMap((same) =>
+    same[0] === undefined
+      ? []
+      : draftsOf(
+          same[0].charge,
+          same.map(({ part }) => part),
+        ),
+  )
 }
 
-function usageDrafts(charge: Charge, sharing: readonly ProratedSegment[]): SegmentDraft[] {
-  const drafts: SegmentDraft[] = []
+function draftsOf(charge: RatedCharge, parts: readonly Part[]): PartDraft[] {
+  const usage = usageDrafts(charge, parts)
+  const minimum = charge.min === null ? null : minimumDraft(charge, charge.min, { usage, parts })
+  return minimum === null ? usage : [...usage, minimum]
+}
+
+function usageDrafts(charge: RatedCharge, parts: readonly Part[]): PartDraft[] {
+  const drafts: PartDraft[] = []
+  const granting: Part[] = []
   let left = ZERO
-  for (const [index, where] of sharing.entries()) {
-    const metered = meteredQuantity(where.segment, charge.meter)
-    const included = includedQuantity(charge, where, { left, earlier: sharing.slice(0, index) })
-    if (isCharged(where.segment)) left = larger(included.minus(metered), ZERO)
-    const billed = postedAmount(drafts, where.segment.plan.currency)
-    if (metered.gt(ZERO)) drafts.push(usageDraft(charge, where, { metered, included, billed }))
+  for (const part of parts) {
+    const metered = meteredQuantity(charge, part)
+    const events = eventsOf(charge, part)
+    const included = includedQuantity(charge, part, { left, granting })
+    if (part.is_charged) {
+      left = larger(included.minus(metered), ZERO)
+      granting.push(part)
+    }
+    if (metered.gt(ZERO) || events.length > 0) {
+      drafts.push(usageDraft(charge, part, { metered, included, events, billed: drafts }))
+    }
   }
   return drafts
 }
 
 function usageDraft(
-  charge: Charge,
-  where: ProratedSegment,
-  { metered, included, billed }: { metered: Decimal; included: Decimal; billed: Decimal },
-): SegmentDraft {
-  const { segment, proration } = where
-  const billable = larger(metered.minus(included), ZERO)
-  const rated = rate(charge, billable)
-  const capped = cap(rated.amount, charge, { proration, billed })
-  const kind = included.gt(ZERO) ? 'overage' : 'usage'
+  charge: RatedCharge,
+  part: Part,
+  use: { metered: Decimal; included: Decimal; events: readonly EventCount[]; billed: readonly PartDraft[] },
+): PartDraft {
+  const { segment } = part
+  const billable = larger(use.metered.minus(use.included), ZERO)
+  const rated = charge.rate(billable, use)
+  const capped = cap(rated.amount, charge, { part, billed: use.billed })
+  const kind = use.included.gt(ZERO) ? 'overage' : 'usage'
   return {
+    at: part.at,
     kind,
-    meter: charge.meter,
-    description: `${charge.meter} ${kind}`,
+    meter: charge.terms.meter,
+    description: `${charge.usage_key} ${kind}`,
     quantity: plain(roundPrecise(billable)),
     unit_price: rated.unit_price,
-    amount: segment.mode === 'trial' ? ZERO : capped.amount,
+    ...postedAmount(segment.mode === 'trial' ? ZERO : capped.amount, segment.plan.currency),
     service_period: segment.active,
     details: {
-      ...whereDetails(where),
-      model: charge.model,
-      metered_quantity: plain(metered),
-      included_quantity: plain(included),
+      ...part.details,
+      ...filterDetails(charge),
+      model: charge.terms.model,
+      metered_quantity: plain(use.metered),
+      included_quantity: plain(use.included),
       ...rated.details,
       ...capped.details,
     },
   }
 }
 
-function meteredQuantity(segment: SegmentFacts, meter: string): Decimal {
+function filterDetails({ terms: { filter } }: RatedCharge): Record<string, unknown> {
+  return filter === undefined || filter === null ? {} : { filter }
+}
+
+function meteredQuantity({ usage_key }: RatedCharge, { segment: { usage } }: Part): Decimal {
   // Own keys only: a meter may be called `constructor`.
-  return Object.hasOwn(segment.usage, meter) ? optional(segment.usage[meter]) : ZERO
+  const quantity = Object.hasOwn(usage, usage_key) ? usage[usage_key] : undefined
+  return quantity === undefined ? ZERO : decimal(quantity)
+}
+
+const NO_EVENTS: readonly EventCount[] = []
+
+function eventsOf(charge: RatedCharge, { segment: { usage, events = {} } }: Part): readonly EventCount[] {
+  const { is_per_event, usage_key } = charge
+  if (!is_per_event) return NO_EVENTS
+  const counted = Object.hasOwn(events, usage_key) ? events[usage_key] : undefined
+  invariant(counted !== undefined || !Object.hasOwn(usage, usage_key), `${usage_key} is rated event by event`)
+  return counted?.filter(({ count }) => count > 0) ?? NO_EVENTS
 }
 
 /**
- * What the plan and the add-ons on this meter include, once for all segments that share it, and what was `left` of it.
- * It is bought with the base price, which a pause stops; what is free in a trial takes nothing of it.
+ * What the plan and the add-ons on this meter include, once for all segments that share it (`granting` are those before
+ * that had it), and what was `left` of it. It is bought with the base price, which a pause stops; what is free in a trial
+ * takes nothing of it.
  */
 function includedQuantity(
-  charge: Charge,
-  { segment, proration }: ProratedSegment,
-  { left, earlier }: { left: Decimal; earlier: readonly ProratedSegment[] },
+  charge: RatedCharge,
+  part: Part,
+  { left, granting }: { left: Decimal; granting: readonly Part[] },
 ): Decimal {
-  if (segment.mode === 'paused') return ZERO
-  const granting = segment.mode === 'trial' ? [] : earlier.map((one) => one.segment).filter(isCharged)
-  const of_plan = granting.length === 0 ? optional(charge.included_quantity) : ZERO
-  const of_addons = newAddons(segment, granting)
-    .filter((addon) => addon.grants_meter === charge.meter)
-    .map((addon) => decimal(addon.quantity))
-  return prorate(sum([of_plan, ...of_addons]), proration).plus(segment.mode === 'trial' ? ZERO : left)
-}
-
-function rate(charge: Charge, billable: Decimal): Rated {
-  switch (charge.model) {
-    case 'per_unit':
-      return ratePerUnit(charge, billable)
-    case 'graduated':
-      return rateGraduated(charge, billable)
-    case 'volume':
-      return rateVolume(charge, billable)
-    case 'package':
-      return ratePackage(charge, billable)
-    case 'percentage':
-      return ratePercentage(charge, billable)
+  const { mode, addons } = part.segment
+  if (mode === 'paused') return ZERO
+  const earlier = mode === 'trial' ? [] : granting
+  let included = (earlier.length === 0 ? charge.included : null) ?? ZERO
+  if (charge.is_granted && addons.length > 0) {
+    for (const addon of newAddons(part, earlier)) {
+      if (addon.grants_meter === charge.terms.meter) included = included.plus(decimal(addon.quantity))
+    }
   }
+  const due = included.eq(ZERO) ? included : prorate(included, part.proration)
+  return mode === 'trial' ? due : due.plus(left)
 }
 
 function cap(
   amount: Decimal,
-  charge: Charge,
-  { proration, billed }: { proration: Proration; billed: Decimal },
+  { max }: RatedCharge,
+  { part, billed }: { part: Part; billed: readonly PartDraft[] },
 ): { amount: Decimal; details: Record<string, string> } {
-  if (charge.max_amount === undefined || charge.max_amount === null) return { amount, details: {} }
-  const max = prorate(decimal(charge.max_amount), proration).minus(billed)
-  const details = { max_amount: plain(max), ...(amount.gt(max) && { uncapped_amount: plain(amount) }) }
-  return { amount: smaller(amount, max), details }
+  if (max === null) return { amount, details: {} }
+  const charged = chargedAmount(billed, part.segment.plan.currency)
+  // Where what was posted is rounded up beyond the maximum, the next line takes nothing back.
+  const left = larger(prorate(max, part.proration).minus(charged), ZERO)
+  const details = { max_amount: plain(left), ...(amount.gt(left) && { uncapped_amount: plain(amount) }) }
+  return { amount: smaller(amount, left), details }
 }
 
 /**
  * What the posted usage lines lack to the minimum, so that all lines add up to the minimum to the minor unit: two
- * halves of a cent, each rounded up, would add up to a cent more.
+ * halves of a cent, each rounded up, would add up to a cent more. Null when they reach it, or no segment is charged.
  */
-function minimumDrafts(
-  charge: Charge,
-  usage: readonly SegmentDraft[],
-  sharing: readonly ProratedSegment[],
-): SegmentDraft[] {
-  const where = sharing.findLast((one) => isCharged(one.segment))
-  if (where === undefined) return []
-  const { segment, proration } = where
-  const { currency } = segment.plan
-  const minimum = optional(charge.min_amount)
-  const charged = postedAmount(usage, currency)
-  const lacking = prorate(minimum, proration).minus(charged)
-  if (toMinor(lacking, currency) <= 0n) return []
-  return [
-    {
-      kind: 'minimum',
-      meter: charge.meter,
-      description: `${charge.meter} minimum`,
-      quantity: null,
-      unit_price: null,
-      amount: lacking,
-      service_period: segment.active,
-      details: { ...whereDetails(where), min_amount: plain(minimum), charged_amount: plain(charged) },
-    },
-  ]
-}
-
-/** What the lines come to once each is rounded. */
-function postedAmount(drafts: readonly SegmentDraft[], currency: Currency): Decimal {
-  return sum(drafts.map(({ amount }) => fromMinor(toMinor(amount, currency), currency)))
-}
-
-function whereDetails({ segment, proration }: ProratedSegment): Record<string, unknown> {
+function minimumDraft(
+  charge: RatedCharge,
+  min: Decimal,
+  { usage, parts }: { usage: readonly PartDraft[]; parts: readonly Part[] },
+): PartDraft | null {
+  const part = parts.findLast(({ is_charged }) => is_charged)
+  if (part === undefined) return null
+  const { active, plan } = part.segment
+  const charged = chargedAmount(usage, plan.currency)
+  const lacking = postedAmount(prorate(min, part.proration).minus(charged), plan.currency)
+  if (lacking.amount_cents <= 0n) return null
   return {
-    plan_code: segment.plan.code,
-    plan_version: segment.plan.version,
-    plan_name: segment.plan.name,
-    ...proration,
-    ...(segment.mode === 'trial' && { trial: true }),
-    ...(segment.mode === 'paused' && { paused: true }),
+    at: part.at,
+    kind: 'minimum',
+    meter: charge.terms.meter,
+    description: `${charge.usage_key} minimum`,
+    quantity: null,
+    unit_price: null,
+    ...lacking,
+    service_period: active,
+    details: {
+      ...part.details,
+      ...filterDetails(charge),
+      min_amount: plain(min),
+      charged_amount: plain(charged),
+    },
   }
 }
 
-function optional(quantity: string | null | undefined): Decimal {
-  return quantity === null || quantity === undefined ? ZERO : decimal(quantity)
+/** What the lines come to once each is rounded. */
+function chargedAmount(drafts: readonly PartDraft[], currency: Currency): Decimal {
+  return fromMinor(totalCents(drafts), currency)
 }

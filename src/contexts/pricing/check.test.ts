@@ -101,6 +101,63 @@ test('text that is no decimal and an unknown currency are faults, not crashes', 
   ])
 })
 
+test('a meter may have charges with different filters, and one without', () => {
+  const charge: Charge = { meter: 'a', model: 'per_unit', unit_price: '1' }
+  const [syd, mel] = ['syd1', 'mel1'].map((region): Charge => ({ ...charge, filter: { region: [region, 'nyc1'] } }))
+  assert.ok(syd && mel)
+  assert.deepEqual(faults(syd, mel, charge), [])
+  const turned: Charge = { ...charge, filter: { region: ['nyc1', 'syd1'] } }
+  assert.deepEqual(faults(syd, charge, turned, { ...charge, filter: null }), [
+    'charges/2/filter is priced already by charges/0',
+    'charges/3/meter is priced already by charges/1',
+  ])
+})
+
+test('a filter names properties and values that can be told apart', () => {
+  const charge: Charge = { meter: 'a', model: 'per_unit', unit_price: '1' }
+  const message = 'must not be empty or have any of [ ] = | ,'
+  assert.deepEqual(faults({ ...charge, filter: {} }), [
+    'charges/0/filter must name a property; a charge for all other events has no filter',
+  ])
+  assert.deepEqual(faults({ ...charge, filter: { region: [], 'a=b': ['x', 'x', '', 'y|z'] } }), [
+    'charges/0/filter/region must have at least one value',
+    `charges/0/filter/a=b ${message}`,
+    'charges/0/filter/a=b/1 is named already',
+    `charges/0/filter/a=b/2 ${message}`,
+    `charges/0/filter/a=b/3 ${message}`,
+  ])
+})
+
+test('terms per event are prices in order, on a meter that counts events', () => {
+  const charge: Charge = {
+    meter: 'a',
+    model: 'percentage',
+    rate: '0.01',
+    fixed_per_event: '-1',
+    min_per_event: '2',
+    max_per_event: '1.0000000000001',
+  }
+  assert.deepEqual(faults(charge), [
+    'charges/0/fixed_per_event must not be negative',
+    'charges/0/max_per_event must have at most 12 digits after the point',
+    'charges/0/min_per_event must not be above max_per_event',
+  ])
+  const on = (aggregation: string, terms: Partial<Charge> = { min_per_event: '1' }) =>
+    checkCharges(
+      { currency: 'AUD', charges: [{ meter: 'a', model: 'percentage', rate: '0.01', ...terms } as Charge] },
+      new Map([['a', aggregation]]),
+    )
+  assert.deepEqual([on('sum'), on('count'), on('max', {})], [[], [], []])
+  assert.deepEqual(on('max'), [{ path: 'charges/0/meter', message: 'must be a sum or a count of events; it is max' }])
+})
+
+test('a negative base price or commitment is named', () => {
+  assert.deepEqual(checkCharges({ currency: 'BHD', base_price_cents: -1n, commitment_cents: -1n, charges: [] }), [
+    { path: 'base_price_cents', message: 'must not be negative' },
+    { path: 'commitment_cents', message: 'must not be negative' },
+  ])
+})
+
 test('what passes can be rated for any quantity', () => {
   fc.assert(
     fc.property(charges('a'), quantities, (charge, quantity) => {

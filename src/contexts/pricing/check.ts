@@ -1,29 +1,74 @@
 import { type Decimal, decimal, isDecimalText, round, ZERO } from '../../kernel/decimal.ts'
 import { type Currency, isCurrency } from '../../kernel/money.ts'
 import type { Fault } from '../../kernel/problem.ts'
-import type { Charge, Tier } from './facts.ts'
+import type { Charge, PercentageTerms, PlanTerms, Tier } from './facts.ts'
+import { isPerEvent } from './models/percentage.ts'
+import { USAGE_KEY_SIGNS, usageKey } from './usage-key.ts'
 
 /** Digits after the point of a price or rate. */
 export const PRICE_MAX_PLACES = 12
 
+/** A meter that counts every event by itself, so that a price per event has a meaning on it. */
+const EVENT_AGGREGATIONS: ReadonlySet<string> = new Set(['sum', 'count'])
+
+type CheckedPlan = { currency: Currency; charges: readonly Charge[] } & Partial<
+  Pick<PlanTerms, 'base_price_cents' | 'commitment_cents'>
+>
+
 /**
  * What keeps a plan version from being published, every mistake by its path (`charges/1/tiers/0/up_to`).
- * Charges that pass can be rated for any quantity.
+ * Charges that pass can be rated for any quantity. `aggregations` are those of the meters that are known, by code;
+ * whether a meter exists is the catalogue's to say.
  */
-export function checkCharges(plan: { currency: Currency; charges: readonly Charge[] }): Fault[] {
+export function checkCharges(plan: CheckedPlan, aggregations: ReadonlyMap<string, string> = new Map()): Fault[] {
   return [
     ...unless(isCurrency(plan.currency), 'currency', 'must be an ISO 4217 currency code'),
+    ...unless((plan.base_price_cents ?? 0n) >= 0n, 'base_price_cents', 'must not be negative'),
+    ...unless((plan.commitment_cents ?? 0n) >= 0n, 'commitment_cents', 'must not be negative'),
     ...plan.charges.flatMap((charge, index) => [
-      ...meterFaults(plan.charges, index),
+      ...filterFaults(charge, `charges/${index}/filter`),
+      ...sameUsageFaults(plan.charges, index),
       ...limitFaults(charge, `charges/${index}`),
       ...modelFaults(charge, `charges/${index}`),
+      ...aggregationFaults(charge, aggregations.get(charge.meter), `charges/${index}`),
     ]),
   ]
 }
 
-function meterFaults(charges: readonly Charge[], index: number): Fault[] {
-  const first = charges.findIndex((charge) => charge.meter === charges[index]?.meter)
-  return unless(first === index, `charges/${index}/meter`, `is priced already by charges/${first}`)
+function filterFaults({ filter }: Charge, path: string): Fault[] {
+  if (filter === undefined || filter === null) return []
+  const properties = Object.entries(filter)
+  return [
+    ...unless(properties.length > 0, path, 'must name a property; a charge for all other events has no filter'),
+    ...properties.flatMap(([property, values]) => [
+      ...textFaults(property, `${path}/${property}`),
+      ...unless(values.length > 0, `${path}/${property}`, 'must have at least one value'),
+      ...values.flatMap((value, index) => [
+        ...textFaults(value, `${path}/${property}/${index}`),
+        ...unless(values.indexOf(value) === index, `${path}/${property}/${index}`, 'is named already'),
+      ]),
+    ]),
+  ]
+}
+
+/** Filters are part of the usage key, whose signs would make two filters read alike. */
+function textFaults(text: string, path: string): Fault[] {
+  return unless(text !== '' && !USAGE_KEY_SIGNS.test(text), path, 'must not be empty or have any of [ ] = | ,')
+}
+
+function sameUsageFaults(charges: readonly Charge[], index: number): Fault[] {
+  const charge = charges[index]
+  const first = charges.findIndex((other) => charge !== undefined && usageKey(other) === usageKey(charge))
+  if (first === index || charge === undefined) return []
+  const filtered = charge.filter !== undefined && charge.filter !== null
+  return [
+    { path: `charges/${index}/${filtered ? 'filter' : 'meter'}`, message: `is priced already by charges/${first}` },
+  ]
+}
+
+function aggregationFaults(charge: Charge, aggregation: string | undefined, path: string): Fault[] {
+  if (aggregation === undefined || !isPerEvent(charge) || EVENT_AGGREGATIONS.has(aggregation)) return []
+  return [{ path: `${path}/meter`, message: `must be a sum or a count of events; it is ${aggregation}` }]
 }
 
 function limitFaults(charge: Charge, path: string): Fault[] {
@@ -50,8 +95,19 @@ function modelFaults(charge: Charge, path: string): Fault[] {
         ...priceFaults(charge.package_price, `${path}/package_price`),
       ]
     case 'percentage':
-      return priceFaults(charge.rate, `${path}/rate`)
+      return [...priceFaults(charge.rate, `${path}/rate`), ...eventFaults(charge, path)]
   }
+}
+
+function eventFaults({ fixed_per_event, min_per_event, max_per_event }: PercentageTerms, path: string): Fault[] {
+  const min = parse(min_per_event)
+  const max = parse(max_per_event)
+  return [
+    ...priceFaults(fixed_per_event ?? '0', `${path}/fixed_per_event`),
+    ...priceFaults(min_per_event ?? '0', `${path}/min_per_event`),
+    ...priceFaults(max_per_event ?? '0', `${path}/max_per_event`),
+    ...unless(!min || !max || min.lte(max), `${path}/min_per_event`, 'must not be above max_per_event'),
+  ]
 }
 
 function tiersFaults(tiers: readonly Tier[], path: string): Fault[] {

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { InvariantError } from '../../kernel/invariant.ts'
 import { period } from '../../kernel/period.ts'
 import { explain } from './explain.ts'
-import { anyFacts, APRIL, chargeFacts, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
-import type { Charge, QuoteFacts, SegmentFacts } from './facts.ts'
+import { anyFacts, APRIL, chargeFacts, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
+import type { Charge, DiscountTerms, PlanTerms, QuoteFacts, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
 const TIERS = [
@@ -55,6 +55,51 @@ test('minimum, maximum and trial are part of the formula', () => {
   assert.deepEqual(shown('2'), ['2 × 1 = 2.00', '5.00 × 30 of 30 days minimum − 2.00 charged = 3.00'])
   assert.deepEqual(shown('20', { active: HALF }), ['20 × 1, at most 5.00 = 5.00'])
   assert.deepEqual(shown('2', { mode: 'trial' }), ['2 × 1, free in the trial = 0.00'])
+})
+
+test('terms per event show the fee of an event and the share that is not included', () => {
+  const cards: Charge = { meter: 'm', model: 'percentage', rate: '0.029', fixed_per_event: '0.30', max_per_event: '12' }
+  const shown = (charge: Charge) => formulas(chargeFacts(charge, '100'))[0]
+  assert.equal(shown(cards), '1 event at 2.9 % + 0.30, each at most 12.00 = 3.20')
+  assert.equal(
+    shown({ ...cards, min_per_event: '1', included_quantity: '25' }),
+    '1 event at 2.9 % + 0.30, each at least 1.00 and at most 12.00: 3.20 × 75 of 100 = 2.40',
+  )
+})
+
+test('a year, what it gives back and a commitment show what they follow from', () => {
+  const plan: PlanTerms = { ...STUDIO, interval: 'year', base_price_cents: 60_000n, commitment_cents: 9_000n }
+  const year = yearFrom(APRIL.start, true)
+  assert.deepEqual(
+    formulas(
+      quoteFacts([
+        segmentFacts({ plan, year: yearFrom(APRIL.start), active: HALF }),
+        segmentFacts({ plan, year, active: period('2026-04-16', '2026-04-20'), mode: 'paused' }),
+      ]),
+    ).slice(0, -1),
+    [
+      '600.00 for the year = 600.00',
+      '−600.00 × 4 of 365 days paused = -6.575342465753…, rounded to -6.58',
+      '−600.00 × 346 of 365 days left of the year = -568.767123287671…, rounded to -568.77',
+      '90.00 × 15 of 30 days commitment − 0.00 charged = 45.00',
+    ],
+  )
+})
+
+test('a discount shows what it takes and the line’s share of it', () => {
+  const facts = quoteFacts([segmentFacts({ addons: [STORAGE] })])
+  const terms: Omit<DiscountTerms, 'rate' | 'amount_cents'> = { id: null, name: 'Partner', line_kinds: null }
+  const discounts = [
+    { ...terms, rate: '0.1', amount_cents: null },
+    { ...terms, rate: null, amount_cents: 2_000n },
+  ]
+  const subscriptions = facts.subscriptions.map((subscription) => ({ ...subscription, discounts }))
+  assert.deepEqual(formulas({ ...facts, subscriptions }).slice(2, -1), [
+    '10 % of 57.50: 5.75; −5.75 × 50.00 of 57.50, by largest remainder = -5.00',
+    '10 % of 57.50: 5.75; −5.75 × 7.50 of 57.50, by largest remainder = -0.75',
+    '20.00 off, at most 51.75: 20.00; −20.00 × 45.00 of 51.75, by largest remainder = -17.39',
+    '20.00 off, at most 51.75: 20.00; −20.00 × 6.75 of 51.75, by largest remainder = -2.61',
+  ])
 })
 
 test('LLM usage and adjustments show their sums', () => {

@@ -29,18 +29,20 @@ export function explain(line: ExplainableLine): Explanation {
 function working(line: ExplainableLine): string {
   switch (line.kind) {
     case 'plan_base':
+      return line.details['interval'] === 'year' ? yearWorking(line) : prorated(stated(line.unit_price), line)
     case 'addon':
       return prorated(stated(line.unit_price), line)
     case 'usage':
     case 'overage':
       return chargeWorking(line)
     case 'minimum':
-      return `${prorated(detail(line, 'min_amount'), line)} minimum − ${money(detail(line, 'charged_amount'), line)} charged`
+      return minimumWorking(line)
     case 'llm_usage':
       return `sum of ${grouped(stated(line.quantity))} LLM charges`
     case 'adjustment':
-    case 'credit':
       return adjustmentWorking(line)
+    case 'credit':
+      return creditWorking(line)
     case 'tax':
       return `${minor(line, 'taxable_cents')} × ${percent(detail(line, 'rate'))}`
   }
@@ -53,10 +55,23 @@ function result(line: ExplainableLine): string {
   return exact === posted ? posted : `${exact}, rounded to ${posted}`
 }
 
-function prorated(price: string, line: ExplainableLine): string {
+function prorated(price: string, line: ExplainableLine, by: unknown = line.details): string {
   const amount = money(price, line)
-  if (detail(line, 'proration') === 'none') return amount
-  return `${amount} × ${detail(line, 'days_active')} of ${detail(line, 'days_in_period')} days`
+  if (text(by, 'proration') === 'none') return amount
+  return `${amount} × ${text(by, 'days_active')} of ${text(by, 'days_in_period')} days`
+}
+
+function yearWorking(line: ExplainableLine): string {
+  return `${money(stated(line.unit_price), line)} for the year`
+}
+
+function minimumWorking(line: ExplainableLine): string {
+  const charged = `${money(detail(line, 'charged_amount'), line)} charged`
+  if (line.meter !== null) return `${prorated(detail(line, 'min_amount'), line)} minimum − ${charged}`
+  const { commitments } = line.details
+  invariant(Array.isArray(commitments), 'the details of what lacks to a commitment hold the commitments')
+  const due = commitments.map((one: unknown) => prorated(text(one, 'commitment_amount'), line, one))
+  return `${due.join(' + ')} commitment − ${charged}`
 }
 
 function chargeWorking(line: ExplainableLine): string {
@@ -74,7 +89,7 @@ function modelWorking(line: ExplainableLine): string {
     case 'per_unit':
       return `${factor} × ${grouped(stated(line.unit_price))}`
     case 'percentage':
-      return `${factor} × ${percent(detail(line, 'rate'))}`
+      return has(line, 'event_count') ? eventsWorking(line) : `${factor} × ${percent(detail(line, 'rate'))}`
     case 'package':
       return `${billable}, in packages of ${grouped(detail(line, 'package_size'))}: ${packageWorking(line)}`
     case 'graduated':
@@ -91,6 +106,22 @@ function lessIncluded(line: ExplainableLine): string {
   const used = smaller(metered, included)
   const of = used.eq(included) ? '' : ` of ${grouped(plain(included))}`
   return `${grouped(plain(metered))} − ${grouped(plain(used))}${of} included`
+}
+
+/** `3 events at 2.99 %, each at least 1.75 and at most 12.00: 16.142 × 10,000 of 10,090`. */
+function eventsWorking(line: ExplainableLine): string {
+  const count = detail(line, 'event_count')
+  const fixed = has(line, 'fixed_per_event') ? ` + ${money(detail(line, 'fixed_per_event'), line)}` : ''
+  const limits = [
+    ...(has(line, 'min_per_event') ? [`at least ${money(detail(line, 'min_per_event'), line)}`] : []),
+    ...(has(line, 'max_per_event') ? [`at most ${money(detail(line, 'max_per_event'), line)}`] : []),
+  ]
+  const each = limits.length === 0 ? '' : `, each ${limits.join(' and ')}`
+  const terms = `${grouped(count)} ${count === '1' ? 'event' : 'events'} at ${percent(detail(line, 'rate'))}${fixed}${each}`
+  const billable = stated(line.quantity)
+  const metered = detail(line, 'metered_quantity')
+  if (decimal(detail(line, 'included_quantity')).eq(ZERO)) return terms
+  return `${terms}: ${money(detail(line, 'events_amount'), line)} × ${grouped(billable)} of ${grouped(metered)}`
 }
 
 function packageWorking(line: ExplainableLine): string {
@@ -112,6 +143,26 @@ function tierWorking(tier: unknown, line: ExplainableLine): string {
 function adjustmentWorking(line: ExplainableLine): string {
   if (!has(line, 'rated_cents')) return 'stated amount'
   return `${minor(line, 'rated_cents')} rated now − ${minor(line, 'billed_cents')} billed already`
+}
+
+/** What a yearly plan gives back, a line's share of a discount, or an amount stated as it is. */
+function creditWorking(line: ExplainableLine): string {
+  if (has(line, 'days_credited')) {
+    const days = `${detail(line, 'days_credited')} of ${detail(line, 'days_in_year')} days`
+    const reason = detail(line, 'reason') === 'paused' ? 'paused' : 'left of the year'
+    return `−${money(detail(line, 'base_price'), line)} × ${days} ${reason}`
+  }
+  if (has(line, 'discount_name')) return discountWorking(line)
+  return adjustmentWorking(line)
+}
+
+function discountWorking(line: ExplainableLine): string {
+  const whole = money(detail(line, 'discounted_amount'), line)
+  const total = money(detail(line, 'total_discount'), line)
+  const terms = has(line, 'discount_rate')
+    ? `${percent(detail(line, 'discount_rate'))} of ${whole}: ${total}`
+    : `${money(detail(line, 'discount_amount'), line)} off, at most ${whole}: ${total}`
+  return `${terms}; −${total} × ${money(detail(line, 'line_amount'), line)} of ${money(detail(line, 'spread_over'), line)}, by largest remainder`
 }
 
 /** `"0.029"` → `2.9 %`. */

@@ -1,7 +1,20 @@
 import fc from 'fast-check'
-import { decimal, type Decimal, plain } from '../../kernel/decimal.ts'
+import { decimal, type Decimal, plain, sum } from '../../kernel/decimal.ts'
 import { type Period, period } from '../../kernel/period.ts'
-import type { AddonTerms, Charge, PlanTerms, QuoteFacts, SegmentFacts, SegmentMode, TaxTerms } from './facts.ts'
+import type {
+  AddonTerms,
+  Charge,
+  DiscountTerms,
+  EventCount,
+  LineKind,
+  PlanTerms,
+  PlanYear,
+  QuoteFacts,
+  SegmentFacts,
+  SegmentMode,
+  TaxTerms,
+} from './facts.ts'
+import { usageKey } from './usage-key.ts'
 
 // Facts for the tests of this folder: the Studio plan as examples change it, and arbitrary facts for properties.
 
@@ -26,18 +39,21 @@ export const STUDIO: PlanTerms = {
   interval: 'month',
   base_price_cents: 5000n,
   proration: 'daily',
+  commitment_cents: null,
   charges: [{ meter: 'droplet_hours', model: 'per_unit', unit_price: '0.01', included_quantity: '1488' }],
 }
 
 /** April on the Studio plan without usage or add-ons, except as `changes` say. */
 export function segmentFacts(changes: Partial<SegmentFacts> = {}): SegmentFacts {
-  return { active: APRIL, mode: 'normal', plan: STUDIO, addons: [], usage: {}, ...changes }
+  return { active: APRIL, mode: 'normal', plan: STUDIO, addons: [], usage: {}, year: null, ...changes }
 }
 
-/** April for a plan that is nothing but one charge, on whose meter `quantity` was used. */
+/** April for a plan that is nothing but one charge, on whose meter `quantity` was used, in one event. */
 export function chargeFacts(charge: Charge, quantity: string, changes: Partial<SegmentFacts> = {}): QuoteFacts {
   const plan = { ...STUDIO, base_price_cents: 0n, charges: [charge] }
-  return quoteFacts([segmentFacts({ plan, usage: { [charge.meter]: quantity }, ...changes })])
+  const key = usageKey(charge)
+  const events = { [key]: [{ quantity, count: 1 }] }
+  return quoteFacts([segmentFacts({ plan, usage: { [key]: quantity }, events, ...changes })])
 }
 
 /** One subscription of one deployment in April, taxed. */
@@ -46,7 +62,7 @@ export function quoteFacts(segments: readonly SegmentFacts[], changes: Partial<Q
     currency: 'AUD',
     period: APRIL,
     tax: GST,
-    subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments }],
+    subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments, discounts: [] }],
     llm: [],
     adjustments: [],
     ...changes,
@@ -71,6 +87,17 @@ export const tiers = fc
     return terms.slice(0, up_to.length).map((tier, index) => ({ up_to: up_to[index] ?? null, ...tier }))
   })
 
+const perEventTerms = fc
+  .record({ rate: prices, fixed: fc.option(prices), limits: fc.tuple(fc.option(prices), fc.option(prices)) })
+  .map(({ rate, fixed, limits }) => {
+    const [min_per_event, max_per_event] = inOrder(limits)
+    return { model: 'percentage' as const, rate, fixed_per_event: fixed, min_per_event, max_per_event }
+  })
+
+function inOrder([a, b]: [string | null, string | null]): [string | null, string | null] {
+  return a !== null && b !== null && decimal(a).gt(decimal(b)) ? [b, a] : [a, b]
+}
+
 /** A charge of any model on `meter`, with any of the limits; its minimum is never above its maximum. */
 export function charges(meter: string): fc.Arbitrary<Charge> {
   const models = fc.oneof(
@@ -78,12 +105,18 @@ export function charges(meter: string): fc.Arbitrary<Charge> {
     fc.record({ model: fc.constantFrom('graduated' as const, 'volume' as const), tiers }),
     fc.record({ model: fc.constant('package' as const), package_size: sizes, package_price: prices }),
     fc.record({ model: fc.constant('percentage' as const), rate: prices }),
+    perEventTerms,
   )
-  const limits = fc.tuple(fc.option(quantities), fc.option(prices), fc.option(prices))
-  return fc.tuple(models, limits).map(([model, [included_quantity, a, b]]) => {
-    const [min_amount, max_amount] = a !== null && b !== null && decimal(a).gt(decimal(b)) ? [b, a] : [a, b]
-    return { meter, included_quantity, min_amount, max_amount, ...model }
-  })
+  const limits = fc.tuple(fc.option(prices), fc.option(prices)).map(inOrder)
+  return fc
+    .tuple(models, fc.option(quantities), limits)
+    .map(([model, included_quantity, [min_amount, max_amount]]) => ({
+      meter,
+      included_quantity,
+      min_amount,
+      max_amount,
+      ...model,
+    }))
 }
 
 /** Days of April, at least one. */
@@ -109,11 +142,21 @@ const plans: fc.Arbitrary<PlanTerms> = fc.record({
   version: fc.constant(1),
   name: fc.constant('Studio'),
   currency: fc.constant('AUD'),
-  interval: fc.constant('month'),
+  interval: fc.constantFrom('month', 'year'),
   base_price_cents: fc.bigInt({ min: 0n, max: 100_000n }),
   proration: fc.constantFrom('daily', 'none'),
-  charges: fc.tuple(charges('a'), charges('b')),
+  commitment_cents: fc.option(fc.bigInt({ min: 0n, max: 500_000n })),
+  charges: fc.tuple(
+    charges('a'),
+    charges('b'),
+    charges('a').map((charge) => ({ ...charge, filter: { region: ['syd1'] } })),
+  ),
 })
+
+const events: fc.Arbitrary<EventCount[]> = fc.array(
+  fc.record({ quantity: quantities, count: fc.integer({ min: 1, max: 3 }) }),
+  { maxLength: 3 },
+)
 
 /** Up to three segments in order of time, of two plan versions. */
 const segmentsOfFacts: fc.Arbitrary<SegmentFacts[]> = fc
@@ -126,24 +169,62 @@ const segmentsOfFacts: fc.Arbitrary<SegmentFacts[]> = fc
         mode: fc.constantFrom<SegmentMode[]>('normal', 'trial', 'paused'),
         plan: fc.constantFrom(...versions),
         addons: fc.array(addons, { maxLength: 3 }),
-        usage: fc.record({ a: quantities, b: quantities, unpriced: quantities }),
+        events: fc.record({ a: events, 'a[region=syd1]': events, b: events, unpriced: events }),
+        year_began: fc.option(fc.integer({ min: 1, max: 300 })),
+        is_left: fc.boolean(),
       }),
       { maxLength: 3 },
     ),
   )
-  .map((parts) => parts.toSorted((a, b) => Temporal.PlainDate.compare(a.active.start, b.active.start)))
+  .map((parts) =>
+    parts
+      .toSorted((a, b) => Temporal.PlainDate.compare(a.active.start, b.active.start))
+      .map(({ year_began, is_left, ...part }) => ({
+        ...part,
+        usage: Object.fromEntries(Object.entries(part.events).map(([key, counted]) => [key, metered(counted)])),
+        year:
+          part.plan.interval === 'year' && part.mode !== 'trial'
+            ? yearFrom(part.active.start.subtract({ days: year_began ?? 0 }), is_left)
+            : null,
+      })),
+  )
+
+function metered(counted: readonly EventCount[]): string {
+  return plain(sum(counted.map(({ quantity, count }) => decimal(quantity).times(decimal(BigInt(count))))))
+}
+
+export function yearFrom(start: Temporal.PlainDate, is_left = false): PlanYear {
+  return { period: { start, end: start.add({ years: 1 }) }, is_left }
+}
+
+const lineKinds: fc.Arbitrary<LineKind[]> = fc.subarray(['plan_base', 'addon', 'usage', 'overage', 'minimum'])
+
+export const discounts: fc.Arbitrary<DiscountTerms[]> = fc.array(
+  fc
+    .tuple(
+      fc.oneof(
+        fc.record({ rate: thousandths(1_000n), amount_cents: fc.constant(null) }),
+        fc.record({ rate: fc.constant(null), amount_cents: fc.bigInt({ min: 0n, max: 100_000n }) }),
+      ),
+      fc.option(lineKinds),
+    )
+    .map(([terms, line_kinds]) => ({ id: 'disc_1', name: 'Welcome', line_kinds, ...terms })),
+  { maxLength: 3 },
+)
 
 /** Facts with every kind of line. */
 export const anyFacts: fc.Arbitrary<QuoteFacts> = fc
   .record({
     segments: segmentsOfFacts,
+    discounts,
     tax: fc.constantFrom<TaxTerms>(GST, { treatment: 'export', name: null, rate: null }),
     llm: fc.array(fc.record({ charge: prices, event_count: fc.nat(3) }), { maxLength: 2 }),
     adjustments: fc.array(fc.bigInt({ min: -50_000n, max: 50_000n }), { maxLength: 2 }),
   })
-  .map(({ segments, tax, llm, adjustments }) => {
+  .map(({ segments, discounts, tax, llm, adjustments }) => {
     const owner = { deployment_id: 'dep_1', subscription_id: 'sub_1', service_period: APRIL }
     return quoteFacts(segments, {
+      subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments, discounts }],
       tax,
       llm: llm.map((entry) => ({ ...owner, ...entry })),
       adjustments: adjustments.map((amount_cents) => ({

@@ -20,35 +20,78 @@ export type TaxTerms = { treatment: 'taxable' | 'export' | 'exempt'; name: strin
 
 type Owner = { deployment_id: string | null; subscription_id: string | null }
 
-/** Segments in order of time. */
-export type SubscriptionFacts = Owner & { segments: readonly SegmentFacts[] }
+/** Segments in order of time. Discounts apply in their order, each on what the one before left. */
+export type SubscriptionFacts = Owner & {
+  segments: readonly SegmentFacts[]
+  discounts: readonly DiscountTerms[]
+}
+
+/**
+ * What is taken off the subscription's own lines: exactly one of `rate` (a fraction, at most 1) and `amount_cents` (at
+ * most what there is, and not prorated). `line_kinds` null is the subscription's whole subtotal.
+ */
+export type DiscountTerms = {
+  id: string | null
+  name: string
+  rate: string | null
+  amount_cents: bigint | null
+  line_kinds: readonly LineKind[] | null
+}
 
 export type SegmentMode = 'normal' | 'trial' | 'paused'
 
-/** Days in which plan, mode and add-ons stay the same. `usage` is what was metered in them, by meter code. */
+/**
+ * Days in which plan, override, mode and add-ons stay the same and no plan year begins but on the first of them. `plan`
+ * has the subscription's override laid over it (`overridden`). `usage` is what was metered, by usage key (`usageKey`).
+ * `events` is the same event by event, and must be there for a charge with terms per event that saw any.
+ */
 export type SegmentFacts = {
   active: Period
   mode: SegmentMode
   plan: PlanTerms
   addons: readonly AddonTerms[]
   usage: Readonly<Record<string, string>>
+  events?: Readonly<Record<string, readonly EventCount[]>>
+  year: PlanYear | null
 }
 
-/** A plan version. `code`, `version` and `name` are null for a plan given inline. */
+/** `count` events (a whole number) added `quantity` each to what was metered. The order of such entries never matters. */
+export type EventCount = { quantity: string; count: number }
+
+/**
+ * The year of a yearly plan that the segment's days belong to; null on a monthly plan and in a trial. Years are counted
+ * from the first charged day under the plan version. `is_left`: the plan is left at the segment's end, before the year's.
+ * `base_price_cents` is what the year was billed at where an override has changed it since; left out, it is the plan's.
+ */
+export type PlanYear = { period: Period; is_left: boolean; base_price_cents?: bigint }
+
+/**
+ * A plan version. `code`, `version` and `name` are null for a plan given inline. The base price is for the interval;
+ * all else, and the commitment (the least that a subscription comes to), is for the month.
+ */
 export type PlanTerms = {
   code: string | null
   version: number | null
   name: string | null
   currency: Currency
-  interval: 'month'
+  interval: 'month' | 'year'
   base_price_cents: bigint
   proration: 'daily' | 'none'
+  commitment_cents: bigint | null
   charges: readonly Charge[]
+}
+
+/** What a subscription has instead of its plan version's terms. Left out or null: as in the plan version. */
+export type PriceOverride = {
+  base_price_cents?: bigint | null
+  charges?: readonly Charge[] | null
+  commitment_cents?: bigint | null
 }
 
 /**
  * An add-on as it was when attached. The price is for the whole add-on, not per unit of `quantity`.
- * With `grants_meter`, `quantity` more is included in the charge on that meter.
+ * With `grants_meter`, `quantity` more is included in the charge on that meter: the default charge, or where there is
+ * none the first.
  */
 export type AddonTerms = {
   id: string | null
@@ -60,11 +103,16 @@ export type AddonTerms = {
   grants_meter: string | null
 }
 
-/** How a plan version prices one meter. */
+/**
+ * How a plan version prices a meter, or with a `filter` those of its events of which every property named is one of the
+ * values. An event belongs to the first charge in plan order whose filter it meets, else to the default charge (the one
+ * without a filter), else it is free.
+ */
 export type Charge = ChargeLimits & (PerUnitTerms | GraduatedTerms | VolumeTerms | PackageTerms | PercentageTerms)
 
 type ChargeLimits = {
   meter: string
+  filter?: Readonly<Record<string, readonly string[]>> | null
   included_quantity?: string | null
   min_amount?: string | null
   max_amount?: string | null
@@ -74,7 +122,14 @@ export type PerUnitTerms = { model: 'per_unit'; unit_price: string }
 export type GraduatedTerms = { model: 'graduated'; tiers: readonly Tier[] }
 export type VolumeTerms = { model: 'volume'; tiers: readonly Tier[] }
 export type PackageTerms = { model: 'package'; package_size: string; package_price: string }
-export type PercentageTerms = { model: 'percentage'; rate: string }
+/** An event costs quantity × rate + `fixed_per_event`, but no less than `min_per_event` and no more than `max_per_event`. */
+export type PercentageTerms = {
+  model: 'percentage'
+  rate: string
+  fixed_per_event?: string | null
+  min_per_event?: string | null
+  max_per_event?: string | null
+}
 
 /** `up_to` is inclusive; null has no bound and stands last. */
 export type Tier = { up_to: string | null; unit_price: string; flat_price?: string | null }

@@ -4,16 +4,22 @@ export type {
   AddonTerms,
   AdjustmentFacts,
   Charge,
+  DiscountTerms,
+  EventCount,
   LineKind,
   LlmFacts,
   PlanTerms,
+  PlanYear,
+  PriceOverride,
   Quote,
   QuoteFacts,
   QuoteLine,
   SegmentFacts,
-  SubscriptionFacts,
   TaxTerms,
   Tier,
 } from './facts.ts'
+export { isPerEvent } from './models/percentage.ts'
+export { overridden } from './override.ts'
 export { quote } from './quote.ts'
 export { type Phase, type Segment, segments } from './segments.ts'
+export { usageKey } from './usage-key.ts'

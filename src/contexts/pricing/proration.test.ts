@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { fromMinor, toMinor } from '../../kernel/money.ts'
-import { type Period, period } from '../../kernel/period.ts'
+import { days, type Period, period } from '../../kernel/period.ts'
 import { APRIL } from './facts.fixture.ts'
 import { prorate, prorationOf } from './proration.ts'
 
@@ -34,9 +34,12 @@ test('splitting a period at any day changes the price by at most one minor unit'
 })
 
 function share(rule: 'daily' | 'none', active: Period): string {
-  return plain(prorate(decimal('50'), prorationOf(rule, { active, period: APRIL })))
+  return plain(prorate(decimal('50'), prorationOf(rule, { active: days(active), in_period: days(APRIL) })))
 }
 
 function posted(price_cents: bigint, active: Period): bigint {
-  return toMinor(prorate(fromMinor(price_cents, 'AUD'), prorationOf('daily', { active, period: APRIL })), 'AUD')
+  return toMinor(
+    prorate(fromMinor(price_cents, 'AUD'), prorationOf('daily', { active: days(active), in_period: days(APRIL) })),
+    'AUD',
+  )
 }

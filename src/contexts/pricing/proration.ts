@@ -1,19 +1,24 @@
 import { type Decimal, decimal, share } from '../../kernel/decimal.ts'
-import { days, type Period } from '../../kernel/period.ts'
 import type { PlanTerms } from './facts.ts'
 
-/** In the spelling of a line's details, which carry it as it is. Days are whole numbers. */
-export type Proration = { proration: PlanTerms['proration']; days_active: string; days_in_period: string }
+/** Whole days active of those in the period, and whether a price is cut by them. `details` is how a line states it. */
+export type Proration = {
+  rule: PlanTerms['proration']
+  active: Decimal
+  whole: Decimal
+  details: { proration: PlanTerms['proration']; days_active: string; days_in_period: string }
+}
 
-export function prorationOf(rule: PlanTerms['proration'], range: { active: Period; period: Period }): Proration {
+export function prorationOf(rule: PlanTerms['proration'], days: { active: number; in_period: number }): Proration {
   return {
-    proration: rule,
-    days_active: days(range.active).toString(),
-    days_in_period: days(range.period).toString(),
+    rule,
+    active: decimal(BigInt(days.active)),
+    whole: decimal(BigInt(days.in_period)),
+    details: { proration: rule, days_active: days.active.toString(), days_in_period: days.in_period.toString() },
   }
 }
 
 /** `value × days active ÷ days in the period`, or the whole value under the rule `none`. */
-export function prorate(value: Decimal, by: Proration): Decimal {
-  return by.proration === 'none' ? value : share(value, decimal(by.days_active), decimal(by.days_in_period))
+export function prorate(value: Decimal, { rule, active, whole }: Proration): Decimal {
+  return rule === 'none' ? value : share(value, active, whole)
 }

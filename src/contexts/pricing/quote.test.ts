@@ -18,7 +18,7 @@ test('a month of Studio with storage and three droplets comes to 70.64', () => {
     'tax "GST 10 %" null × null = 642',
   ])
   assert.deepEqual([made.subtotal_cents, made.tax_cents, made.total_cents], [6422n, 642n, 7064n])
-  assert.deepEqual([made.currency, made.engine_version], ['AUD', '1'])
+  assert.deepEqual([made.currency, made.engine_version], ['AUD', '2'])
 })
 
 test('half a month costs half the base price, half the add-on and includes half the quantity', () => {
@@ -142,7 +142,7 @@ test('totals are the sums of the posted lines, and every line is rounded once', 
   )
 })
 
-test('the order of usage keys and of add-ons changes nothing', () => {
+test('the order of usage keys, of events and of add-ons changes nothing', () => {
   fc.assert(
     fc.property(anyFacts, (facts) => {
       const subscriptions = facts.subscriptions.map((subscription) => ({
@@ -151,12 +151,31 @@ test('the order of usage keys and of add-ons changes nothing', () => {
           ...segment,
           addons: segment.addons.toReversed(),
           usage: Object.fromEntries(Object.entries(segment.usage).toReversed()),
+          events: Object.fromEntries(
+            Object.entries(segment.events ?? {}).map(([key, counted]) => [key, counted.toReversed()]),
+          ),
         })),
       }))
       assert.deepEqual(quote({ ...facts, subscriptions }), quote(facts))
     }),
   )
 })
+
+test('the order of subscriptions moves their lines and changes no amount', () => {
+  fc.assert(
+    fc.property(anyFacts, anyFacts, (one, other) => {
+      const subscriptions = [...one.subscriptions, ...other.subscriptions]
+      const there = quote({ ...one, subscriptions })
+      const back = quote({ ...one, subscriptions: subscriptions.toReversed() })
+      assert.deepEqual([back.subtotal_cents, back.tax_cents], [there.subtotal_cents, there.tax_cents])
+      assert.deepEqual(amounts(back), amounts(there))
+    }),
+  )
+})
+
+function amounts({ lines }: Quote): string[] {
+  return lines.map(row).toSorted()
+}
 
 function llm(charge: string, event_count: number): LlmFacts {
   return { deployment_id: 'dep_1', subscription_id: 'sub_1', charge, event_count, service_period: APRIL }

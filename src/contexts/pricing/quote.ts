@@ -1,44 +1,51 @@
-import { decimal, plain } from '../../kernel/decimal.ts'
-import { invariant } from '../../kernel/invariant.ts'
+import { decimal } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
-import { isBefore } from '../../kernel/period.ts'
+import { addonDrafts } from './addon.ts'
+import { baseDrafts, yearDrafts } from './base.ts'
 import { chargeDrafts } from './charge.ts'
-import type {
-  AddonTerms,
-  AdjustmentFacts,
-  LlmFacts,
-  PlanTerms,
-  Quote,
-  QuoteFacts,
-  SegmentFacts,
-  SubscriptionFacts,
-} from './facts.ts'
-import { type LineDraft, postLine, type SegmentDraft, totalCents } from './line.ts'
-import { prorate, type Proration, prorationOf } from './proration.ts'
-import { isCharged, newAddons, type ProratedSegment, sharing } from './sharing.ts'
-import { taxDrafts } from './tax.ts'
+import { commitmentDraft } from './commitment.ts'
+import { discountDrafts } from './discount.ts'
+import type { AdjustmentFacts, LlmFacts, Quote, QuoteFacts, QuoteLine, SubscriptionFacts } from './facts.ts'
+import { type LineDraft, lineOf, postedAmount, totalCents } from './line.ts'
+import { partsOf, sharing } from './part.ts'
+import { taxDraft } from './tax.ts'
 
-/** Changes when the same facts could give other lines. Stored with every invoice. */
-export const ENGINE_VERSION = '1'
+/**
+ * Changes when the same facts could give other lines or are spelled in another way. Stored with every invoice, and says
+ * how to read the hash of its facts: version 2 states discounts, plan years and commitments also where there are none.
+ */
+export const ENGINE_VERSION = '2'
+
+const NOBODY = { deployment_id: null, subscription_id: null }
 
 /**
  * The one function that computes a price: a quote, a projection, an invoice and a re-rating all call it.
  *
- * Lines come in a fixed order: per subscription and segment the base price, the add-ons by code and the charges in
- * plan order (each followed by its minimum), then LLM usage, adjustments and tax. Facts that contradict each other
- * (a plan in another currency, a segment outside the period, a taxable tenant without a rate) are a bug of the caller
- * and throw InvariantError.
+ * Lines come in a fixed order: per subscription and segment the base price (with what is given back of a year's), the
+ * add-ons by code and the charges in plan order (each followed by its minimum), then what the subscription lacks to its
+ * commitment and its discounts; LLM usage, adjustments and tax come last. Facts that contradict each other (a plan in
+ * another currency, a segment outside the period, a taxable tenant without a rate) are a bug of the caller and throw
+ * InvariantError.
  */
 export function quote(facts: QuoteFacts): Quote {
   const { currency } = facts
-  const taxable = facts.tax.treatment === 'taxable'
-  const charged = draftsOf(facts).map((draft) => postLine(draft, { currency, taxable }))
-  const tax = taxDrafts(charged, facts).map((draft) => postLine(draft, { currency, taxable: false }))
+  const terms = { currency, taxable: facts.tax.treatment === 'taxable' }
+  const charged: QuoteLine[] = []
+  for (const subscription of facts.subscriptions) {
+    for (const draft of subscriptionDrafts(subscription, facts)) charged.push(lineOf(draft, subscription, terms))
+  }
+  for (const llm of facts.llm) {
+    if (llm.event_count > 0) charged.push(lineOf(llmDraft(llm, facts), llm, terms))
+  }
+  for (const adjustment of facts.adjustments) {
+    charged.push(lineOf(adjustmentDraft(adjustment, facts), adjustment, terms))
+  }
   const subtotal_cents = totalCents(charged)
+  const tax = terms.taxable && charged.length > 0 ? [taxDraft(subtotal_cents, facts)] : []
   const tax_cents = totalCents(tax)
   return {
     currency,
-    lines: [...charged, ...tax],
+    lines: [...charged, ...tax.map((draft) => lineOf(draft, NOBODY, { currency, taxable: false }))],
     subtotal_cents,
     tax_cents,
     total_cents: subtotal_cents + tax_cents,
@@ -46,134 +53,39 @@ export function quote(facts: QuoteFacts): Quote {
   }
 }
 
-function draftsOf(facts: QuoteFacts): LineDraft[] {
-  return [
-    ...facts.subscriptions.flatMap((subscription) => subscriptionDrafts(subscription, facts)),
-    ...facts.llm.filter((llm) => llm.event_count > 0).map(llmDraft),
-    ...facts.adjustments.map((adjustment) => adjustmentDraft(adjustment, facts)),
-  ]
+function subscriptionDrafts({ segments, discounts }: SubscriptionFacts, facts: QuoteFacts): LineDraft[] {
+  const parts = partsOf(segments, facts)
+  const groups = sharing(parts)
+  const years = parts.flatMap(yearDrafts)
+  const months = [...groups.flatMap(baseDrafts), ...addonDrafts(parts), ...groups.flatMap(chargeDrafts)]
+  const drafts: LineDraft[] = [...years, ...months].toSorted((a, b) => a.at - b.at)
+  const commitment = commitmentDraft(groups, months)
+  if (commitment !== null) drafts.push(commitment)
+  if (discounts.length === 0) return drafts
+  return [...drafts, ...discountDrafts(drafts, { discounts, currency: facts.currency })]
 }
 
-function subscriptionDrafts(subscription: SubscriptionFacts, facts: QuoteFacts): LineDraft[] {
-  const { deployment_id, subscription_id } = subscription
-  const segments = subscription.segments.map((segment) => prorated(segment, facts))
-  const groups = sharing(segments)
-  return [...groups.flatMap(baseDrafts), ...addonDrafts(segments), ...groups.flatMap(groupChargeDrafts)]
-    .toSorted((a, b) => Temporal.PlainDate.compare(a.service_period.start, b.service_period.start))
-    .map((draft) => ({ deployment_id, subscription_id, ...draft }))
-}
-
-function prorated(segment: SegmentFacts, facts: QuoteFacts): ProratedSegment {
-  checkSegment(segment, facts)
-  return { segment, proration: prorationOf(segment.plan.proration, { active: segment.active, period: facts.period }) }
-}
-
-function checkSegment(segment: SegmentFacts, facts: QuoteFacts): void {
-  const { active, plan } = segment
-  invariant(plan.currency === facts.currency, `a plan in ${plan.currency} cannot be billed in ${facts.currency}`)
-  const inside = !isBefore(active.start, facts.period.start) && !isBefore(facts.period.end, active.end)
-  invariant(inside, `segment ${active.start} to ${active.end} must lie within the billing period`)
-}
-
-/** The base price, in the first segment that pays it. */
-function baseDrafts(group: readonly ProratedSegment[]): SegmentDraft[] {
-  const first = group.find(({ segment }) => isCharged(segment))
-  if (first === undefined || first.segment.plan.base_price_cents === 0n) return []
-  const { segment, proration } = first
-  const { plan } = segment
-  const price = fromMinor(plan.base_price_cents, plan.currency)
-  return [
-    {
-      kind: 'plan_base',
-      meter: null,
-      description: baseDescription(plan),
-      quantity: '1',
-      unit_price: plain(price),
-      amount: prorate(price, proration),
-      service_period: segment.active,
-      details: { plan_code: plan.code, plan_version: plan.version, plan_name: plan.name, ...proration },
-    },
-  ]
-}
-
-function baseDescription(plan: PlanTerms): string {
-  if (plan.code === null) return plan.name === null ? 'Base price' : `${plan.name} base price`
-  return plan.version === null ? `${plan.code} base price` : `${plan.code} v${plan.version} base price`
-}
-
-/** What an add-on costs in each segment; once it was paid without proration, it is paid for the period. */
-function addonDrafts(segments: readonly ProratedSegment[]): SegmentDraft[] {
-  const charged = segments.filter(({ segment }) => isCharged(segment))
-  return charged.flatMap(({ segment, proration }, index) => {
-    const earlier = charged.slice(0, index).map((one) => one.segment)
-    const paid = earlier.filter(({ plan }) => plan.proration === 'none')
-    return newAddons(segment, paid)
-      .toSorted(byCode)
-      .map((addon) => addonDraft(addon, segment, proration))
-  })
-}
-
-function addonDraft(addon: AddonTerms, segment: SegmentFacts, proration: Proration): SegmentDraft {
-  const price = fromMinor(addon.price_cents, segment.plan.currency)
-  return {
-    kind: 'addon',
-    meter: null,
-    description: `Addon: ${addon.code}`,
-    quantity: '1',
-    unit_price: plain(price),
-    amount: prorate(price, proration),
-    service_period: segment.active,
-    details: {
-      addon_code: addon.code,
-      addon_name: addon.name,
-      addon_quantity: plain(decimal(addon.quantity)),
-      unit: addon.unit,
-      grants_meter: addon.grants_meter,
-      ...proration,
-    },
-  }
-}
-
-/** By code unit, so that the order does not depend on the machine's locale; add-ons of one code by id. */
-function byCode(a: AddonTerms, b: AddonTerms): number {
-  return compareText(a.code, b.code) || compareText(a.id ?? '', b.id ?? '')
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
-}
-
-function groupChargeDrafts(group: readonly ProratedSegment[]): SegmentDraft[] {
-  const charges = group[0]?.segment.plan.charges ?? []
-  return charges.flatMap((charge) => chargeDrafts(charge, group))
-}
-
-function llmDraft(llm: LlmFacts): LineDraft {
+function llmDraft(llm: LlmFacts, { currency }: QuoteFacts): LineDraft {
   return {
     kind: 'llm_usage',
-    deployment_id: llm.deployment_id,
-    subscription_id: llm.subscription_id,
     meter: null,
     description: 'LLM usage',
     quantity: llm.event_count.toString(),
     unit_price: null,
-    amount: decimal(llm.charge),
+    ...postedAmount(decimal(llm.charge), currency),
     service_period: llm.service_period,
     details: {},
   }
 }
 
-function adjustmentDraft(adjustment: AdjustmentFacts, facts: QuoteFacts): LineDraft {
+function adjustmentDraft(adjustment: AdjustmentFacts, { currency }: QuoteFacts): LineDraft {
   return {
     kind: 'adjustment',
-    deployment_id: adjustment.deployment_id,
-    subscription_id: adjustment.subscription_id,
     meter: null,
     description: adjustment.description,
     quantity: null,
     unit_price: null,
-    amount: fromMinor(adjustment.amount_cents, facts.currency),
+    ...postedAmount(fromMinor(adjustment.amount_cents, currency), currency),
     service_period: adjustment.service_period,
     details: adjustment.details,
   }

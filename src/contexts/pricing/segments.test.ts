@@ -32,6 +32,14 @@ test('neighbours with the same plan version, mode and add-ons are one segment', 
   assert.deepEqual(shown(phases), ['2026-04-01..2026-05-01 normal v1 []'])
 })
 
+test('an override and the beginning of a plan year cut the period too', () => {
+  const phases = [phase('2026-01-10', '2026-04-11', 'v1'), { ...phase('2026-04-11', null, 'v1'), override_id: 'o1' }]
+  assert.deepEqual(shown(phases), ['2026-04-01..2026-04-11 normal v1 []', '2026-04-11..2026-05-01 normal v1 []'])
+  const year_starts = ['2025-04-20', '2026-04-20', '2027-04-20'].map((date) => Temporal.PlainDate.from(date))
+  const made = segments({ period: APRIL, phases: [phase('2025-04-20', null, 'v1')], addons: [], year_starts })
+  assert.deepEqual(made.map(line), ['2026-04-01..2026-04-20 normal v1 []', '2026-04-20..2026-05-01 normal v1 []'])
+})
+
 test('days without a phase have no segment, and the segments beside them stay apart', () => {
   const phases = [phase('2026-04-03', '2026-04-10', 'v1'), phase('2026-04-20', '2026-04-25', 'v1')]
   assert.deepEqual(shown(phases, [addon('a', '2026-04-12', '2026-04-15')]), [
@@ -50,7 +58,7 @@ test('segments cover each phase day once, in order, whatever the add-ons', () =>
     fc.property(partsOfApril, fc.array(partsOfApril, { maxLength: 4 }), (active, addonPeriods) => {
       const made = segments({
         period: APRIL,
-        phases: [{ ...active, mode: 'normal', plan_version_id: 'v1' }],
+        phases: [{ ...active, mode: 'normal', plan_version_id: 'v1', override_id: null }],
         addons: addonPeriods.map((of, index) => ({ ...of, id: `a${index}` })),
       })
       assert.equal(
@@ -75,7 +83,7 @@ function line({ active, mode, plan_version_id, addon_ids }: Segment): string {
 }
 
 function phase(start: string, end: string | null, plan_version_id: string, mode: Phase['mode'] = 'normal'): Phase {
-  return { ...span(start, end), mode, plan_version_id }
+  return { ...span(start, end), mode, plan_version_id, override_id: null }
 }
 
 function addon(id: string, start: string, end: string | null): Addon {

@@ -1,21 +1,41 @@
 import { invariant } from '../../kernel/invariant.ts'
-import { overlap, type Period } from '../../kernel/period.ts'
+import { isBefore, overlap, type Period } from '../../kernel/period.ts'
 import type { SegmentMode } from './facts.ts'
 
 /** Dates of a subscription's phase or of an add-on on it; an open end (null) never ends. */
 type Span = { readonly start: Temporal.PlainDate; readonly end: Temporal.PlainDate | null }
 
-export type Phase = Span & { readonly mode: SegmentMode; readonly plan_version_id: string }
+/** What a subscription's days are billed by: plan version, override and mode. */
+type Terms = {
+  readonly mode: SegmentMode
+  readonly plan_version_id: string
+  readonly override_id: string | null
+}
+
+export type Phase = Span & Terms
 export type Addon = Span & { readonly id: string }
-export type Segment = { active: Period; mode: SegmentMode; plan_version_id: string; addon_ids: string[] }
+export type Segment = Terms & { active: Period; addon_ids: string[] }
+
+type Cuts = {
+  period: Period
+  phases: readonly Phase[]
+  addons: readonly Addon[]
+  /** The days on which plan years begin. Those outside the period cut nothing. */
+  year_starts?: readonly Temporal.PlainDate[]
+}
 
 /**
- * The period cut wherever the plan version, the mode or the add-ons change, in order of time. Neighbours that differ
- * in nothing are one segment; days without a phase have none. Throws InvariantError when phases overlap.
+ * The period cut wherever the plan version, the override, the mode or the add-ons change and where a plan year begins,
+ * in order of time. Other neighbours that differ in nothing are one segment; days without a phase have none. Throws
+ * InvariantError when phases overlap.
  */
-export function segments(input: { period: Period; phases: readonly Phase[]; addons: readonly Addon[] }): Segment[] {
-  const pieces = cut(input.period, [...input.phases, ...input.addons]).flatMap((piece) => segmentOf(piece, input))
-  return pieces.reduce(appendOrExtend, [])
+export function segments(input: Cuts): Segment[] {
+  const year_starts = input.year_starts ?? []
+  const years = year_starts.map((start) => ({ start, end: null }))
+  const pieces = cut(input.period, [...input.phases, ...input.addons, ...years])
+  return pieces
+    .flatMap((piece) => segmentOf(piece, input))
+    .reduce<Segment[]>((done, next) => appendOrExtend(done, next, year_starts), [])
 }
 
 function cut(period: Period, spans: readonly Span[]): Period[] {
@@ -23,25 +43,31 @@ function cut(period: Period, spans: readonly Span[]): Period[] {
   const dates = [period, ...within].flatMap(({ start, end }) => [start, end]).toSorted(Temporal.PlainDate.compare)
   return dates.flatMap((start, index) => {
     const end = dates[index + 1]
-    return end === undefined || end.equals(start) ? [] : [{ start, end }]
+    return end === undefined || !isBefore(start, end) ? [] : [{ start, end }]
   })
 }
 
-function segmentOf(active: Period, input: { phases: readonly Phase[]; addons: readonly Addon[] }): Segment[] {
+function segmentOf(active: Period, input: Cuts): Segment[] {
   const phases = input.phases.filter((phase) => overlap(active, phase))
   invariant(phases.length <= 1, `phases of one subscription overlap on ${active.start}`)
   const addon_ids = input.addons.filter((addon) => overlap(active, addon)).map((addon) => addon.id)
-  return phases.map(({ mode, plan_version_id }) => ({
+  return phases.map(({ mode, plan_version_id, override_id }) => ({
     active,
     mode,
     plan_version_id,
+    override_id,
     addon_ids: addon_ids.toSorted(),
   }))
 }
 
-function appendOrExtend(done: Segment[], next: Segment): Segment[] {
+function appendOrExtend(
+  done: readonly Segment[],
+  next: Segment,
+  year_starts: readonly Temporal.PlainDate[],
+): Segment[] {
   const last = done.at(-1)
-  if (last === undefined || !continues(last, next)) return [...done, next]
+  const begins_year = year_starts.some((start) => start.equals(next.active.start))
+  if (last === undefined || begins_year || !continues(last, next)) return [...done, next]
   return [...done.slice(0, -1), { ...last, active: { start: last.active.start, end: next.active.end } }]
 }
 
@@ -50,6 +76,7 @@ function continues(last: Segment, next: Segment): boolean {
     last.active.end.equals(next.active.start) &&
     last.mode === next.mode &&
     last.plan_version_id === next.plan_version_id &&
+    last.override_id === next.override_id &&
     last.addon_ids.length === next.addon_ids.length &&
     last.addon_ids.every((id, index) => id === next.addon_ids[index])
   )

@@ -1,39 +1,48 @@
-import { earlierDate, dateIn, isBefore, laterDate } from '../../kernel/period.ts'
+import { dateIn, earlierDate, isBefore, laterDate, monthOf } from '../../kernel/period.ts'
+import { invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
 import { findPublishedVersion, readAddons, type Addon, type SoldVersion } from '../catalog/index.ts'
-import { changeFrom } from './phase.ts'
+import { changePlanFrom } from './phase.ts'
+import type { Touched } from './preview.ts'
 import { alreadyEnded, currencyMismatch, outsideSubscription } from './problems.ts'
 import { type LockedSubscription, lockSubscriptions } from './queries.ts'
 import { storeEnd, storePhases } from './store.ts'
 
 type Tx = ContextTx<'subscriptions'>
-type Made = { now: Temporal.Instant; ids: Ids }
+export type Made = { now: Temporal.Instant; ids: Ids }
 
 /** `quantity` replaces the one that the add-on is sold with; the price stays. */
 export type WantedAddon = { code: string; quantity?: string }
+
+/** The end of a period is that of the running calendar month in the tenant's zone. */
+export type When = 'now' | 'period_end'
 
 export type PlanChange = {
   id: string
   plan_code: string
   plan_version?: number
   effective_date?: Temporal.PlainDate | undefined
+  when?: When | undefined
 }
 
 /**
- * Puts the days from `effective_date` (default: today) on under another plan version; their modes stay. Throws 404,
- * `subscriptions/outside-subscription`, `subscriptions/currency-mismatch` and what `findPublishedVersion` throws.
+ * Puts the days from `effective_date`, or from `when` (default: now), on under another plan version; their modes stay,
+ * overrides of the old one go. Throws 404, `request/invalid`, `subscriptions/outside-subscription`,
+ * `subscriptions/currency-mismatch` and what `findPublishedVersion` throws.
  */
-export async function changePlan(tx: Tx, change: PlanChange, made: Made): Promise<void> {
+export async function changePlan(tx: Tx, change: PlanChange, made: Made): Promise<Touched> {
   const subscription = await lockSubscription(tx, change.id)
-  const date = change.effective_date ?? firstDayOpen(subscription, made.now)
-  requireDayOf(subscription, { date, path: 'effective_date' })
+  const { effective_date: date, when } = change
+  const from = dayOfChange(subscription, { date, when, path: 'effective_date' }, made)
+  requireDayOf(subscription, { date: from, path: date === undefined ? 'when' : 'effective_date' })
   const { plan_code: code, plan_version: version } = change
   const sold = await findPublishedVersion(tx, { code, version })
   requireCurrencyOf(subscription, { version: sold, addons: [] })
-  const phases = changeFrom(subscription.phases, date, (phase) => ({ ...phase, plan_version_id: sold.id }))
+  const phases = changePlanFrom(subscription.phases, from, sold.id)
   await storePhases(tx, [{ subscription, phases }], made)
+  return touched(subscription, from)
 }
 
 /**
@@ -44,22 +53,26 @@ export async function attachAddon(
   tx: Tx,
   { id, start_date, ...wanted }: WantedAddon & { id: string; start_date?: Temporal.PlainDate | undefined },
   made: Made,
-): Promise<void> {
+): Promise<Touched> {
   const subscription = await lockSubscription(tx, id)
-  const starts_on = start_date ?? firstDayOpen(subscription, made.now)
+  const starts_on = start_date ?? firstDayOpen(subscription, made)
   requireDayOf(subscription, { date: starts_on, path: 'start_date' })
-  const addons = await readAddons(tx, [wanted.code])
-  requireCurrencyOf(subscription, { addons })
+  const addons = await readAddons(tx, [wanted.code], () => 'code')
+  requireCurrencyOf(subscription, { addons, pathOf: () => 'code' })
   await insertAddons(tx, { ...subscription, starts_on }, { wanted: [wanted], sold: addons, ids: made.ids })
   await touch(tx, subscription, made)
+  return touched(subscription, starts_on)
 }
 
-/** Ends an add-on today; one that has ended stays as it is. Throws 404. */
+/**
+ * Ends an add-on: `end_date` (default: today) is the first day that it is not billed. One that ends sooner stays as it
+ * is. Throws 404 and `subscriptions/outside-subscription`.
+ */
 export async function detachAddon(
   tx: Tx,
-  { id, addon_id }: { id: string; addon_id: string },
+  { id, addon_id, end_date }: { id: string; addon_id: string; end_date?: Temporal.PlainDate | undefined },
   made: Made,
-): Promise<void> {
+): Promise<Touched> {
   const subscription = await lockSubscription(tx, id)
   const row = await tx
     .selectFrom('subscriptions.addon')
@@ -68,38 +81,38 @@ export async function detachAddon(
     .where('subscription_id', '=', id)
     .where('id', '=', addon_id)
     .executeTakeFirst()
-  const addon = found(row, 'add-on of the subscription')
-  const today = laterDate(addon.starts_on, dateIn(made.now, subscription.timezone))
+  const ends_on = endOf(found(row, 'add-on of the subscription'), subscription, { end_date, ...made })
   await tx
     .updateTable('subscriptions.addon')
-    .set({ ends_on: addon.ends_on === null ? today : earlierDate(addon.ends_on, today) })
+    .set({ ends_on })
     .where('tenant_id', '=', subscription.tenant_id)
     .where('id', '=', addon_id)
     .execute()
   await touch(tx, subscription, made)
+  return touched(subscription, ends_on)
 }
 
 /**
- * Ends a subscription: `end_date` (default: today) is the first day that is not billed. It may be brought forward
- * later, but not put off. Throws 404, `subscriptions/outside-subscription` and `subscriptions/already-ended`.
+ * Ends a subscription: `end_date`, or the day of `when` (default: now), is the first day that is not billed. It may be
+ * brought forward later, but not put off. Throws 404, `request/invalid`, `subscriptions/outside-subscription` and
+ * `subscriptions/already-ended`.
  */
 export async function cancel(
   tx: Tx,
-  { id, end_date }: { id: string; end_date?: Temporal.PlainDate | undefined },
+  { id, end_date, when }: { id: string; end_date?: Temporal.PlainDate | undefined; when?: When | undefined },
   made: Made,
-): Promise<void> {
+): Promise<Touched> {
   const subscription = await lockSubscription(tx, id)
   const { starts_on, ends_on } = subscription
-  const date = end_date ?? laterDate(starts_on, dateIn(made.now, subscription.timezone))
-  if (isBefore(date, starts_on)) {
-    throw outsideSubscription(`The subscription starts on ${starts_on}.`, [
-      { path: 'end_date', message: `must not be before ${starts_on}` },
+  const date = dayOfChange(subscription, { date: end_date, when, path: 'end_date' }, made)
+  requireFrom(starts_on, { date, path: 'end_date', what: 'subscription' })
+  if (ends_on !== null && isBefore(ends_on, date)) {
+    throw alreadyEnded(`The subscription ends on ${ends_on}. Subscribe the deployment again from that day.`, [
+      { path: end_date === undefined ? 'when' : 'end_date', message: `must not be after ${ends_on}` },
     ])
   }
-  if (ends_on !== null && isBefore(ends_on, date)) {
-    throw alreadyEnded(`The subscription ends on ${ends_on}. Subscribe the deployment again from that day.`)
-  }
   await storeEnd(tx, [subscription], { ...made, date })
+  return touched(subscription, date)
 }
 
 /** Attaches add-ons with the terms they are sold at, from `starts_on` on. */
@@ -125,14 +138,18 @@ export async function insertAddons(
   )
 }
 
-/** Decision: one currency per tenant; nothing is converted. */
+/** Decision: one currency per tenant; nothing is converted. `pathOf` says where an add-on was named. */
 export function requireCurrencyOf(
   tenant: { currency: string },
-  { version, addons }: { version?: SoldVersion; addons: readonly Addon[] },
+  {
+    version,
+    addons,
+    pathOf = (index) => `addons/${index}/code`,
+  }: { version?: SoldVersion; addons: readonly Addon[]; pathOf?: (index: number) => string },
 ): void {
   const others = [
     ...(version ? [{ path: 'plan_code', currency: version.currency }] : []),
-    ...addons.map((addon) => ({ path: 'addons', currency: addon.currency })),
+    ...addons.map((addon, index) => ({ path: pathOf(index), currency: addon.currency })),
   ].filter(({ currency }) => currency !== tenant.currency)
   if (others.length === 0) return
   throw currencyMismatch(
@@ -141,17 +158,22 @@ export function requireCurrencyOf(
   )
 }
 
-async function lockSubscription(tx: Tx, id: string): Promise<LockedSubscription> {
+/** Throws 404. */
+export async function lockSubscription(tx: Tx, id: string): Promise<LockedSubscription> {
   const [subscription] = await lockSubscriptions(tx, { id })
   return found(subscription, 'subscription')
 }
 
 /** Today in the tenant's zone, or the first day of a subscription that is still to come. */
-function firstDayOpen({ starts_on, timezone }: LockedSubscription, now: Temporal.Instant): Temporal.PlainDate {
+export function firstDayOpen(
+  { starts_on, timezone }: LockedSubscription,
+  { now }: { now: Temporal.Instant },
+): Temporal.PlainDate {
   return laterDate(starts_on, dateIn(now, timezone))
 }
 
-function requireDayOf(
+/** Throws `subscriptions/outside-subscription`. */
+export function requireDayOf(
   { starts_on, ends_on }: LockedSubscription,
   { date, path }: { date: Temporal.PlainDate; path: string },
 ): void {
@@ -160,6 +182,50 @@ function requireDayOf(
   throw outsideSubscription(`The subscription runs ${days}.`, [{ path, message: `${date} is not one of its days` }])
 }
 
-async function touch(tx: Tx, { id }: LockedSubscription, { now }: Made): Promise<void> {
+/**
+ * Where what has days on a subscription ends: on `end_date`, or today, unless it ends sooner. Throws
+ * `subscriptions/outside-subscription`.
+ */
+export function endOf(
+  { starts_on, ends_on }: { starts_on: Temporal.PlainDate; ends_on: Temporal.PlainDate | null },
+  { timezone }: LockedSubscription,
+  { end_date, now }: { end_date: Temporal.PlainDate | undefined; now: Temporal.Instant },
+): Temporal.PlainDate {
+  const date = end_date ?? laterDate(starts_on, dateIn(now, timezone))
+  requireFrom(starts_on, { date, path: 'end_date', what: 'term' })
+  return ends_on === null ? date : earlierDate(ends_on, date)
+}
+
+export function touched(
+  { id, tenant_id, deployment_id, timezone }: LockedSubscription,
+  from: Temporal.PlainDate,
+): Touched {
+  return { id, tenant_id, deployment_id, timezone, from }
+}
+
+/** Notes the time of a change that leaves the phases as they are. */
+export async function touch(tx: Tx, { id }: LockedSubscription, { now }: Made): Promise<void> {
   await tx.updateTable('subscriptions.subscription').set({ changed_at: now }).where('id', '=', id).execute()
+}
+
+function dayOfChange(
+  subscription: LockedSubscription,
+  { date, when, path }: { date: Temporal.PlainDate | undefined; when: When | undefined; path: string },
+  made: Made,
+): Temporal.PlainDate {
+  if (date !== undefined && when !== undefined) {
+    throw invalidInput('The request is not valid.', [{ path: 'when', message: `must not be given with ${path}` }])
+  }
+  const open = firstDayOpen(subscription, made)
+  return date ?? (when === 'period_end' ? monthOf(open).end : open)
+}
+
+function requireFrom(
+  starts_on: Temporal.PlainDate,
+  { date, path, what }: { date: Temporal.PlainDate; path: string; what: string },
+): void {
+  if (!isBefore(date, starts_on)) return
+  throw outsideSubscription(`The ${what} starts on ${starts_on}.`, [
+    { path, message: `must not be before ${starts_on}` },
+  ])
 }

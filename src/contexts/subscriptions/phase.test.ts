@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { activate, changeFrom, endAt, openingPhases, pause, type Phase } from './phase.ts'
+import {
+  activate,
+  changeFrom,
+  changePlanFrom,
+  endAt,
+  endOverride,
+  openingPhases,
+  overrideOn,
+  pause,
+  type Phase,
+} from './phase.ts'
 
 const START = Temporal.PlainDate.from('2026-04-01')
 const HORIZON_DAYS = 40
@@ -55,6 +65,56 @@ test('phases never lose a day, have no empty ones and no two neighbours alike', 
         assert.equal(phase.ends_on?.toString(), next?.starts_on.toString())
         if (phase.ends_on) assert.equal(Temporal.PlainDate.compare(phase.starts_on, phase.ends_on), -1)
         if (next) assert.notDeepEqual([phase.mode, phase.plan_version_id], [next.mode, next.plan_version_id])
+      }
+    }),
+  )
+})
+
+/** As `calendar`, with the override of each day. */
+function pricesByDay(phases: readonly Phase[]): string[] {
+  const overrides = calendar(phases.map((phase) => ({ ...phase, plan_version_id: phase.override_id ?? '' })))
+  return calendar(phases).map((on, at) => `${on} ${overrides[at]}`)
+}
+
+const pricing = fc.oneof(
+  fc.record({
+    days: fc.tuple(offset, fc.option(fc.integer({ min: 1, max: 20 }))),
+    override: fc.constantFrom('x', 'y'),
+  }),
+  fc.record({ from: offset, plan: fc.constantFrom('a', 'b') }),
+  fc.record({ from: offset, without: fc.constantFrom('x', 'y') }),
+  fc.record({ from: offset, paused: fc.constant(true) }),
+)
+
+test('overrides hold on their days and under one plan version, and no change touches a day before its date', () => {
+  fc.assert(
+    fc.property(opening, fc.array(pricing, { maxLength: 8 }), (opened, list) => {
+      let phases = opened
+      for (const given of list) {
+        const was = pricesByDay(phases)
+        const from = 'days' in given ? given.days[0] : given.from
+        if ('days' in given) {
+          const [, length] = given.days
+          const end = length === null ? null : from + length
+          phases = overrideOn(phases, { start: day(from), end: end === null ? null : day(end) }, given.override)
+          const plan = was[from]?.slice(0, 1)
+          const changed_on = was.findIndex((on, at) => at > from && on.slice(0, 1) !== plan)
+          const until = Math.min(end ?? HORIZON_DAYS, changed_on < 0 ? HORIZON_DAYS : changed_on)
+          const is = pricesByDay(phases)
+          for (const [at, on] of is.entries()) {
+            const held = from <= at && at < until
+            assert.equal(held ? on.split(' ')[2] : on, held ? given.override : was[at], `day ${at}`)
+          }
+        } else if ('plan' in given) {
+          phases = changePlanFrom(phases, day(from), given.plan)
+        } else if ('without' in given) {
+          phases = endOverride(phases, day(from), given.without)
+          assert.ok(pricesByDay(phases).every((on, at) => at < from || on.split(' ')[2] !== given.without))
+        } else {
+          phases = pause(phases, day(from))
+        }
+        assert.deepEqual(pricesByDay(phases).slice(0, from), was.slice(0, from))
+        assert.ok(calendar(phases).every((on) => on !== '-'))
       }
     }),
   )

@@ -2,8 +2,14 @@ import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { earlierDate, isBefore, laterDate } from '../../kernel/period.ts'
 
-/** Days under one plan version and one mode; `ends_on` is the first day after them, null when none is known. */
-export type Phase = Pick<Selectable<DB['subscriptions.phase']>, 'mode' | 'plan_version_id' | 'starts_on' | 'ends_on'>
+/** Days under one plan version, override and mode; `ends_on` is the first day after them, null when none is known. */
+export type Phase = Pick<
+  Selectable<DB['subscriptions.phase']>,
+  'mode' | 'plan_version_id' | 'override_id' | 'starts_on' | 'ends_on'
+>
+
+/** Days from `start` on; `end` is the first day after them, null when there is none. */
+export type Days = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
 /**
  * The phases of a new subscription. With `trial_ends_on` the trial comes first and ends by itself; without it a
@@ -16,22 +22,54 @@ export function openingPhases(opening: {
   trial_ends_on: Temporal.PlainDate | null
 }): Phase[] {
   const { starts_on, plan_version_id, deployment_status, trial_ends_on } = opening
-  const phase = { plan_version_id, starts_on, ends_on: null }
+  const phase = { plan_version_id, override_id: null, starts_on, ends_on: null }
   if (trial_ends_on === null) return [{ ...phase, mode: modeOf(deployment_status) }]
   return changeFrom([{ ...phase, mode: 'trial' }], trial_ends_on, (rest) => ({ ...rest, mode: 'normal' }))
 }
 
-/**
- * The phases with every day from `date` on as `change` makes it. A phase that `date` falls in is cut there; what
- * would have no days is gone, and neighbours that no longer differ become one.
- */
+/** The phases with every day from `date` on as `change` makes it. */
 export function changeFrom(
   phases: readonly Phase[],
   date: Temporal.PlainDate,
   change: (phase: Phase) => Phase,
 ): Phase[] {
+  return changeDays(phases, { start: date, end: null }, change)
+}
+
+/** The phases under another plan version from `date` on. Overrides are of the plan version that they were made for. */
+export function changePlanFrom(phases: readonly Phase[], date: Temporal.PlainDate, plan_version_id: string): Phase[] {
+  return changeFrom(phases, date, (phase) =>
+    phase.plan_version_id === plan_version_id ? phase : { ...phase, plan_version_id, override_id: null },
+  )
+}
+
+/** The phases with the override on `days`, as far as the plan version of the first of them goes on. */
+export function overrideOn(phases: readonly Phase[], days: Days, override_id: string): Phase[] {
+  const rest = phases.flatMap((phase) => after(phase, days.start))
+  const changed_on = rest.find((phase) => phase.plan_version_id !== rest[0]?.plan_version_id)?.starts_on ?? null
+  const end = days.end === null || changed_on === null ? (days.end ?? changed_on) : earlierDate(days.end, changed_on)
+  return changeDays(phases, { start: days.start, end }, (phase) => ({ ...phase, override_id }))
+}
+
+/** The phases without the override from `date` on. */
+export function endOverride(phases: readonly Phase[], date: Temporal.PlainDate, override_id: string): Phase[] {
+  return changeFrom(phases, date, (phase) =>
+    phase.override_id === override_id ? { ...phase, override_id: null } : phase,
+  )
+}
+
+/**
+ * The phases with every one of `days` as `change` makes it. A phase that they begin or end in is cut there; what would
+ * have no days is gone, and neighbours that no longer differ become one.
+ */
+function changeDays(phases: readonly Phase[], { start, end }: Days, change: (phase: Phase) => Phase): Phase[] {
   return phases
-    .flatMap((phase) => [...before(phase, date), ...after(phase, date).map(change)])
+    .flatMap((phase) => {
+      const rest = after(phase, start)
+      const inside = end === null ? rest : rest.flatMap((one) => before(one, end))
+      const beyond = end === null ? [] : rest.flatMap((one) => after(one, end))
+      return [...before(phase, start), ...inside.map(change), ...beyond]
+    })
     .reduce<Phase[]>(appendOrExtend, [])
 }
 
@@ -75,6 +113,7 @@ function after(phase: Phase, date: Temporal.PlainDate): Phase[] {
 
 function appendOrExtend(done: Phase[], next: Phase): Phase[] {
   const last = done.at(-1)
-  const continues = last?.mode === next.mode && last.plan_version_id === next.plan_version_id
+  const continues =
+    last?.mode === next.mode && last.plan_version_id === next.plan_version_id && last.override_id === next.override_id
   return continues ? [...done.slice(0, -1), { ...last, ends_on: next.ends_on }] : [...done, next]
 }

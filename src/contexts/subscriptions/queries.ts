@@ -1,15 +1,26 @@
 import { type Selectable, sql } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { present } from '../../kernel/invariant.ts'
-import type { Period } from '../../kernel/period.ts'
+import { dateIn, isBefore, isTimeZone, overlap, type Period } from '../../kernel/period.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
 import { found } from '../../platform/wire.ts'
-import type { AddonTerms, Phase as BilledPhase } from '../pricing/index.ts'
+import type {
+  AddonTerms,
+  Charge,
+  DiscountTerms,
+  LineKind,
+  Phase as BilledPhase,
+  PriceOverride,
+} from '../pricing/index.ts'
 import type { Phase } from './phase.ts'
 
 type Span = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
-/** A subscription as it is billed: open ends are null, and only phases and add-ons of the asked period are there. */
+/**
+ * A subscription as it is billed: open ends are null, and only phases, add-ons and discounts of the asked period are
+ * there. `yearly_phases` are all phases ever under yearly plan versions, which `planYear` counts the years of.
+ * `overrides`, by id, are what the phases name.
+ */
 export type BilledSubscription = {
   tenant_id: string
   deployment_id: string
@@ -18,12 +29,16 @@ export type BilledSubscription = {
   ends_on: Temporal.PlainDate | null
   phases: BilledPhase[]
   addons: (AddonTerms & Span)[]
+  /** In the order in which they apply. */
+  discounts: (DiscountTerms & Span)[]
+  yearly_phases: BilledPhase[]
+  overrides: ReadonlyMap<string, PriceOverride>
 }
 
 export type SubscriptionFilter = { period: Period; tenant_ids?: readonly string[]; deployment_id?: string }
 
 /**
- * Every subscription that has a day in the period, by tenant and deployment slug, in two statements whatever their
+ * Every subscription that has a day in the period, by tenant and deployment slug, in five statements whatever their
  * number.
  */
 export async function readSubscriptions(reader: Reader, filter: SubscriptionFilter): Promise<BilledSubscription[]> {
@@ -39,7 +54,7 @@ export async function readSubscriptions(reader: Reader, filter: SubscriptionFilt
         .on(sharesDays('p', filter.period)),
     )
     .select(['s.tenant_id', 's.deployment_id', 's.id as subscription_id', 's.starts_on', 's.ends_on'])
-    .select(['p.mode', 'p.plan_version_id', 'p.starts_on as start', 'p.ends_on as end'])
+    .select(['p.mode', 'p.plan_version_id', 'p.override_id', 'p.starts_on as start', 'p.ends_on as end'])
     .where(matches(filter))
     .orderBy('s.tenant_id')
     .orderBy('d.slug')
@@ -47,11 +62,31 @@ export async function readSubscriptions(reader: Reader, filter: SubscriptionFilt
     .orderBy('p.starts_on')
     .execute()
   const addons = await readBilledAddons(reader, filter)
+  const discounts = await readBilledDiscounts(reader, filter)
+  const yearly = await readYearlyPhases(reader, filter)
+  const overrides = await readOverrides(reader, filter)
   return [...Map.groupBy(rows, (row) => row.subscription_id)].map(([id, phases]) => {
     const { tenant_id, deployment_id, starts_on, ends_on } = present(phases[0], 'a group has a row')
-    const subscription = { tenant_id, deployment_id, subscription_id: id, starts_on, ends_on }
-    return { ...subscription, phases: phases.flatMap(billedPhase), addons: addons.get(id) ?? [] }
+    return {
+      tenant_id,
+      deployment_id,
+      subscription_id: id,
+      starts_on,
+      ends_on,
+      phases: phases.flatMap(billedPhase),
+      addons: addons.get(id) ?? [],
+      discounts: discounts.get(id) ?? [],
+      yearly_phases: yearly.get(id) ?? [],
+      overrides: overrides.get(id) ?? new Map(),
+    }
   })
+}
+
+/** The discounts that count in a month, which are those that have a day in it. */
+export function discountsIn({ discounts }: Pick<BilledSubscription, 'discounts'>, month: Period): DiscountTerms[] {
+  return discounts
+    .filter((discount) => overlap(month, discount) !== undefined)
+    .map(({ start: _start, end: _end, ...terms }) => terms)
 }
 
 async function readBilledAddons(reader: Reader, filter: SubscriptionFilter) {
@@ -67,10 +102,73 @@ async function readBilledAddons(reader: Reader, filter: SubscriptionFilter) {
     .orderBy('a.starts_on')
     .orderBy('a.id')
     .execute()
-  const grouped = Map.groupBy(rows, (row) => row.subscription_id)
+  return bySubscription(rows)
+}
+
+async function readBilledDiscounts(reader: Reader, filter: SubscriptionFilter) {
+  const rows = await reader
+    .selectFrom('subscriptions.discount as c')
+    .innerJoin('subscriptions.subscription as s', (join) =>
+      join.onRef('s.tenant_id', '=', 'c.tenant_id').onRef('s.id', '=', 'c.subscription_id'),
+    )
+    .select(['s.id as subscription_id', 'c.id', 'c.name', 'c.rate', 'c.amount_cents', 'c.line_kinds'])
+    .select(['c.starts_on as start', 'c.ends_on as end'])
+    // The schema has let only kinds of lines in.
+    .$narrowType<{ line_kinds: LineKind[] | null }>()
+    .where(matches(filter))
+    .where(sharesDays('c', filter.period))
+    .orderBy('c.position')
+    .execute()
+  return bySubscription(rows)
+}
+
+async function readYearlyPhases(reader: Reader, filter: SubscriptionFilter): Promise<Map<string, BilledPhase[]>> {
+  const rows = await reader
+    .selectFrom('subscriptions.phase as p')
+    .innerJoin('subscriptions.subscription as s', (join) =>
+      join.onRef('s.tenant_id', '=', 'p.tenant_id').onRef('s.id', '=', 'p.subscription_id'),
+    )
+    .innerJoin('catalog.plan_version as v', 'v.id', 'p.plan_version_id')
+    .select(['s.id as subscription_id', 'p.mode', 'p.plan_version_id', 'p.override_id'])
+    .select(['p.starts_on as start', 'p.ends_on as end'])
+    .where('v.interval', '=', 'year')
+    .where(matches(filter))
+    .orderBy('p.starts_on')
+    .execute()
+  return bySubscription(rows)
+}
+
+async function readOverrides(
+  reader: Reader,
+  filter: SubscriptionFilter,
+): Promise<Map<string, Map<string, PriceOverride>>> {
+  const rows = await reader
+    .selectFrom('subscriptions.override as o')
+    .innerJoin('subscriptions.subscription as s', (join) =>
+      join.onRef('s.tenant_id', '=', 'o.tenant_id').onRef('s.id', '=', 'o.subscription_id'),
+    )
+    .select(['s.id as subscription_id', 'o.id', 'o.base_price_cents', 'o.commitment_cents'])
+    .select(storedCharges('o.charges'))
+    .where(matches(filter))
+    .execute()
   return new Map(
-    [...grouped].map(([id, addons]) => [id, addons.map(({ subscription_id: _subscription_id, ...addon }) => addon)]),
+    [...bySubscription(rows)].map(([id, overrides]) => [
+      id,
+      new Map(overrides.map(({ id: key, ...terms }) => [key, terms])),
+    ]),
   )
+}
+
+/** Written from charges that the check has passed. */
+function storedCharges(column: string) {
+  return sql<Charge[] | null>`${sql.ref(column)}`.as('charges')
+}
+
+function bySubscription<R extends { subscription_id: string }>(
+  rows: readonly R[],
+): Map<string, Omit<R, 'subscription_id'>[]> {
+  const grouped = Map.groupBy(rows, (row) => row.subscription_id)
+  return new Map([...grouped].map(([id, own]) => [id, own.map(({ subscription_id: _subscription_id, ...row }) => row)]))
 }
 
 function matches({ period, tenant_ids, deployment_id }: SubscriptionFilter) {
@@ -81,7 +179,7 @@ function matches({ period, tenant_ids, deployment_id }: SubscriptionFilter) {
 }
 
 /** Empty ranges share no day with anything, so what ended on its first day is left out. */
-function sharesDays(alias: 's' | 'p' | 'a', { start, end }: Period) {
+function sharesDays(alias: 's' | 'p' | 'a' | 'c', { start, end }: Period) {
   const days = sql`daterange(${sql.ref(`${alias}.starts_on`)}, ${sql.ref(`${alias}.ends_on`)})`
   return sql<boolean>`${days} && daterange(${start}::date, ${end}::date)`
 }
@@ -89,11 +187,13 @@ function sharesDays(alias: 's' | 'p' | 'a', { start, end }: Period) {
 function billedPhase(row: {
   mode: BilledPhase['mode'] | null
   plan_version_id: string | null
+  override_id: string | null
   start: Temporal.PlainDate | null
   end: Temporal.PlainDate | null
 }): BilledPhase[] {
-  const { mode, plan_version_id, start, end } = row
-  return mode === null || plan_version_id === null || start === null ? [] : [{ mode, plan_version_id, start, end }]
+  const { mode, plan_version_id, override_id, start, end } = row
+  if (mode === null || plan_version_id === null || start === null) return []
+  return [{ mode, plan_version_id, override_id, start, end }]
 }
 
 type Addon = Omit<Selectable<DB['subscriptions.addon']>, 'tenant_id' | 'subscription_id'>
@@ -105,19 +205,43 @@ export type SubscriptionWhole = Pick<
 > & {
   phases: (Omit<Phase, 'plan_version_id'> & { plan_code: string; plan_version: number })[]
   addons: Addon[]
+  /** Those that hold on some day; the days are those of the phases that name them. */
+  overrides: StoredOverride[]
+  /** In the order in which they apply. */
+  discounts: StoredDiscount[]
 }
 
-export async function readSubscription(reader: Reader, id: string): Promise<SubscriptionWhole> {
+type StoredOverride = {
+  id: string
+  base_price_cents: bigint | null
+  commitment_cents: bigint | null
+  charges: Charge[] | null
+  created_at: Temporal.Instant
+}
+
+type StoredDiscount = Omit<DiscountTerms, 'id'> & {
+  id: string
+  starts_on: Temporal.PlainDate
+  ends_on: Temporal.PlainDate | null
+}
+
+/** `scope` is the only tenant whose subscription is found; null means any. Throws 404. */
+export async function readSubscription(
+  reader: Reader,
+  id: string,
+  { scope }: { scope: string | null } = { scope: null },
+): Promise<SubscriptionWhole> {
   const subscription = await reader
     .selectFrom('subscriptions.subscription')
     .select(['id', 'tenant_id', 'deployment_id', 'starts_on', 'ends_on', 'created_at'])
     .where('id', '=', id)
+    .$if(scope !== null, (query) => query.where('tenant_id', '=', scope))
     .executeTakeFirst()
   const { tenant_id } = found(subscription, 'subscription')
   const phases = await reader
     .selectFrom('subscriptions.phase as p')
     .innerJoin('catalog.plan_version as v', 'v.id', 'p.plan_version_id')
-    .select(['p.mode', 'p.starts_on', 'p.ends_on', 'v.plan_code', 'v.version as plan_version'])
+    .select(['p.mode', 'p.starts_on', 'p.ends_on', 'v.plan_code', 'v.version as plan_version', 'p.override_id'])
     .where('p.tenant_id', '=', tenant_id)
     .where('p.subscription_id', '=', id)
     .orderBy('p.starts_on')
@@ -142,13 +266,34 @@ export async function readSubscription(reader: Reader, id: string): Promise<Subs
     .orderBy('code')
     .orderBy('id')
     .execute()
-  return { ...found(subscription, 'subscription'), phases, addons }
+  const named = phases.flatMap((phase) => phase.override_id ?? [])
+  const overrides = await reader
+    .selectFrom('subscriptions.override')
+    .select(['id', 'base_price_cents', 'commitment_cents', 'created_at'])
+    .select(storedCharges('charges'))
+    .where('tenant_id', '=', tenant_id)
+    .where('subscription_id', '=', id)
+    .where('id', '=', anyOf(named))
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute()
+  const discounts = await reader
+    .selectFrom('subscriptions.discount')
+    .select(['id', 'name', 'rate', 'amount_cents', 'line_kinds', 'starts_on', 'ends_on'])
+    // The schema has let only kinds of lines in.
+    .$narrowType<{ line_kinds: LineKind[] | null }>()
+    .where('tenant_id', '=', tenant_id)
+    .where('subscription_id', '=', id)
+    .orderBy('position')
+    .execute()
+  return { ...found(subscription, 'subscription'), phases, addons, overrides, discounts }
 }
 
 /** What a change of a subscription is decided on. */
 export type LockedSubscription = {
   tenant_id: string
   id: string
+  deployment_id: string
   starts_on: Temporal.PlainDate
   ends_on: Temporal.PlainDate | null
   trial_ends_on: Temporal.PlainDate | null
@@ -165,20 +310,54 @@ export async function lockSubscriptions(
   const rows = await reader
     .selectFrom('subscriptions.subscription as s')
     .innerJoin('tenants.tenant as t', 't.id', 's.tenant_id')
-    .select(['s.tenant_id', 's.id', 's.starts_on', 's.ends_on', 's.trial_ends_on', 't.currency', 't.timezone'])
+    .select(['s.tenant_id', 's.id', 's.deployment_id', 's.starts_on', 's.ends_on', 's.trial_ends_on'])
+    .select(['t.currency', 't.timezone'])
     .where((row) => ('id' in by ? row('s.id', '=', by.id) : row('s.deployment_id', '=', by.deployment_id)))
     .orderBy('s.starts_on')
     .forUpdate(['s'])
     .execute()
   const phases = await reader
     .selectFrom('subscriptions.phase')
-    .select(['subscription_id', 'mode', 'plan_version_id', 'starts_on', 'ends_on'])
+    .select(['subscription_id', 'mode', 'plan_version_id', 'override_id', 'starts_on', 'ends_on'])
     .where('subscription_id', '=', anyOf(rows.map((row) => row.id)))
     .orderBy('starts_on')
     .execute()
-  const grouped = Map.groupBy(phases, (phase) => phase.subscription_id)
-  return rows.map((row) => ({
-    ...row,
-    phases: (grouped.get(row.id) ?? []).map(({ subscription_id: _subscription_id, ...phase }) => phase),
-  }))
+  const own = bySubscription(phases)
+  return rows.map((row) => ({ ...row, phases: own.get(row.id) ?? [] }))
+}
+
+/** Deployments on trial whose subscription's trial ends today or has ended, in the tenant's zone. */
+export async function readEndedTrials(reader: Reader, now: Temporal.Instant): Promise<string[]> {
+  const rows = await reader
+    .selectFrom('deployments.deployment as d')
+    .innerJoin('tenants.tenant as t', 't.id', 'd.tenant_id')
+    .innerJoin('subscriptions.subscription as s', (join) =>
+      join.onRef('s.tenant_id', '=', 'd.tenant_id').onRef('s.deployment_id', '=', 'd.id'),
+    )
+    .select(['d.id', 's.trial_ends_on', 's.ends_on', 't.timezone'])
+    .where('d.status', '=', 'trial')
+    // Nowhere is it later than the next day of UTC.
+    .where('s.trial_ends_on', '<=', dateIn(now, 'UTC').add({ days: 1 }))
+    .orderBy('d.id')
+    .execute()
+  return rows.flatMap(({ id, trial_ends_on, ends_on, timezone }) => {
+    // A zone that is none must not keep the trials of others from ending.
+    if (trial_ends_on === null || !isTimeZone(timezone)) return []
+    const today = dateIn(now, timezone)
+    return isBefore(today, trial_ends_on) || (ends_on !== null && !isBefore(today, ends_on)) ? [] : [id]
+  })
+}
+
+/** Locks those that are still on trial, without those that another process has locked. */
+export async function lockTrials(reader: Reader, deployment_ids: readonly string[]): Promise<string[]> {
+  const rows = await reader
+    .selectFrom('deployments.deployment')
+    .select('id')
+    .where('id', '=', anyOf(deployment_ids))
+    .where('status', '=', 'trial')
+    .orderBy('id')
+    .forUpdate()
+    .skipLocked()
+    .execute()
+  return rows.map((row) => row.id)
 }

@@ -1,95 +1,22 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { testHttp } from '../../../test/support/http.ts'
 import { period } from '../../kernel/period.ts'
 import { runAudit } from '../../platform/audit.ts'
-import { within } from '../../platform/db.ts'
-import { catalogRoutes } from '../catalog/index.ts'
-import { deploymentsRoutes } from '../deployments/index.ts'
-import { tenantsRoutes } from '../tenants/index.ts'
-import { followDeployment } from './follow.ts'
 import { subscriptionsInvariants } from './invariants.ts'
 import { readSubscriptions } from './queries.ts'
-import { subscriptionsRoutes } from './routes.ts'
+import { NOW, outline, testSubscriptions, TODAY, UNKNOWN } from './subscriptions.fixture.ts'
 
-const UNKNOWN = '00000000-0000-4000-8000-000000000000'
-/** In Sydney it is the 2nd already. */
-const NOW = '2026-05-01T15:00:00Z'
-const TODAY = '2026-05-02'
-
-let harness: Awaited<ReturnType<typeof testHttp>>
+let harness: Awaited<ReturnType<typeof testSubscriptions>>
 before(async () => {
-  harness = await testHttp(
-    (edge) => [
-      tenantsRoutes(edge),
-      catalogRoutes(edge),
-      deploymentsRoutes(edge, { onTransition: (tx, change) => followDeployment(within(tx), change, edge) }),
-      subscriptionsRoutes(edge),
-    ],
-    { now: NOW },
-  )
-  const { call } = harness
-  const tenant = { legal_name: 'Acme', country: 'AU', currency: 'AUD', timezone: 'Australia/Sydney' }
-  await call('POST', '/tenants', { body: { id: 'acme', ...tenant } })
-  for (const [code, currency] of [
-    ['studio', 'AUD'],
-    ['team', 'AUD'],
-    ['dollars', 'USD'],
-  ]) {
-    await call('POST', '/plans', { body: { code, name: code, version: { currency, base_price_cents: 5000 } } })
-    await call('POST', `/plans/${code}/versions/1/publish`)
-  }
-  await call('POST', '/plans', {
-    body: { code: 'draft', name: 'Draft', version: { currency: 'AUD', base_price_cents: 1 } },
-  })
-  const addon = { name: 'Storage', price_cents: 750, currency: 'AUD', quantity: '50', unit: 'GB' }
-  await call('POST', '/addons', { body: { ...addon, code: 'storage' } })
-  await call('POST', '/addons', { body: { ...addon, code: 'dollars', currency: 'USD' } })
+  harness = await testSubscriptions()
 })
 after(() => harness.close())
 
-let deployments = 0
-async function deploy(body: object = {}): Promise<string> {
-  deployments += 1
-  const made = await harness.call('POST', '/deployments', {
-    body: { tenant_id: 'acme', slug: `d${deployments}`, ...body },
-  })
-  return made.body.data.id
-}
-
-const order = (deployment_id: string, body: object = {}) =>
-  harness.call('POST', `/deployments/${deployment_id}/subscribe`, {
-    body: { plan_code: 'studio', addons: [], ...body },
-  })
-
-async function subscribed(body: object = {}, deployment: object = {}) {
-  const deployment_id = await deploy(deployment)
-  const made = await order(deployment_id, body)
-  assert.equal(made.status, 201, made.text)
-  const id: string = made.body.data.id
-  return { deployment_id, id, data: made.body.data }
-}
-
-type PhaseOut = { mode: string; plan_code: string; starts_on: string; ends_on: string | null }
-const outline = (data: { phases: PhaseOut[] }) =>
-  data.phases.map((phase) => `${phase.plan_code} ${phase.mode} ${phase.starts_on} ${phase.ends_on ?? '…'}`)
-
-async function phasesOf(deployment_id: string): Promise<string[]> {
-  const rows = await harness.db.read
-    .selectFrom('subscriptions.phase as p')
-    .innerJoin('subscriptions.subscription as s', 's.id', 'p.subscription_id')
-    .innerJoin('catalog.plan_version as v', 'v.id', 'p.plan_version_id')
-    .select(['p.mode', 'v.plan_code', 'p.starts_on', 'p.ends_on'])
-    .where('s.deployment_id', '=', deployment_id)
-    .orderBy('p.starts_on')
-    .execute()
-  return rows.map((row) => `${row.plan_code} ${row.mode} ${row.starts_on} ${row.ends_on ?? '…'}`)
-}
-
-const move = async (id: string, to: string) => {
-  const { status } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to } })
-  assert.equal(status, 200)
-}
+const deploy: typeof harness.deploy = (body) => harness.deploy(body)
+const order: typeof harness.order = (id, body) => harness.order(id, body)
+const subscribed: typeof harness.subscribed = (body, deployment) => harness.subscribed(body, deployment)
+const phasesOf: typeof harness.phasesOf = (id) => harness.phasesOf(id)
+const move: typeof harness.move = (id, to) => harness.move(id, to)
 
 test('a subscription starts today in the zone of the tenant, with the terms of its add-ons', async () => {
   const { data, deployment_id } = await subscribed({
@@ -99,7 +26,7 @@ test('a subscription starts today in the zone of the tenant, with the terms of i
   assert.equal(data.deployment_id, deployment_id)
   assert.deepEqual([data.starts_on, data.ends_on], [TODAY, null])
   assert.deepEqual(data.phases, [
-    { mode: 'normal', plan_code: 'studio', plan_version: 1, starts_on: TODAY, ends_on: null },
+    { mode: 'normal', plan_code: 'studio', plan_version: 1, override_id: null, starts_on: TODAY, ends_on: null },
   ])
   const addons = data.addons.map(({ id: _id, ...addon }: { id: string }) => addon)
   const storage = {
@@ -192,6 +119,10 @@ test('what cannot be sold is refused', async () => {
   for (const [wrong, code] of cases) {
     const { status, body } = await order(deployment_id, wrong)
     assert.deepEqual([status, body.code], [422, code], JSON.stringify(wrong))
+    assert.ok(
+      body.errors.every((fault: { path: string }) => fault.path !== ''),
+      JSON.stringify(body.errors),
+    )
   }
   assert.deepEqual(await phasesOf(deployment_id), [])
 })

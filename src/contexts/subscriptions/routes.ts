@@ -1,9 +1,12 @@
 import { Type } from 'typebox'
+import { scopeOf } from '../../platform/auth.ts'
+import { rehearse, type Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import type { Ids } from '../../platform/ids.ts'
 import {
   Body,
+  callerOf,
+  Cents,
   CentsOut,
   Data,
   DateOut,
@@ -12,19 +15,29 @@ import {
   IdParams,
   InstantOut,
   Nullable,
+  OneOf,
   OptionalBody,
+  PeriodOut,
+  Query,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
-import { attachAddon, cancel, changePlan, detachAddon } from './commands.ts'
+import { Charges, ChargesOut, discountFields, QuoteOut } from '../catalog/index.ts'
+import type { LineKind } from '../pricing/index.ts'
+import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
+import { compareMonths, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
 import { readSubscription } from './queries.ts'
 import { subscribe } from './subscribe.ts'
+import { endDiscount, giveDiscount, overridePrices, removeOverride } from './terms.ts'
 
 const TRIAL_MAX_DAYS = 366
 const ADDONS_MAX = 100
+const DISCOUNT_MAX_MONTHS = 1_200
 
 const Code = Type.String({ minLength: 1, maxLength: 63 })
 const PlanVersionNumber = Type.Integer({ minimum: 1 })
 const WantedAddon = { code: Code, quantity: Type.Optional(UnsignedDecimalText) }
+const When = Type.Optional(OneOf(['now', 'period_end']))
+const FirstDayWithout = Type.Optional(Type.String({ ...DateText, description: 'The first day without it' }))
 const Order = Body({
   plan_code: Code,
   plan_version: Type.Optional(PlanVersionNumber),
@@ -36,11 +49,36 @@ const PlanChange = Body({
   plan_code: Code,
   plan_version: Type.Optional(PlanVersionNumber),
   effective_date: Type.Optional(DateText),
+  when: When,
 })
 const AddonOrder = Body({ ...WantedAddon, start_date: Type.Optional(DateText) })
 const Cancellation = OptionalBody({
   end_date: Type.Optional(Type.String({ ...DateText, description: 'The first day that is not billed' })),
+  when: When,
 })
+const Override = Body({
+  base_price_cents: Type.Optional(Cents({ minimum: 0 })),
+  commitment_cents: Type.Optional(Cents({ minimum: 0 })),
+  charges: Type.Optional(Charges),
+  start_date: Type.Optional(DateText),
+  end_date: FirstDayWithout,
+})
+const Discount = Body({
+  ...discountFields,
+  start_date: Type.Optional(DateText),
+  periods: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: DISCOUNT_MAX_MONTHS,
+      description: 'Calendar months, that of the start included; left out: until it is ended',
+    }),
+  ),
+})
+const preview = Type.Optional(
+  Type.Boolean({ description: 'Stores nothing and answers what the change makes of the invoices' }),
+)
+const Preview = Query({ preview })
+const Removal = Query({ preview, end_date: FirstDayWithout })
 const SubscriptionOut = Type.Object({
   id: Type.String(),
   tenant_id: Type.String(),
@@ -53,6 +91,7 @@ const SubscriptionOut = Type.Object({
       mode: Type.String(),
       plan_code: Type.String(),
       plan_version: Type.Integer(),
+      override_id: Nullable(Type.String()),
       starts_on: DateOut,
       ends_on: Nullable(DateOut),
     }),
@@ -71,111 +110,311 @@ const SubscriptionOut = Type.Object({
       ends_on: Nullable(DateOut),
     }),
   ),
+  overrides: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      base_price_cents: Nullable(CentsOut),
+      commitment_cents: Nullable(CentsOut),
+      charges: Nullable(ChargesOut),
+      created_at: InstantOut,
+    }),
+  ),
+  discounts: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      rate: Nullable(Type.String()),
+      amount_cents: Nullable(CentsOut),
+      line_kinds: Nullable(Type.Unsafe<readonly LineKind[]>(Type.Array(Type.String()))),
+      starts_on: DateOut,
+      ends_on: Nullable(DateOut),
+    }),
+  ),
+})
+const Differences = Type.Array(
+  Type.Object({
+    kind: Type.Unsafe<LineKind>(Type.String()),
+    meter: Nullable(Type.String()),
+    description: Type.String(),
+    amount_cents: CentsOut,
+  }),
+)
+/** `charged` less `credited` is the difference of the month's totals. */
+const PreviewOut = Type.Object({
+  subscription: SubscriptionOut,
+  months: Type.Array(
+    Type.Object({
+      period: PeriodOut,
+      before: QuoteOut,
+      after: QuoteOut,
+      credited: Differences,
+      charged: Differences,
+      difference_cents: CentsOut,
+    }),
+  ),
+  difference_cents: CentsOut,
 })
 const tags = ['subscriptions']
 const operators = { access: ['platform_admin'] } as const
-const created = { 201: Data(SubscriptionOut) }
-const changed = { 200: Data(SubscriptionOut) }
+const created = { 200: Data(PreviewOut), 201: Data(SubscriptionOut) }
+const changed = { 200: Data(Type.Union([PreviewOut, SubscriptionOut])) }
+
+export type SubscriptionsDeps = { readonly previewInvoices: PreviewInvoices }
 
 export const subscriptionsRoutes =
-  (edge: Edge) =>
+  (edge: Edge, deps: SubscriptionsDeps) =>
   (app: App): void => {
-    app.post(
-      '/deployments/:id/subscribe',
-      {
-        config: operators,
-        schema: { tags, summary: 'Subscribe a deployment to a plan', params: IdParams, body: Order, response: created },
-      },
-      async (request, reply) => {
-        const { start_date, addons = [], ...plan } = request.body
-        const order = { deployment_id: request.params.id, ...plan, addons, start_date: dateOf(start_date) }
-        const data = await edge.db.transaction(async (tx) =>
-          readSubscription(tx, await subscribe(tx, order, madeAt(edge))),
-        )
-        void reply.code(201)
-        return { data }
-      },
-    )
-
-    app.post(
-      '/subscriptions/:id/plan-change',
-      {
-        config: operators,
-        schema: {
-          tags,
-          summary: 'Change the plan from a day on',
-          params: IdParams,
-          body: PlanChange,
-          response: changed,
-        },
-      },
-      async (request) => {
-        const { id } = request.params
-        const change = { id, ...request.body, effective_date: dateOf(request.body.effective_date) }
-        const data = await edge.db.transaction(async (tx) => {
-          await changePlan(tx, change, madeAt(edge))
-          return readSubscription(tx, id)
-        })
-        return { data }
-      },
-    )
-
-    app.post(
-      '/subscriptions/:id/addons',
-      {
-        config: operators,
-        schema: { tags, summary: 'Attach an add-on', params: IdParams, body: AddonOrder, response: created },
-      },
-      async (request, reply) => {
-        const { id } = request.params
-        const addon = { id, ...request.body, start_date: dateOf(request.body.start_date) }
-        const data = await edge.db.transaction(async (tx) => {
-          await attachAddon(tx, addon, madeAt(edge))
-          return readSubscription(tx, id)
-        })
-        void reply.code(201)
-        return { data }
-      },
-    )
-
-    app.delete(
-      '/subscriptions/:id/addons/:addon_id',
-      {
-        config: operators,
-        schema: {
-          tags,
-          summary: 'End an add-on today',
-          params: Type.Object({ id: Id, addon_id: Id }),
-          response: changed,
-        },
-      },
-      async (request) => {
-        const data = await edge.db.transaction(async (tx) => {
-          await detachAddon(tx, request.params, madeAt(edge))
-          return readSubscription(tx, request.params.id)
-        })
-        return { data }
-      },
-    )
-
-    app.post(
-      '/subscriptions/:id/cancel',
-      {
-        config: operators,
-        schema: { tags, summary: 'End a subscription', params: IdParams, body: Cancellation, response: changed },
-      },
-      async (request) => {
-        const { id } = request.params
-        const data = await edge.db.transaction(async (tx) => {
-          await cancel(tx, { id, end_date: dateOf(request.body?.end_date) }, madeAt(edge))
-          return readSubscription(tx, id)
-        })
-        return { data }
-      },
-    )
+    subscriptionRoutes(edge, { app, ...deps })
+    addonRoutes(edge, { app, ...deps })
+    overrideRoutes(edge, { app, ...deps })
+    discountRoutes(edge, { app, ...deps })
   }
 
-function madeAt({ clock, ids }: Edge): { now: Temporal.Instant; ids: Ids } {
+type Routes = SubscriptionsDeps & { app: App }
+
+function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
+  app.post(
+    '/deployments/:id/subscribe',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Subscribe a deployment to a plan',
+        params: IdParams,
+        querystring: Preview,
+        body: Order,
+        response: created,
+      },
+    },
+    async (request, reply) => {
+      const { start_date, addons = [], ...plan } = request.body
+      const order = { deployment_id: request.params.id, ...plan, addons, start_date: dateOf(start_date) }
+      const change = (tx: Tx) => subscribe(tx, order, madeAt(edge))
+      if (request.query.preview) return { data: await previewed(edge, change, deps) }
+      void reply.code(201)
+      return { data: await applied(edge, change) }
+    },
+  )
+
+  app.get(
+    '/subscriptions/:id',
+    {
+      config: { access: ['platform_admin', 'tenant'] },
+      schema: {
+        tags,
+        summary: 'A subscription with its phases, add-ons, overrides and discounts',
+        params: IdParams,
+        response: { 200: Data(SubscriptionOut) },
+      },
+    },
+    async (request) => {
+      const scope = scopeOf(callerOf(request))
+      return { data: await readSubscription(edge.db.read, request.params.id, { scope }) }
+    },
+  )
+
+  app.post(
+    '/subscriptions/:id/plan-change',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Change the plan from a day on',
+        params: IdParams,
+        querystring: Preview,
+        body: PlanChange,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const { effective_date, ...plan } = request.body
+      const given = { id: request.params.id, ...plan, effective_date: dateOf(effective_date) }
+      return answer(edge, (tx) => changePlan(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+
+  app.post(
+    '/subscriptions/:id/cancel',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'End a subscription',
+        params: IdParams,
+        querystring: Preview,
+        body: Cancellation,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const { end_date, when } = request.body ?? {}
+      const given = { id: request.params.id, end_date: dateOf(end_date), when }
+      return answer(edge, (tx) => cancel(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+}
+
+function addonRoutes(edge: Edge, { app, ...deps }: Routes): void {
+  app.post(
+    '/subscriptions/:id/addons',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Attach an add-on',
+        params: IdParams,
+        querystring: Preview,
+        body: AddonOrder,
+        response: created,
+      },
+    },
+    async (request, reply) => {
+      const { start_date, ...wanted } = request.body
+      const given = { id: request.params.id, ...wanted, start_date: dateOf(start_date) }
+      const change = (tx: Tx) => attachAddon(tx, given, madeAt(edge))
+      if (request.query.preview) return { data: await previewed(edge, change, deps) }
+      void reply.code(201)
+      return { data: await applied(edge, change) }
+    },
+  )
+
+  app.delete(
+    '/subscriptions/:id/addons/:addon_id',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'End an add-on today, or on a day',
+        params: Type.Object({ id: Id, addon_id: Id }),
+        querystring: Removal,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const given = { ...request.params, end_date: dateOf(request.query.end_date) }
+      return answer(edge, (tx) => detachAddon(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+}
+
+function overrideRoutes(edge: Edge, { app, ...deps }: Routes): void {
+  app.post(
+    '/subscriptions/:id/overrides',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Give a subscription prices of its own, until its plan changes',
+        params: IdParams,
+        querystring: Preview,
+        body: Override,
+        response: created,
+      },
+    },
+    async (request, reply) => {
+      const { start_date, end_date, ...prices } = request.body
+      const days = { start_date: dateOf(start_date), end_date: dateOf(end_date) }
+      const change = (tx: Tx) => overridePrices(tx, { id: request.params.id, ...prices, ...days }, madeAt(edge))
+      if (request.query.preview) return { data: await previewed(edge, change, deps) }
+      void reply.code(201)
+      return { data: await applied(edge, change) }
+    },
+  )
+
+  app.delete(
+    '/subscriptions/:id/overrides/:override_id',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'End an override today, or on a day',
+        params: Type.Object({ id: Id, override_id: Id }),
+        querystring: Removal,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const given = { ...request.params, end_date: dateOf(request.query.end_date) }
+      return answer(edge, (tx) => removeOverride(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+}
+
+function discountRoutes(edge: Edge, { app, ...deps }: Routes): void {
+  app.post(
+    '/subscriptions/:id/discounts',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Discount a subscription for some months, or until it is ended',
+        params: IdParams,
+        querystring: Preview,
+        body: Discount,
+        response: created,
+      },
+    },
+    async (request, reply) => {
+      const { start_date, ...terms } = request.body
+      const given = { id: request.params.id, ...terms, start_date: dateOf(start_date) }
+      const change = (tx: Tx) => giveDiscount(tx, given, madeAt(edge))
+      if (request.query.preview) return { data: await previewed(edge, change, deps) }
+      void reply.code(201)
+      return { data: await applied(edge, change) }
+    },
+  )
+
+  app.delete(
+    '/subscriptions/:id/discounts/:discount_id',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'End a discount today, or on a day; a month that has a day of it is discounted as a whole',
+        params: Type.Object({ id: Id, discount_id: Id }),
+        querystring: Removal,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const given = { ...request.params, end_date: dateOf(request.query.end_date) }
+      return answer(edge, (tx) => endDiscount(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+}
+
+type Change = (tx: Tx) => Promise<Touched>
+
+async function answer(
+  edge: Edge,
+  change: Change,
+  { preview: only_shown, ...deps }: SubscriptionsDeps & { preview?: boolean },
+) {
+  return { data: only_shown ? await previewed(edge, change, deps) : await applied(edge, change) }
+}
+
+async function applied(edge: Edge, change: Change) {
+  return edge.db.transaction(async (tx) => readSubscription(tx, (await change(tx)).id))
+}
+
+/** The change is made, looked at and taken back; what was before is read after that. */
+async function previewed(edge: Edge, change: Change, { previewInvoices }: SubscriptionsDeps) {
+  const { subscription, months, after, of } = await rehearse(edge.db, async (tx) => {
+    const made = await change(tx)
+    const within = touchedMonths(made, edge.clock.now())
+    const invoiced = { tenant_id: made.tenant_id, deployment_id: made.deployment_id, months: within }
+    return {
+      subscription: await readSubscription(tx, made.id),
+      months: within,
+      after: await previewInvoices(tx, invoiced),
+      of: invoiced,
+    }
+  })
+  const before = await previewInvoices(edge.db.read, of)
+  return { subscription, ...compareMonths(months, { before, after }) }
+}
+
+function madeAt({ clock, ids }: Edge): Made {
   return { now: clock.now(), ids }
 }
 

@@ -1,10 +1,10 @@
 import { dateIn, isBefore } from '../../kernel/period.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
-import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
 import { findPublishedVersion, readAddons } from '../catalog/index.ts'
-import { insertAddons, requireCurrencyOf, type WantedAddon } from './commands.ts'
+import { insertAddons, type Made, requireCurrencyOf, type WantedAddon } from './commands.ts'
 import { openingPhases } from './phase.ts'
+import type { Touched } from './preview.ts'
 import { alreadySubscribed, deploymentClosed, overlapping } from './problems.ts'
 
 type Tx = ContextTx<'subscriptions'>
@@ -20,15 +20,11 @@ export type Order = {
 
 /**
  * Sells a plan to a deployment, from `start_date` (default: today in the tenant's zone; it may be in the past) on.
- * Returns the id of the subscription. Throws 404, `subscriptions/deployment-closed`,
+ * Throws 404, `subscriptions/deployment-closed`,
  * `subscriptions/already-subscribed`, `subscriptions/overlap`, `subscriptions/currency-mismatch`, and what
  * `findPublishedVersion` and `readAddons` throw.
  */
-export async function subscribe(
-  tx: Tx,
-  order: Order,
-  { now, ids }: { now: Temporal.Instant; ids: Ids },
-): Promise<string> {
+export async function subscribe(tx: Tx, order: Order, { now, ids }: Made): Promise<Touched> {
   const { deployment_id, plan_code: code, plan_version, trial_days } = order
   const deployment = await lockDeployment(tx, deployment_id)
   const { tenant_id, status: deployment_status } = deployment
@@ -54,7 +50,7 @@ export async function subscribe(
     phases.map((phase) => ({ tenant_id, id: ids.uuid(), subscription_id: subscription.id, ...phase })),
   )
   await insertAddons(tx, subscription, { wanted: order.addons, sold, ids })
-  return subscription.id
+  return { id: subscription.id, tenant_id, deployment_id, timezone: deployment.timezone, from: starts_on }
 }
 
 /** Orders of one deployment come in one after the other, and its tenant's currency stays until the order is in. */
@@ -69,7 +65,9 @@ async function lockDeployment(tx: Tx, id: string) {
     .executeTakeFirst()
   const deployment = found(row, 'deployment')
   if (deployment.status === 'cancelled' || deployment.status === 'archived') {
-    throw deploymentClosed(`The deployment is ${deployment.status}. Add a new deployment and subscribe that one.`)
+    throw deploymentClosed('Add a new deployment and subscribe that one.', [
+      { path: 'deployment_id', message: `the deployment is ${deployment.status}` },
+    ])
   }
   return deployment
 }
@@ -84,7 +82,15 @@ async function requireFreeDays(
     .where('deployment_id', '=', deployment_id)
     .execute()
   const live = others.find((other) => other.ends_on === null)
-  if (live) throw alreadySubscribed(`Change or cancel subscription ${live.id} instead.`)
+  if (live) {
+    throw alreadySubscribed(`Change or cancel subscription ${live.id} instead.`, [
+      { path: 'deployment_id', message: `has subscription ${live.id}, which has no end` },
+    ])
+  }
   const last = others.find(({ ends_on }) => ends_on !== null && isBefore(starts_on, ends_on))
-  if (last) throw overlapping(`Subscription ${last.id} ends on ${last.ends_on}. Start on that day or later.`)
+  if (last) {
+    throw overlapping(`Subscription ${last.id} ends on ${last.ends_on}. Start on that day or later.`, [
+      { path: 'start_date', message: `must not be before ${last.ends_on}` },
+    ])
+  }
 }

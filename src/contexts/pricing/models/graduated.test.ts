@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { decimal } from '../../../kernel/decimal.ts'
 import { quantities, tiers } from '../facts.fixture.ts'
 import type { Tier } from '../facts.ts'
-import { rateGraduated } from './graduated.ts'
+import { graduatedRater } from './graduated.ts'
 
 const WITH_FLAT_PRICES = [
   { up_to: '10', unit_price: '10', flat_price: '2' },
@@ -35,7 +35,7 @@ test('bounds may be fractions of a unit', () => {
 })
 
 test('the tiers entered are stated with their quantities and amounts', () => {
-  assert.deepEqual(rateGraduated({ model: 'graduated', tiers: WITH_FLAT_PRICES }, decimal('11')).details, {
+  assert.deepEqual(graduatedRater({ model: 'graduated', tiers: WITH_FLAT_PRICES })(decimal('11')).details, {
     tiers: [
       { up_to: '10', quantity: '10', unit_price: '10', flat_price: '2', amount: '102' },
       { up_to: '20', quantity: '1', unit_price: '5', flat_price: '3', amount: '8' },
@@ -46,13 +46,13 @@ test('the tiers entered are stated with their quantities and amounts', () => {
 test('more is never cheaper', () => {
   fc.assert(
     fc.property(tiers, quantities, quantities, (anyTiers, less, more) => {
-      const terms = { model: 'graduated' as const, tiers: anyTiers }
-      const base = rateGraduated(terms, decimal(less)).amount
-      assert.ok(rateGraduated(terms, decimal(less).plus(decimal(more))).amount.gte(base))
+      const rate = graduatedRater({ model: 'graduated', tiers: anyTiers })
+      const base = rate(decimal(less)).amount
+      assert.ok(rate(decimal(less).plus(decimal(more))).amount.gte(base))
     }),
   )
 })
 
 function amount(of: readonly Tier[], quantity: string): string {
-  return rateGraduated({ model: 'graduated', tiers: of }, decimal(quantity)).amount.toFixed()
+  return graduatedRater({ model: 'graduated', tiers: of })(decimal(quantity)).amount.toString()
 }

@@ -3,14 +3,18 @@ import type { PackageTerms } from '../facts.ts'
 import type { Rated } from './rated.ts'
 
 /** Whole packages: one that is begun is charged. */
-export function ratePackage(terms: PackageTerms, billable: Decimal): Rated {
+export function packageRater(terms: PackageTerms): (billable: Decimal) => Rated {
   const size = decimal(terms.package_size)
   const price = decimal(terms.package_price)
-  const packages = packagesFor(billable, size)
-  return {
-    amount: packages.times(price),
-    unit_price: null,
-    details: { package_size: plain(size), package_price: plain(price), packages: plain(packages) },
+  const package_size = plain(size)
+  const package_price = plain(price)
+  return (billable) => {
+    const packages = packagesFor(billable, size)
+    return {
+      amount: packages.times(price),
+      unit_price: null,
+      details: { package_size, package_price, packages: plain(packages) },
+    }
   }
 }
 

@@ -1,9 +1,73 @@
-import { type Decimal, decimal, plain } from '../../../kernel/decimal.ts'
-import type { PercentageTerms } from '../facts.ts'
-import type { Rated } from './rated.ts'
+import { type Decimal, decimal, larger, plain, share, smaller, sum, ZERO } from '../../../kernel/decimal.ts'
+import type { Charge, PercentageTerms } from '../facts.ts'
+import type { Metered, Rater } from './rated.ts'
 
-/** A fraction (`"0.029"` is 2.9 %) of a metered amount of money. */
-export function ratePercentage(terms: PercentageTerms, billable: Decimal): Rated {
+/** Whether the charge has terms per event, for which the metered quantity alone is not enough. */
+export function isPerEvent(charge: Charge): boolean {
+  return charge.model === 'percentage' && hasEventTerms(charge)
+}
+
+/** A fraction (`"0.029"` is 2.9 %) of a metered amount of money, or of each event's with what an event costs beside it. */
+export function percentageRater(terms: PercentageTerms): Rater {
+  return hasEventTerms(terms) ? eventRater(terms) : quantityRater(terms)
+}
+
+function hasEventTerms({ fixed_per_event, min_per_event, max_per_event }: PercentageTerms): boolean {
+  return [fixed_per_event, min_per_event, max_per_event].some((term) => term !== undefined && term !== null)
+}
+
+function quantityRater(terms: PercentageTerms): Rater {
   const rate = decimal(terms.rate)
-  return { amount: billable.times(rate), unit_price: null, details: { rate: plain(rate) } }
+  const details = { rate: plain(rate) }
+  return (billable) => ({ amount: billable.times(rate), unit_price: null, details })
+}
+
+/**
+ * The events' fees add up whatever their order. Included quantities take their share of the sum, as nobody could say
+ * which of the events they are.
+ */
+function eventRater(terms: PercentageTerms): Rater {
+  const fee = feeOf(terms)
+  const stated = eventTerms(terms)
+  return (billable, of) => {
+    const of_events = sum(of.events.map(({ quantity, count }) => fee(decimal(quantity)).times(decimal(BigInt(count)))))
+    const event_count = of.events.reduce((total, { count }) => total + count, 0)
+    return {
+      amount: billableShare(of_events, billable, of),
+      unit_price: null,
+      details: { ...stated, event_count: event_count.toString(), events_amount: plain(of_events) },
+    }
+  }
+}
+
+function feeOf({
+  rate,
+  fixed_per_event,
+  min_per_event,
+  max_per_event,
+}: PercentageTerms): (quantity: Decimal) => Decimal {
+  const factor = decimal(rate)
+  const fixed = decimal(fixed_per_event ?? '0')
+  const min = decimal(min_per_event ?? '0')
+  const max = max_per_event === undefined || max_per_event === null ? null : decimal(max_per_event)
+  return (quantity) => {
+    const fee = larger(quantity.times(factor).plus(fixed), min)
+    return max === null ? fee : smaller(fee, max)
+  }
+}
+
+function eventTerms(terms: PercentageTerms): Record<string, string> {
+  const names = ['rate', 'fixed_per_event', 'min_per_event', 'max_per_event'] as const
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const term = terms[name]
+      return term === undefined || term === null ? [] : [[name, plain(decimal(term))]]
+    }),
+  )
+}
+
+/** Where a quantity is included, events that add nothing to it are covered by it. */
+function billableShare(amount: Decimal, billable: Decimal, { metered, included }: Metered): Decimal {
+  if (!included.gt(ZERO)) return amount
+  return metered.eq(ZERO) ? ZERO : share(amount, billable, metered)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decimal } from '../../../kernel/decimal.ts'
 import { InvariantError } from '../../../kernel/invariant.ts'
-import { rateVolume } from './volume.ts'
+import { volumeRater } from './volume.ts'
 
 const TIERS = [
   { up_to: '100', unit_price: '2', flat_price: '10' },
@@ -22,9 +22,9 @@ test('nothing used is nothing due, not even a flat price', () => {
 
 test('tiers that end below the quantity are a bug', () => {
   const terms = { model: 'volume' as const, tiers: [{ up_to: '1', unit_price: '1' }] }
-  assert.throws(() => rateVolume(terms, decimal('2')), InvariantError)
+  assert.throws(() => volumeRater(terms)(decimal('2')), InvariantError)
 })
 
 function amount(quantity: string): string {
-  return rateVolume({ model: 'volume', tiers: TIERS }, decimal(quantity)).amount.toFixed()
+  return volumeRater({ model: 'volume', tiers: TIERS })(decimal(quantity)).amount.toString()
 }

@@ -1,11 +1,15 @@
-import { type Decimal, decimal } from '../../../kernel/decimal.ts'
+import { type Decimal, ZERO } from '../../../kernel/decimal.ts'
 import { present } from '../../../kernel/invariant.ts'
 import type { VolumeTerms } from '../facts.ts'
 import type { Rated } from './rated.ts'
-import { rateTiers } from './tier.ts'
+import { ratedOf, ratedTiers } from './tier.ts'
 
 /** All units at the price of the tier that the whole quantity falls in. */
-export function rateVolume(terms: VolumeTerms, billable: Decimal): Rated {
-  const tier = terms.tiers.find(({ up_to }) => up_to === null || billable.lte(decimal(up_to)))
-  return rateTiers([{ tier: present(tier, 'the last tier has no bound'), quantity: billable }])
+export function volumeRater(terms: VolumeTerms): (billable: Decimal) => Rated {
+  const tiers = ratedTiers(terms.tiers)
+  return (billable) => {
+    if (!billable.gt(ZERO)) return ratedOf([])
+    const tier = tiers.find(({ up_to }) => up_to === null || billable.lte(up_to))
+    return ratedOf([present(tier, 'the last tier has no bound').rate(billable)])
+  }
 }

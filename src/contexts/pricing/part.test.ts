@@ -77,6 +77,9 @@ test('minimum and maximum hold for the sum, and the minimum is on the last segme
   ])
   const halves = [use(FIRST, '0.05'), use(SECOND, '500')]
   assert.deepEqual(posted(halves).slice(1), ['usage 1', 'usage 1999'])
+  const tiny = planOf([{ ...CALLS, max_amount: '0.005' }])
+  const twice = [use(FIRST, '30', { plan: tiny }), use(SECOND, '30', { plan: tiny })]
+  assert.deepEqual(posted(twice).slice(1), ['usage 1', 'usage 0'])
 })
 
 test('a boundary that changes nothing billable leaves the total of a plan that is not prorated as it is', () => {

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { instantsOf, period } from '../../kernel/period.ts'
+import { type Company, testCompany } from './company.fixture.ts'
+
+const APRIL = period('2026-04-01', '2026-05-01')
+/** Beyond the month, but in no zone in the future. */
+const APRIL_AND_MORNING_MINUTES = (30 * 24 + 12) * 60
+const ZONES = ['UTC', 'Australia/Sydney', 'Pacific/Pago_Pago', 'Pacific/Kiritimati', 'America/New_York']
+const METERS = { requests: 'sum', payments: 'sum', peak: 'max', seats: 'last', users: 'unique_count' } as const
+const LEVELS = ['stored_gb', 'disks']
+const CODES = [...Object.keys(METERS), ...LEVELS]
+
+const tiers = [
+  { up_to: '10', unit_price: '0.335', flat_price: '2' },
+  { up_to: null, unit_price: '0.05' },
+]
+const PLANS = {
+  filters: {
+    base_price_cents: 4_999,
+    charges: [
+      { meter: 'requests', filter: { region: ['syd1', 'syd2'] }, model: 'graduated', tiers, included_quantity: '5' },
+      { meter: 'requests', filter: { tier: ['a'] }, model: 'volume', tiers },
+      { meter: 'requests', model: 'package', package_size: '3', package_price: '1.01', min_amount: '4.44' },
+      { meter: 'users', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '0.123456789012' },
+      { meter: 'stored_gb', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '0.0007' },
+      { meter: 'stored_gb', model: 'per_unit', unit_price: '0.00031', included_quantity: '100', max_amount: '20' },
+    ],
+  },
+  events: {
+    base_price_cents: 0,
+    proration: 'none',
+    commitment_cents: 3_333,
+    charges: [
+      { meter: 'payments', model: 'percentage', rate: '0.0299', min_per_event: '1.75', max_per_event: '12' },
+      { meter: 'requests', filter: { tier: ['a', 'b'] }, model: 'percentage', rate: '0.1', fixed_per_event: '0.05' },
+      { meter: 'peak', model: 'per_unit', unit_price: '0.5' },
+      { meter: 'seats', model: 'per_unit', unit_price: '2', included_quantity: '3' },
+      { meter: 'disks', model: 'graduated', tiers },
+    ],
+  },
+  yearly: {
+    interval: 'year',
+    base_price_cents: 98_765,
+    commitment_cents: 1_500,
+    charges: [{ meter: 'requests', model: 'per_unit', unit_price: '0.015', included_quantity: '7' }],
+  },
+}
+
+type Case = {
+  plan: string
+  zone: string
+  starts: number
+  lasts: number | null
+  addons: boolean
+  discounts: object[]
+  llm: string[]
+  events: { meter: string; quantity: string; minute: number; properties: Record<string, string> }[]
+}
+
+const cases: fc.Arbitrary<Case> = fc.record({
+  plan: fc.constantFrom(...Object.keys(PLANS)),
+  zone: fc.constantFrom(...ZONES),
+  starts: fc.integer({ min: 0, max: 25 }),
+  lasts: fc.option(fc.integer({ min: 1, max: 4 })),
+  addons: fc.boolean(),
+  discounts: fc.array(
+    fc.constantFrom<object>(
+      { name: 'A third', rate: '0.3333' },
+      { name: 'Fixed', amount_cents: 777 },
+      { name: 'On usage', rate: '0.5', line_kinds: ['usage', 'overage'] },
+    ),
+    { maxLength: 2 },
+  ),
+  llm: fc.array(fc.constantFrom('0.0123', '1.005', '0.333333'), { maxLength: 3 }),
+  events: fc.array(
+    fc.record({
+      meter: fc.constantFrom(...CODES),
+      quantity: fc.oneof(
+        fc.integer({ min: 0, max: 60 }).map(String),
+        fc.integer({ min: 1, max: 99_999 }).map((thousandths) => (thousandths / 1_000).toFixed(3)),
+      ),
+      minute: fc.integer({ min: -20_000, max: APRIL_AND_MORNING_MINUTES }),
+      properties: fc.record({
+        user: fc.constantFrom('ann', 'bo', 'cy'),
+        region: fc.constantFrom('syd1', 'syd2', 'ams3'),
+        tier: fc.constantFrom('a', 'b', 'c'),
+      }),
+    }),
+    { maxLength: 14 },
+  ),
+})
+
+let company: Company
+let made = 0
+
+before(async () => {
+  company = await testCompany()
+  for (const [code, aggregation] of Object.entries(METERS)) {
+    const unique = aggregation === 'unique_count' ? { unique_property: 'user' } : {}
+    await company.post('/meters', { code, name: code, unit: 'x', aggregation, ...unique })
+  }
+  for (const code of LEVELS) {
+    await company.post('/meters', { code, name: code, unit: 'GB·h', aggregation: 'time_weighted_sum' })
+  }
+  for (const [code, version] of Object.entries(PLANS)) {
+    await company.post('/plans', { code, name: code, version: { currency: 'AUD', ...version } })
+    await company.post(`/plans/${code}/versions/1/publish`)
+  }
+})
+after(() => company.close())
+
+test('a quote of the facts has the lines of the invoice, to the last digit', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(cases, { minLength: 15, maxLength: 15 }), async (given) => {
+      const sold = []
+      for (const one of given) sold.push(await sell(one))
+      await company.rollup()
+      for (const { tenant_id, request } of sold) {
+        const quoted = await company.post('/quotes', request)
+        const { body } = await company.call('GET', `/invoices?tenant_id=${tenant_id}&period=2026-04`)
+        if (body.data.length === 0) assert.deepEqual(quoted.lines, [])
+        else {
+          const invoice = await company.ok('GET', `/invoices/${body.data[0].id}`)
+          assert.deepEqual(invoice.lines.map(comparable), quoted.lines.map(comparable))
+          assert.deepEqual(
+            [invoice.subtotal_cents, invoice.tax_cents, invoice.total_cents],
+            [quoted.subtotal_cents, quoted.tax_cents, quoted.total_cents],
+          )
+        }
+      }
+    }),
+    { numRuns: 3 },
+  )
+})
+
+/** Makes the subscription and sends its usage; gives the quote that asks for the same. */
+async function sell({ plan, zone, starts, lasts, addons, discounts, llm, events }: Case) {
+  made += 1
+  const tenant_id = `t_${made}`
+  const deployment_id = await company.tenant(tenant_id, { timezone: zone })
+  const start = APRIL.start.add({ days: starts })
+  const end = lasts === null ? APRIL.end : start.add({ days: lasts })
+  const order = { plan_code: plan, start_date: start, addons: addons ? [{ code: 'storage_50gb' }] : [] }
+  const { id } = await company.subscribe(deployment_id, order)
+  for (const discount of discounts) {
+    await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: start })
+  }
+  if (lasts !== null) await company.post(`/subscriptions/${id}/cancel`, { end_date: end })
+  for (const [index, charge] of llm.entries()) {
+    await company.ask(tenant_id, deployment_id, {
+      id: `${tenant_id}/${index}`,
+      charge,
+      occurred_at: '2026-04-15T00:00:00Z',
+    })
+  }
+  const sent = events.map(({ minute, ...event }, index) => ({
+    ...event,
+    id: `e_${String(index).padStart(3, '0')}`,
+    deployment_id,
+    occurred_at: instantsOf(APRIL, zone).start.add({ minutes: minute }),
+  }))
+  if (sent.length > 0) {
+    const { rejected } = await company.post('/usage/events', { events: sent })
+    assert.deepEqual(rejected, [])
+  }
+  const metered = instantsOf({ start, end: lasts === null ? end : end.add({ days: 1 }) }, zone)
+  const counted = sent.filter(
+    ({ meter, occurred_at }) =>
+      Temporal.Instant.compare(occurred_at, metered.end) < 0 &&
+      (LEVELS.includes(meter) || Temporal.Instant.compare(occurred_at, metered.start) >= 0),
+  )
+  const usage = Object.groupBy(counted, ({ meter }) => meter)
+  return {
+    tenant_id,
+    request: {
+      plan: { code: plan, version: 1 },
+      addons: order.addons,
+      usage: Object.fromEntries(Object.entries(usage).map(([meter, own = []]) => [meter, own.map(quotedEvent)])),
+      llm_charges: llm,
+      period: APRIL,
+      active: { start, end },
+      discounts,
+      tenant_id,
+    },
+  }
+}
+
+function quotedEvent({
+  quantity,
+  properties,
+  occurred_at,
+}: {
+  quantity: string
+  properties: object
+  occurred_at: unknown
+}) {
+  return { quantity, properties, occurred_at }
+}
+
+type Line = Record<string, unknown> & { details: Record<string, unknown> }
+
+/** Without what only a stored line has. */
+function comparable(line: Line) {
+  const {
+    id: _id,
+    position: _position,
+    deployment_id: _deployment_id,
+    subscription_id: _subscription_id,
+    details: { discount_id: _discount_id, ...details },
+    ...rest
+  } = line
+  return { ...rest, details }
+}

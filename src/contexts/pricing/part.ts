@@ -1,0 +1,82 @@
+import type { AddonTerms, QuoteFacts, SegmentFacts } from './facts.ts'
+import { InvariantError, invariant } from '../../kernel/invariant.ts'
+import { days, isBefore, type Period } from '../../kernel/period.ts'
+import type { LineDraft } from './line.ts'
+import { type RatedPlan, ratedPlan } from './plan.ts'
+import { type Proration, prorationOf } from './proration.ts'
+
+/** A segment made ready for rating. `at` is its place in time; `is_charged`: neither a trial nor a pause. */
+export type Part = {
+  at: number
+  segment: SegmentFacts
+  plan: RatedPlan
+  proration: Proration
+  is_charged: boolean
+  /** Plan version and days, as the lines of the segment's charges state them. */
+  details: Readonly<Record<string, unknown>>
+}
+
+/** A line that stands where its segment does. */
+export type PartDraft = LineDraft & { at: number }
+
+/** The subscription's segments. Facts that contradict each other throw InvariantError. */
+export function partsOf(segments: readonly SegmentFacts[], facts: QuoteFacts): Part[] {
+  const in_period = days(facts.period)
+  return segments.map((segment, at) => {
+    checkSegment(segment, facts)
+    const proration = prorationOf(segment.plan.proration, { active: days(segment.active), in_period })
+    return {
+      at,
+      segment,
+      plan: ratedPlan(segment.plan),
+      proration,
+      is_charged: segment.mode === 'normal',
+      details: detailsOf(segment, proration),
+    }
+  })
+}
+
+function checkSegment({ active, mode, plan, year }: SegmentFacts, { currency, period }: QuoteFacts): void {
+  // Texts of dates cost more than all else here, so the promise is put together only when it is broken.
+  if (plan.currency !== currency) throw new InvariantError(`a plan in ${plan.currency} cannot be billed in ${currency}`)
+  if (!lies(active, period)) {
+    throw new InvariantError(`segment ${active.start} to ${active.end} must lie within the billing period`)
+  }
+  if (plan.interval === 'month') return
+  invariant(year !== null || mode !== 'normal', 'a charged segment of a yearly plan states its plan year')
+  invariant(year === null || lies(active, year.period), 'a segment lies within its plan year')
+}
+
+function lies(inner: Period, outer: Period): boolean {
+  return !isBefore(inner.start, outer.start) && !isBefore(outer.end, inner.end)
+}
+
+function detailsOf({ plan, mode }: SegmentFacts, proration: Proration): Record<string, unknown> {
+  return {
+    plan_code: plan.code,
+    plan_version: plan.version,
+    plan_name: plan.name,
+    ...proration.details,
+    ...(mode === 'trial' && { trial: true }),
+    ...(mode === 'paused' && { paused: true }),
+  }
+}
+
+/**
+ * The parts grouped by what is due once for all of them: base price, commitment, included quantities, minimum and
+ * maximum. A prorated segment has its own share of each; under the rule `none`, all segments of a plan version share one.
+ */
+export function sharing(parts: readonly Part[]): Part[][] {
+  return [
+    ...Map.groupBy(parts, ({ at, proration, segment: { plan } }) =>
+      proration.rule === 'none' ? JSON.stringify([plan.code, plan.version]) : at,
+    ).values(),
+  ]
+}
+
+/** The add-ons of the segment that none of the earlier ones has. Add-ons without an id are all different. */
+export function newAddons({ segment }: Part, earlier: readonly Part[]): readonly AddonTerms[] {
+  if (earlier.length === 0) return segment.addons
+  const paid = new Set(earlier.flatMap((part) => part.segment.addons.map(({ id }) => id)))
+  return segment.addons.filter(({ id }) => id === null || !paid.has(id))
+}
