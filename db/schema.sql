@@ -90,6 +90,7 @@ create table catalog.plan_version (
   constraint plan_version_version_check CHECK ((version > 0))
 );
 CREATE TRIGGER plan_version_published_is_immutable BEFORE DELETE OR UPDATE ON catalog.plan_version FOR EACH ROW EXECUTE FUNCTION catalog.refuse_change_of_published_version();
+CREATE TRIGGER plan_version_usage_has_one_price BEFORE UPDATE OF status ON catalog.plan_version FOR EACH ROW WHEN (((old.status = 'draft'::text) AND (new.status <> 'draft'::text))) EXECUTE FUNCTION catalog.refuse_two_prices();
 
 create table costs.allocation_rule (
   id uuid not null,
@@ -225,6 +226,7 @@ CREATE INDEX line_share_of_deployment ON costs.line_share USING btree (tenant_id
 CREATE TRIGGER line_share_closed_month_gets_none AFTER INSERT ON costs.line_share REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
 CREATE TRIGGER line_share_closed_month_is_kept AFTER DELETE ON costs.line_share REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
 CREATE TRIGGER line_share_closed_month_stays AFTER UPDATE ON costs.line_share REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_shares_in_closed_month();
+CREATE TRIGGER line_share_keeps_its_line BEFORE UPDATE ON costs.line_share FOR EACH ROW WHEN ((new.cost_line_id <> old.cost_line_id)) EXECUTE FUNCTION costs.refuse_other_line();
 
 create table costs.period_close (
   id uuid not null,
@@ -238,6 +240,7 @@ create table costs.period_close (
   constraint period_close_begins_a_month CHECK ((EXTRACT(day FROM period_start) = (1)::numeric)),
   constraint period_close_reopened_whole CHECK ((((reopened_at IS NULL) = (reopened_by IS NULL)) AND ((reopened_at IS NULL) = (reopen_reason IS NULL))))
 );
+CREATE TRIGGER period_close_is_kept BEFORE DELETE ON costs.period_close FOR EACH ROW EXECUTE FUNCTION costs.refuse_removal_of_closing();
 CREATE UNIQUE INDEX period_close_once ON costs.period_close USING btree (period_start) WHERE (reopened_at IS NULL);
 
 create table costs.provider_invoice (
@@ -265,6 +268,8 @@ create table costs.provider_invoice (
   incomplete_readings integer not null,
   last_error text,
   differing_lines jsonb,
+  billing_account text,
+  number_is_stated boolean not null default false,
   constraint provider_invoice_once UNIQUE (provider, external_id),
   constraint provider_invoice_pkey PRIMARY KEY (id),
   constraint provider_invoice_ingested_whole CHECK ((((status = 'announced'::text) = (ingested_at IS NULL)) AND ((ingested_at IS NULL) = (content_hash IS NULL)) AND ((ingested_at IS NULL) = (lines_amount IS NULL)))),
@@ -273,13 +278,17 @@ create table costs.provider_invoice (
   constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
 );
 CREATE TRIGGER provider_invoice_awaits_lines BEFORE DELETE ON costs.provider_invoice FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
-CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at)) OR ((new.billing_account IS DISTINCT FROM old.billing_account) OR (new.number_is_stated IS DISTINCT FROM old.number_is_stated))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_keeps_its_id BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN ((new.id <> old.id)) EXECUTE FUNCTION costs.refuse_other_id();
 CREATE TRIGGER provider_invoice_of_lines_is_kept AFTER DELETE ON costs.provider_invoice REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('provider_invoice_id');
-CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, content_hash) WHERE ((status = 'issued'::text) AND (line_count > 0));
-CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency) WHERE (status <> 'preview'::text);
-CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider) WHERE (status = 'preview'::text);
+CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, billing_account, currency, period_start, content_hash) NULLS NOT DISTINCT WHERE ((status = 'issued'::text) AND (line_count > 0) AND (provider_uuid IS NULL) AND (NOT number_is_stated));
+CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency, billing_account, (
+CASE
+    WHEN number_is_stated THEN period_start
+    ELSE NULL::date
+END)) NULLS NOT DISTINCT WHERE ((status <> 'preview'::text) AND (invoice_number IS NOT NULL));
+CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider, period_start, currency, billing_account, invoice_number) NULLS NOT DISTINCT WHERE (status = 'preview'::text);
 
 create table costs.remembered_assignment (
   provider text not null,
@@ -693,7 +702,7 @@ create table subscriptions.override (
   constraint override_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
   constraint override_base_price_cents_check CHECK ((base_price_cents >= 0)),
   constraint override_commitment_cents_check CHECK ((commitment_cents >= 0)),
-  constraint override_of_something CHECK ((num_nonnulls(base_price_cents, commitment_cents, charges) > 0))
+  constraint override_of_something CHECK ((num_nonnulls(base_price_cents, commitment_cents, NULLIF(charges, '[]'::jsonb)) > 0))
 );
 
 create table subscriptions.phase (
@@ -864,6 +873,16 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION costs.refuse_other_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'a share stays with its line'
+    using errcode = 'check_violation', constraint = 'line_share_keeps_its_line';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION costs.refuse_rematch_in_closed_month()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -895,6 +914,16 @@ begin
       using errcode = 'foreign_key_violation', constraint = 'cost_line_refers_to_it';
   end if;
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_removal_of_closing()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the closing of a month is kept: reopen the month with a reason'
+    using errcode = 'check_violation', constraint = 'period_close_is_kept';
 end $function$
 ;
 
@@ -934,45 +963,16 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
- RETURNS trigger
- LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION catalog.filter_in_order(filter jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
 AS $function$
-begin
-  -- After a draft only the state may move on: to paid, and to void. Nothing that the customer was told changes.
-  if old.status <> 'draft' and (
-    tg_op = 'DELETE'
-    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('paid', 'void'), ('void', 'void'))
-    or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
-        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
-      is distinct from
-       (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
-        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
-  ) then
-    raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
-      using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';
-  end if;
-  return case when tg_op = 'DELETE' then old else new end;
-end $function$
-;
-
-CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_line()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-begin
-  if exists (
-    select 1 from invoicing.invoice i
-    where i.status <> 'draft' and (
-      (tg_op <> 'INSERT' and i.tenant_id = old.tenant_id and i.id = old.invoice_id)
-      or (tg_op <> 'DELETE' and i.tenant_id = new.tenant_id and i.id = new.invoice_id)
-    )
-  ) then
-    raise exception 'the lines of an issued invoice cannot be changed'
-      using errcode = 'check_violation', constraint = 'invoice_line_issued_is_immutable';
-  end if;
-  return case when tg_op = 'DELETE' then old else new end;
-end $function$
+  select jsonb_object_agg(
+    property, (select coalesce(jsonb_agg(distinct value order by value), '[]') from jsonb_array_elements(accepted) as v(value))
+  )
+  from jsonb_each(filter) as f(property, accepted)
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION catalog.refuse_change_of_published_charge()
@@ -1009,6 +1009,63 @@ begin
   ) then
     raise exception 'plan version %/% is published and cannot be changed', old.plan_code, old.version
       using errcode = 'check_violation', constraint = 'plan_version_published_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION catalog.refuse_two_prices()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (
+    select from catalog.charge c where c.plan_version_id = new.id
+    group by c.meter, catalog.filter_in_order(c.filter) having count(*) > 1
+  ) then
+    raise exception 'plan version %/% prices some usage twice', new.plan_code, new.version
+      using errcode = 'check_violation', constraint = 'plan_version_usage_has_one_price';
+  end if;
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- After a draft only the state may move on: to paid, and to void. Nothing that the customer was told changes.
+  if old.status <> 'draft' and (
+    tg_op = 'DELETE'
+    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('paid', 'void'), ('void', 'void'))
+    or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
+        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
+      is distinct from
+       (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
+        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
+  ) then
+    raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
+      using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (
+    select 1 from invoicing.invoice i
+    where i.status <> 'draft' and (
+      (tg_op <> 'INSERT' and i.tenant_id = old.tenant_id and i.id = old.invoice_id)
+      or (tg_op <> 'DELETE' and i.tenant_id = new.tenant_id and i.id = new.invoice_id)
+    )
+  ) then
+    raise exception 'the lines of an issued invoice cannot be changed'
+      using errcode = 'check_violation', constraint = 'invoice_line_issued_is_immutable';
   end if;
   return case when tg_op = 'DELETE' then old else new end;
 end $function$

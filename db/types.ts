@@ -190,6 +190,8 @@ export interface DB {
     incomplete_readings: number
     last_error: string | null
     differing_lines: NullableJsonb
+    billing_account: string | null
+    number_is_stated: boolean
   }
   'costs.remembered_assignment': {
     provider: string

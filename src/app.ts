@@ -129,9 +129,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
   const made = () => ({ now: edge.clock.now(), id: edge.ids.uuid() })
   const onTransition: TransitionHook = (tx, change) => followDeployment(tx, change, edge)
   const inventory: InventoryDeps = { provider, onInventoryChanged: matchLines }
-  const subscriptions: SubscriptionsDeps = {
-    previewInvoices: (tx, of) => previewInvoices(tx, { ...of, as_of: edge.clock.now() }),
-  }
+  const subscriptions: SubscriptionsDeps = { previewInvoices }
   const costs: CostsDeps = { provider, onBillIssued: (tx, bill) => queueBill(tx, bill, made()) }
   const invoicing: InvoicingDeps = {
     seller: config.seller,

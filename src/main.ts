@@ -5,7 +5,7 @@ import { runExport } from './cli/export.ts'
 import { runExpected } from './cli/expected.ts'
 import { runImport } from './cli/import.ts'
 import { runMigrate } from './cli/migrate.ts'
-import { reportFailure } from './cli/output.ts'
+import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
 import { runRollup } from './cli/rollup.ts'
 import { runServe, runWork } from './cli/serve.ts'
 import { runSync } from './cli/sync.ts'
@@ -50,6 +50,8 @@ program
   .option('--provider <provider>', 'whose bill it is: digitalocean, where the file does not say it')
   .option('--period <month>', 'the month that is billed, such as 2026-04')
   .option('--invoice-number <number>', 'the number printed on the bill')
+  .option('--preview', 'the bill is not final: the next file of its month replaces it, as while the month runs')
+  .option('--no-preview', 'the bill is final, though its month is not over')
   .addOption(json)
   .action(runImport)
 program
@@ -103,6 +105,7 @@ program
   .addOption(json)
   .action(runDoctor)
 
+endQuietlyOnClosedPipe(process.stdout)
 try {
   await program.parseAsync()
 } catch (error) {

@@ -24,10 +24,14 @@ test('the real files come in by the command line with their sums, packed, in par
   await writeFile(whole, await readFile(`${FIXTURES}2025-03-nine-columns.csv`))
   await writeFile(packed, gzipSync(await readFile(`${FIXTURES}hard-cases.csv`)))
   const { part, rest } = await inParts(`${FIXTURES}2019-01-eight-columns.csv`)
-  assert.match((await arcadia(['import', whole])).stdout, /^Stored as /)
+  const [titles, bill] = (await arcadia(['import', whole])).stdout.split('\n')
+  assert.match(titles ?? '', /^bill +month +status +amount +lines +matched +allocated +unmatched +check +id$/)
+  assert.match(bill ?? '', /^500 +2025-03 +issued +85\.41 USD +9 +0 +0 +8 +balanced +[-0-9a-f]{36}$/)
   await arcadia(['import', packed, '--period', '2026-04', '--invoice-number', '512'])
   const { stdout } = await arcadia(['import', part, '-', '--period', '2019-01', '--json'], rest)
-  assert.deepEqual(JSON.parse(stdout).bills.length, 1)
+  const { bills, ...first } = JSON.parse(stdout)
+  assert.deepEqual(bills, [first])
+  assert.deepEqual([first.month, first.status, first.amount, first.gap], ['2019-01', 'issued', '122.11', '0'])
   assert.deepEqual(await storedBills(), [
     ['2019-01', '122.11'],
     ['500', '85.41'],
@@ -37,6 +41,7 @@ test('the real files come in by the command line with their sums, packed, in par
 
 test('a file that is not there is named, and nothing is started', async () => {
   await assert.rejects(arcadia(['import', join(dir, 'nothing.csv')]), /nothing\.csv cannot be read/)
+  await assert.rejects(arcadia(['import', dir]), /is a directory\. Name the files in it/)
 })
 
 /** Its first line as a file, and the others as they come over a pipe. */

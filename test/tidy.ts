@@ -137,7 +137,7 @@ export const RULES: readonly Rule[] = [
         /\.transaction\(/,
         production(files)
           .map((file) => file.path)
-          .filter((path) => /\/(routes|jobs|sync|import|push|rollup|edge)\.ts$/.test(path)),
+          .filter((path) => /\/([\w-]+-routes|routes|jobs|sync|import|push|rollup|edge)\.ts$/.test(path)),
       ),
     planted: [{ path: 'src/contexts/costs/queries.ts', text: 'await db.transaction(async (tx) => tx)' }],
   },

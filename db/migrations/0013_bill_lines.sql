@@ -14,10 +14,43 @@ alter table costs.cost_line alter column service_category drop default, alter co
 -- { "stored": { "count": 1, "lines": [ … ] }, "received": { … } }
 alter table costs.provider_invoice add column differing_lines jsonb;
 
--- One number may stand on the bills of two currencies.
+alter table costs.provider_invoice
+  -- Whose bill it is, where a provider bills several accounts; null where the bill does not say.
+  add column billing_account text,
+  -- The rows of the bill carry the number themselves, so that it was not guessed from a name or typed in.
+  add column number_is_stated boolean not null default false;
+
+-- One number may stand on the bills of two currencies and of two accounts, and of two months where the rows say so.
 drop index costs.provider_invoice_number_once;
-create unique index provider_invoice_number_once on costs.provider_invoice (provider, invoice_number, currency)
-  where status <> 'preview';
+create unique index provider_invoice_number_once on costs.provider_invoice (
+  provider, invoice_number, currency, billing_account, (case when number_is_stated then period_start end)
+) nulls not distinct where status <> 'preview' and invoice_number is not null;
+
+-- A preview is one bill of one month, as an issued bill is.
+drop index costs.provider_invoice_one_preview;
+create unique index provider_invoice_one_preview on costs.provider_invoice (
+  provider, period_start, currency, billing_account, invoice_number
+) nulls not distinct where status = 'preview';
+
+-- Bills that the provider itself tells apart may have the same lines.
+drop index costs.provider_invoice_content_once;
+create unique index provider_invoice_content_once on costs.provider_invoice (
+  provider, billing_account, currency, period_start, content_hash
+) nulls not distinct where status = 'issued' and line_count > 0 and provider_uuid is null and not number_is_stated;
+
+drop trigger provider_invoice_issued_is_immutable on costs.provider_invoice;
+create trigger provider_invoice_issued_is_immutable before update on costs.provider_invoice for each row
+  when (
+    old.status = 'issued' and (
+      (new.status, new.provider, new.external_id, new.period_start, new.period_end, new.currency, new.amount)
+        is distinct from
+        (old.status, old.provider, old.external_id, old.period_start, old.period_end, old.currency, old.amount)
+      or (new.lines_amount, new.tax_amount, new.line_count, new.content_hash, new.ingested_at)
+        is distinct from (old.lines_amount, old.tax_amount, old.line_count, old.content_hash, old.ingested_at)
+      or (new.billing_account, new.number_is_stated) is distinct from (old.billing_account, old.number_is_stated)
+    )
+  )
+  execute function costs.refuse_change_of_issued_bill();
 
 -- An id alone says the tenant, and an index of few distinct values takes a million lines in their stride.
 drop index costs.cost_line_of_deployment;

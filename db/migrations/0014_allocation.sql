@@ -80,3 +80,22 @@ create trigger line_share_closed_month_stays after update on costs.line_share
   referencing old table as changed for each statement execute function costs.refuse_shares_in_closed_month();
 create trigger line_share_closed_month_is_kept after delete on costs.line_share
   referencing old table as changed for each statement execute function costs.refuse_shares_in_closed_month();
+
+-- Else a share could be moved onto a line of a closed month: the triggers above see it only where it was.
+create function costs.refuse_other_line() returns trigger language plpgsql as $$
+begin
+  raise exception 'a share stays with its line'
+    using errcode = 'check_violation', constraint = 'line_share_keeps_its_line';
+end $$;
+
+create trigger line_share_keeps_its_line before update on costs.line_share for each row
+  when (new.cost_line_id <> old.cost_line_id) execute function costs.refuse_other_line();
+
+create function costs.refuse_removal_of_closing() returns trigger language plpgsql as $$
+begin
+  raise exception 'the closing of a month is kept: reopen the month with a reason'
+    using errcode = 'check_violation', constraint = 'period_close_is_kept';
+end $$;
+
+create trigger period_close_is_kept before delete on costs.period_close for each row
+  execute function costs.refuse_removal_of_closing();

@@ -34,6 +34,30 @@ alter table catalog.charge
   add constraint charge_per_event_of_percentage
     check (model = 'percentage' or num_nonnulls(fixed_per_event, min_per_event, max_per_event) = 0);
 
+-- A filter whatever the order of its values, which says nothing.
+create function catalog.filter_in_order(filter jsonb) returns jsonb language sql immutable as $$
+  select jsonb_object_agg(
+    property, (select coalesce(jsonb_agg(distinct value order by value), '[]') from jsonb_array_elements(accepted) as v(value))
+  )
+  from jsonb_each(filter) as f(property, accepted)
+$$;
+
+create function catalog.refuse_two_prices() returns trigger language plpgsql as $$
+begin
+  if exists (
+    select from catalog.charge c where c.plan_version_id = new.id
+    group by c.meter, catalog.filter_in_order(c.filter) having count(*) > 1
+  ) then
+    raise exception 'plan version %/% prices some usage twice', new.plan_code, new.version
+      using errcode = 'check_violation', constraint = 'plan_version_usage_has_one_price';
+  end if;
+  return new;
+end $$;
+
+-- Once published, a version gets no more charges.
+create trigger plan_version_usage_has_one_price before update of status on catalog.plan_version
+  for each row when (old.status = 'draft' and new.status <> 'draft') execute function catalog.refuse_two_prices();
+
 create or replace function catalog.refuse_change_of_published_version() returns trigger language plpgsql as $$
 begin
   -- A published version may only be retired, and a retired one stays; every other column stays what was agreed to.

@@ -12,7 +12,8 @@ create table subscriptions.override (
   primary key (tenant_id, id),
   foreign key (tenant_id, subscription_id) references subscriptions.subscription (tenant_id, id),
   constraint override_of_its_subscription unique (tenant_id, subscription_id, id),
-  constraint override_of_something check (num_nonnulls(base_price_cents, commitment_cents, charges) > 0)
+  constraint override_of_something
+    check (num_nonnulls(base_price_cents, commitment_cents, nullif(charges, '[]')) > 0)
 );
 
 alter table subscriptions.phase

@@ -1,4 +1,5 @@
 import type { Application } from '../app.ts'
+import { listDifferingBills } from '../contexts/costs/index.ts'
 import { listListings, RESOURCE_KINDS } from '../contexts/inventory/index.ts'
 import { readMigrations, schemaState } from '../platform/migrate.ts'
 import { heading, mark, print, printJson, table } from './output.ts'
@@ -88,6 +89,7 @@ async function readChecks(app: Application): Promise<Check[]> {
       ok: true,
       detail: config.finance.jwt_secret === null ? 'not configured: set SKYAI_FINANCE_JWT_SECRET' : config.finance.url,
     },
+    { name: 'bills', ...(await differencesNote(app)) },
     { name: 'products', ok: true, detail: (await unclassifiedNote(app)) ?? 'every line of every bill is classified' },
     { name: 'seller', ok: true, detail: config.seller.legal_name },
     { name: 'clock', ok: true, detail: config.now ? `frozen at ${config.now}` : 'system' },
@@ -102,6 +104,13 @@ async function listingsNote({ edge }: Application): Promise<string> {
   return missing.length === 0
     ? 'every kind of resource can be listed'
     : `not listed: ${missing.map(({ kind, scope }) => `${kind} (needs ${scope})`).join(', ')}`
+}
+
+async function differencesNote({ edge }: Application): Promise<Pick<Check, 'ok' | 'detail'>> {
+  const bills = await listDifferingBills(edge.db.read)
+  if (bills.length === 0) return { ok: true, detail: 'as the providers send them' }
+  const names = bills.map(({ provider, external_id }) => `${external_id} of ${provider}`)
+  return { ok: false, detail: `the provider sends another version of ${names.join(', ')}` }
 }
 
 async function readLastRuns({ edge }: Application) {

@@ -20,8 +20,8 @@ function printForecast({ period, currency, rows, bill, balance, ...totals }: For
         { title: 'amount', align: 'right', value: ([, amount]) => amount ?? '?' },
       ],
       [
-        ['expected so far', totals.so_far],
-        ['expected to the month’s end', totals.month_end],
+        ['expected so far', totals.so_far ?? '?'],
+        ['expected to the month’s end', totals.month_end ?? '?'],
         ...(balance ? [['usage in the latest balance', balance.month_to_date_usage]] : []),
         ...(bill ? [[`charges of the ${bill.status} bill`, bill.charges_amount]] : []),
         ...(bill ? [[`amount of the ${bill.status} bill`, bill.amount]] : []),
@@ -30,6 +30,8 @@ function printForecast({ period, currency, rows, bill, balance, ...totals }: For
     ),
   )
   if (totals.unpriced > 0) print(`\nNo price is known for ${totals.unpriced} resources; they are in no sum.`)
+  if (totals.month_end === null) print('\nNothing is known of what was rented in the month. Run `arcadia sync`.')
+  else if (totals.not_listed.length > 0) print(`\n${notListedNote(totals.not_listed)}`)
   print('')
   print(
     table(
@@ -45,4 +47,9 @@ function printForecast({ period, currency, rows, bill, balance, ...totals }: For
       rows,
     ),
   )
+}
+
+function notListedNote(kinds: Forecast['not_listed']): string {
+  const named = kinds.map(({ kind, scope }) => (scope === null ? kind : `${kind} (needs ${scope})`))
+  return `Not listed, and in no sum: ${named.join(', ')}. Mend the token, then run \`arcadia sync\`.`
 }

@@ -79,8 +79,22 @@ export function progress(label: string): Progress {
   }
 }
 
+/**
+ * `arcadia doctor | head`: the reader may leave before the end. What is run still runs to its end, unread.
+ */
+export function endQuietlyOnClosedPipe(stream: NodeJS.WritableStream): void {
+  stream.on('error', (error) => {
+    if (!isClosedPipe(error)) throw error
+  })
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE'
+}
+
 /** A refusal says what to do next; anything else is a bug and shows where it came from. */
 export function reportFailure(error: unknown): void {
+  if (isClosedPipe(error)) return
   if (!(error instanceof Problem)) {
     console.error(error)
     return

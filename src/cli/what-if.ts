@@ -26,48 +26,54 @@ export async function runWhatIf(options: {
     }
   })
   if (options.json) printJson(answer)
-  else printAnswer(answer)
+  else print(textOf(answer))
   if (answer.left_out.length > 0) process.exitCode = 1
 }
 
 /** More would hide what matters; `--json` has them all. */
 const SHOWN_MAX_TENANTS = 20
 
-function printAnswer(answer: WhatIf): void {
+/** The answer for people: every tenant, by what would become of it, each group up to a limit. */
+export function textOf(answer: WhatIf): string {
   const { plan_code, plan_version, from, to, currency, tenants, totals, left_out, hints } = answer
-  print(`${plan_code} version ${plan_version}, ${from} to ${to}, amounts in ${currency} without tax`)
-  const winners = tenants.filter(({ outcome }) => outcome === 'winner')
-  const losers = tenants.filter(({ outcome }) => outcome === 'loser').toReversed()
-  printTenants(`${winners.length} would have paid less`, winners, currency)
-  printTenants(`${losers.length} would have paid more`, losers, currency)
+  const { winner = [], loser = [], same = [] } = Object.groupBy(tenants, ({ outcome }) => outcome)
   const all = { ...totals, tenant_id: `${totals.tenants} tenants`, legal_name: '' }
-  print(heading('All'))
-  print(amountsTable([all], currency))
-  if (left_out.length > 0) {
-    print(heading('Left out'))
-    print(
-      table(
-        [
-          { title: 'tenant', value: (row) => row.tenant_id },
-          { title: 'month', value: (row) => row.month },
-          { title: 'code', value: (row) => row.code },
-          { title: 'detail', value: (row) => row.detail },
-        ],
-        left_out,
-      ),
-    )
-  }
-  for (const hint of hints) print(`\n${hint}`)
+  return [
+    `${plan_code} version ${plan_version}, ${from} to ${to}, amounts in ${currency} without tax`,
+    ...tenantsText(`${winner.length} would have paid less`, winner, currency),
+    ...tenantsText(`${loser.length} would have paid more`, loser.toReversed(), currency),
+    ...tenantsText(`${same.length} would have paid the same`, same, currency),
+    heading('All'),
+    amountsTable([all], currency),
+    ...leftOutText(left_out),
+    ...hints.map((hint) => `\n${hint}`),
+  ].join('\n')
 }
 
 type Row = Omit<WhatIf['tenants'][number], 'outcome'>
 
-function printTenants(title: string, rows: readonly Row[], currency: string): void {
-  if (rows.length === 0) return
-  print(heading(title))
-  print(amountsTable(rows.slice(0, SHOWN_MAX_TENANTS), currency))
-  if (rows.length > SHOWN_MAX_TENANTS) print(`and ${rows.length - SHOWN_MAX_TENANTS} more: see --json`)
+function tenantsText(title: string, rows: readonly Row[], currency: string): string[] {
+  if (rows.length === 0) return []
+  const hidden = rows.length - SHOWN_MAX_TENANTS
+  return [
+    heading(title),
+    amountsTable(rows.slice(0, SHOWN_MAX_TENANTS), currency),
+    ...(hidden > 0 ? [`and ${hidden} more: see --json`] : []),
+  ]
 }
+
+function leftOutText(left_out: WhatIf['left_out']): string[] {
+  if (left_out.length === 0) return []
+  const columns = [
+    { title: 'tenant', value: (row: LeftOut) => row.tenant_id },
+    { title: 'month', value: (row: LeftOut) => row.month },
+    { title: 'code', value: (row: LeftOut) => row.code },
+    { title: 'detail', value: (row: LeftOut) => row.detail },
+  ]
+  return [heading('Left out'), table(columns, left_out)]
+}
+
+type LeftOut = WhatIf['left_out'][number]
 
 function amountsTable(rows: readonly Row[], currency: string): string {
   const amount = (title: string, cents: (row: Row) => bigint | null) => ({

@@ -9,6 +9,7 @@ import {
   isTimeZone,
   monthLabel,
   monthOf,
+  monthsOf,
   overlap,
   parseMonth,
   period,
@@ -54,6 +55,11 @@ test('months have their own length, also in leap years', () => {
   assert.equal(days(monthOf(Temporal.PlainDate.from('2028-02-29'))), 29)
   assert.equal(days(monthOf(Temporal.PlainDate.from('2026-12-31'))), 31)
   assert.equal(monthLabel(monthOf(Temporal.PlainDate.from('2026-12-31'))), '2026-12')
+})
+
+test('the months of a period are those that share a day with it', () => {
+  assert.deepEqual(monthsOf(period('2025-12-31', '2026-02-01')).map(monthLabel), ['2025-12', '2026-01'])
+  assert.deepEqual(monthsOf(period('2026-01-31', '2026-02-02')).map(monthLabel), ['2026-01', '2026-02'])
 })
 
 test('the month just ended is told by the zone’s own calendar', () => {

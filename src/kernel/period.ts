@@ -17,6 +17,13 @@ export function monthOf(date: Temporal.PlainDate): Period {
   return { start, end: start.add({ months: 1 }) }
 }
 
+/** The calendar months that share a day with the period, in order of time. */
+export function monthsOf(of: Period): Period[] {
+  const months: Period[] = []
+  for (let month = monthOf(of.start); isBefore(month.start, of.end); month = monthOf(month.end)) months.push(month)
+  return months
+}
+
 /** The month before the one that `now` falls in, in `zone`. */
 export function previousMonth(now: Temporal.Instant, zone: string): Period {
   return monthOf(dateIn(now, zone).with({ day: 1 }).subtract({ days: 1 }))

@@ -113,12 +113,24 @@ async function reachable(db: Database, url: string): Promise<Database> {
   }
 }
 
-/** Does the work in a transaction that is rolled back, and gives what it came to: a preview is the deed, taken back. */
-export async function rehearse<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+/**
+ * Does the work in a transaction that is rolled back, and gives what it came to: a preview is the deed, taken back.
+ * `takeBack` undoes the deed in the middle of it. What is read before and after that is of one state of the database,
+ * whatever others write meanwhile.
+ */
+export async function rehearse<T>(
+  db: Database,
+  work: (tx: Tx, takeBack: () => Promise<void>) => Promise<T>,
+): Promise<T> {
   let outcome: { value: T } | undefined
   try {
     await db.transaction(async (tx) => {
-      outcome = { value: await work(tx) }
+      await sql`set transaction isolation level repeatable read`.execute(tx)
+      await sql`savepoint nothing_done`.execute(tx)
+      const takeBack = async () => {
+        await sql`rollback to savepoint nothing_done`.execute(tx)
+      }
+      outcome = { value: await work(tx, takeBack) }
       throw ROLL_BACK
     })
   } catch (error) {
@@ -169,13 +181,21 @@ export async function insertRows<C extends string>(
   return Number(numAffectedRows ?? 0n)
 }
 
-/** A column's value as the database reads it, or null. Not for arrays. */
-export type CopyValue = string | bigint | number | null
-
-/** A row for `copyRows`, with its values in the order of the columns. */
-export function copyRow(values: readonly CopyValue[]): string {
-  return `${values.map(copyField).join('\t')}\n`
+/** A row for `copyRows`, its fields in the order of the columns: numbers, ids and times as they are, texts by `copyText`. */
+export function copyRow(fields: readonly (string | number)[]): string {
+  return `${fields.join('\t')}\n`
 }
+
+/** A field of any text, or of null. */
+export function copyText(text: string | null): string {
+  if (text === null) return COPY_NULL
+  return COPY_SPECIAL.test(text) ? text.replaceAll(COPY_SPECIALS, (special) => COPY_ESCAPES[special] ?? special) : text
+}
+
+export const COPY_NULL = '\\N'
+const COPY_SPECIAL = /[\\\t\n\r]/
+const COPY_SPECIALS = /[\\\t\n\r]/g
+const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
 
 /**
  * Copies rows into a table, of `C` or of the transaction's own (`pg_temp.`): the quick way in for more rows than a
@@ -190,15 +210,6 @@ export async function copyRows<C extends string>(
   if (rows.length === 0) return
   const target = sql`${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})`.compile(tx).sql
   await tx.getExecutor().executeQuery(CompiledQuery.raw(`copy ${target} from stdin`, [new CopyData(rows)]))
-}
-
-const COPY_SPECIAL = /[\\\t\n\r]/
-const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
-
-function copyField(value: CopyValue): string {
-  if (value === null) return '\\N'
-  if (typeof value !== 'string') return value.toString()
-  return COPY_SPECIAL.test(value) ? value.replace(/[\\\t\n\r]/g, (special) => COPY_ESCAPES[special] ?? special) : value
 }
 
 /** The only parameter of a `copy … from stdin`: its rows, in the text format. Both drivers below know it. */

@@ -7,12 +7,37 @@ import { InvariantError } from '../kernel/invariant.ts'
 import { mintToken, scopeOf } from './auth.ts'
 import type { App } from './http.ts'
 import { schemaMismatch } from './migrate.ts'
-import { Body, callerOf, CentsOut, Data, DateOut, InstantOut, Nullable, OneOf } from './wire.ts'
+import {
+  Body,
+  callerOf,
+  CentsOut,
+  Data,
+  DateOut,
+  DateText,
+  DecimalText,
+  InstantOut,
+  Nullable,
+  OneOf,
+  PeriodBody,
+  PeriodText,
+} from './wire.ts'
 
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
 
 const Line = Type.Object({ quantity: Type.Integer() }, { additionalProperties: false })
+
+const Model = Type.Unsafe<unknown>({
+  type: 'object',
+  required: ['kind'],
+  discriminator: { propertyName: 'kind' },
+  oneOf: [
+    Body({ kind: Type.Literal('flat'), amount: DecimalText }),
+    Body({ kind: Type.Literal('tiers'), bounds: Type.Array(DecimalText) }),
+  ],
+})
+const Named = Body({ code: Type.String(), version: Type.Integer() })
+const Priced = Body({ code: Type.String(), price: Nullable(DecimalText) })
 
 const routes = (app: App): void => {
   app.post(
@@ -25,6 +50,11 @@ const routes = (app: App): void => {
           count: Type.Optional(Type.Integer()),
           kind: Type.Optional(OneOf(['a', 'b'])),
           lines: Type.Optional(Type.Array(Line)),
+          price: Type.Optional(Nullable(DecimalText)),
+          starts_on: Type.Optional(Nullable(DateText)),
+          period: Type.Optional(Type.Union([PeriodText, PeriodBody])),
+          model: Type.Optional(Model),
+          subject: Type.Optional(Type.Array(Type.Union([Named, Priced]))),
         }),
       },
     },
@@ -122,6 +152,29 @@ describe('a body', () => {
     })
   }
 
+  const told: [string, object, string, string][] = [
+    ['a number for text or null', { price: 1.5 }, 'price', 'must be string or null'],
+    ['text that is no decimal', { price: '1,5' }, 'price', 'must be an exact decimal such as "12.50"'],
+    ['text that is no date', { starts_on: 'soon' }, 'starts_on', 'must be a date such as 2026-04-01'],
+    ['a date of another age', { starts_on: '1066-10-14' }, 'starts_on', 'must be in the years 1900 to 2999'],
+    ['neither a text nor an object', { period: 4 }, 'period', 'must be string or object'],
+    ['a text for one of two', { period: 'April' }, 'period', 'must be a month such as 2026-04, or a day in it'],
+    ['an object for one of two', { period: { start: '2026-04-01' } }, 'period/end', 'is required'],
+    ['no kind', { model: { amount: '1' } }, 'model/kind', 'must be one of: flat, tiers'],
+    ['a kind that is unknown', { model: { kind: 'cubic' } }, 'model/kind', 'must be one of: flat, tiers'],
+    ['a kind that is none', { model: { kind: 7 } }, 'model/kind', 'must be one of: flat, tiers'],
+    ['a fault within its kind', { model: { kind: 'flat' } }, 'model/amount', 'is required'],
+    ['what could be either', { subject: [{ code: 'x' }] }, 'subject/0', 'needs one of: version, price'],
+    ['a fault in what was meant', { subject: [{ code: 'x', version: '2' }] }, 'subject/0/version', 'must be integer'],
+    ['a union in a union', { subject: [{ code: 'x', price: 2 }] }, 'subject/0/price', 'must be string or null'],
+  ]
+  for (const [what, fields, path, message] of told) {
+    test(`with ${what} is refused with one fault, which says what is expected`, async () => {
+      const { status, body } = await harness.call('POST', '/echo', { body: { name: 'x', ...fields } })
+      assert.deepEqual([status, body.errors], [422, [{ path, message }]])
+    })
+  }
+
   test('that is large and wrong throughout is refused at its first fault, in no time', async () => {
     const lines = Array.from({ length: 200_000 }, () => ({ quantity: 'x', price: 1 }))
     const answer = await harness.call('POST', '/echo', { body: { name: 'x', lines } })
@@ -186,6 +239,11 @@ describe('a query', () => {
       assert.equal(answer.status, 422)
       assert.equal(answer.body.errors[0].path, field)
     }
+  })
+
+  test('is refused by a route that has none, and nothing is done', async () => {
+    const { status, body } = await harness.call('POST', '/echo?preview=true', { body: { name: 'x' } })
+    assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known field' }]])
   })
 })
 

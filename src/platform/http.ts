@@ -17,13 +17,15 @@ import {
   type RawServerDefault,
 } from 'fastify'
 import type { Logger } from 'pino'
-import { type Fault, invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
+import { invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
 import { authenticate, type Caller, forbidden, type Role } from './auth.ts'
 import type { Clock } from './clock.ts'
 import type { Database } from './db.ts'
+import { faultsOf } from './faults.ts'
 import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
+import { Query } from './wire.ts'
 
 /** What contexts register their routes on. */
 export type App = FastifyInstance<
@@ -100,6 +102,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   await app.register(fastifySwagger, { openapi: OPENAPI })
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', indexPrefix: '' })
   validateStrictly(app)
+  refuseUnknownQueries(app)
   writePlainly(app)
   answerProblems(app)
   // Before the guard, so that a refused call has a request id too.
@@ -137,6 +140,15 @@ function validateStrictly(app: App): void {
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict)(schema as object))
 }
 
+/** A route without a query takes none: ignored, a `?preview=true` would carry out what was to be shown only. */
+function refuseUnknownQueries(app: App): void {
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/api/')) route.schema = { querystring: NO_QUERY, ...route.schema }
+  })
+}
+
+const NO_QUERY = Query({})
+
 type Validator = { (data: unknown): boolean; errors?: NonNullable<ValidateFunction['errors']> | null }
 
 /**
@@ -153,6 +165,8 @@ function createValidator(options: { coerceTypes: boolean }): (schema: object) =>
         useDefaults: true,
         discriminator: true,
         strict: false,
+        // A refusal names the alternatives of the schema.
+        verbose: true,
       }),
     )
   const quick = compilerOf(false)
@@ -260,7 +274,7 @@ function problemOf(error: FastifyError | Problem): Problem {
     if (error.validationContext === 'params') return notFound('No such object.')
     return invalidInput(
       `The ${error.validationContext ?? 'request'} is not valid.`,
-      error.validation.slice(0, FAULTS_MAX).map(faultOf),
+      faultsOf(error.validation).slice(0, FAULTS_MAX),
     )
   }
   switch (error.statusCode ?? 500) {
@@ -278,17 +292,6 @@ function problemOf(error: FastifyError | Problem): Problem {
     default:
       return internal('The error has been logged under this request id. Nothing was stored.')
   }
-}
-
-function faultOf(fault: NonNullable<FastifyError['validation']>[number]): Fault {
-  const { missingProperty, additionalProperty, allowedValues } = fault.params
-  const at = fault.instancePath.replace(/^\//, '')
-  const name = missingProperty ?? additionalProperty
-  const path = [at, typeof name === 'string' ? name : ''].filter((part) => part !== '').join('/')
-  if (missingProperty !== undefined) return { path, message: 'is required' }
-  if (additionalProperty !== undefined) return { path, message: 'is not a known field' }
-  if (Array.isArray(allowedValues)) return { path, message: `must be one of: ${allowedValues.join(', ')}` }
-  return { path, message: fault.message ?? 'is not valid' }
 }
 
 function observe(app: App, { metrics }: HttpOptions): void {

@@ -44,6 +44,7 @@ const runsSlowly = job('test.run-slowly', async (run) => {
 })
 const needsNote: Job<typeof Note> = { ...takesNotes, name: 'test.need-note', retry_limit: 0 }
 const comesDaily: Job = { ...job('test.come-daily', async () => {}), schedule: '23 2 * * *' }
+const comesAtStart: Job = { ...job('test.come-at-start', async () => {}), schedule: '23 2 * * *', at_start: true }
 
 let db: Database
 let jobs: Jobs
@@ -52,7 +53,7 @@ before(async () => {
   await db.script('create table platform.effect (name text not null)')
   await leaveBehind()
   jobs = newJobs()
-  await jobs.open([takesNotes, failsInside, failsAfterwards, runsSlowly, comesDaily, needsNote])
+  await jobs.open([takesNotes, failsInside, failsAfterwards, runsSlowly, comesDaily, comesAtStart, needsNote])
   await jobs.work()
 })
 after(() => db.close())
@@ -70,6 +71,12 @@ describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
     await jobs.drain(TIMEOUT_MS)
     assert.deepEqual(notes.toSorted(), ['committed', 'with it'])
     assert.equal((await runsOf(takesNotes)).length, 2)
+  })
+
+  test('a job that says so comes once when work starts, others wait for their schedule', async () => {
+    await jobs.drain(TIMEOUT_MS)
+    assert.deepEqual(await runsOf(comesAtStart), [{ outcome: 'done', detail: 'attempt 1' }])
+    assert.deepEqual(await runsOf(comesDaily), [])
   })
 
   test('a job that fails in its transaction leaves no effect, and is tried again', async () => {
@@ -106,8 +113,12 @@ test('a payload that does not fit its schema is a bug of the caller', async () =
 })
 
 test('a schedule stands in the queue, in UTC', async () => {
-  const { rows } = await sql`select name, cron, timezone from pgboss.schedule`.execute(db.read)
-  assert.deepEqual(rows, [{ name: comesDaily.name, cron: '23 2 * * *', timezone: 'UTC' }])
+  const { rows } = await sql`select name, cron, timezone from pgboss.schedule order by name desc`.execute(db.read)
+  const terms = { cron: '23 2 * * *', timezone: 'UTC' }
+  assert.deepEqual(rows, [
+    { name: comesDaily.name, ...terms },
+    { name: comesAtStart.name, ...terms },
+  ])
 })
 
 test('a job can be run at once, and the run is recorded with its times', async () => {
@@ -136,7 +147,7 @@ test('every queue is counted, also an empty one', async () => {
     counts.find((count) => count.name === comesDaily.name),
     { name: comesDaily.name, queued: 0, active: 0, failed: 0 },
   )
-  assert.equal(counts.length, 6)
+  assert.equal(counts.length, 7)
 })
 
 test('closing waits for the job that is running', { timeout: TIMEOUT_MS }, async () => {

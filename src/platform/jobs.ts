@@ -18,6 +18,8 @@ export type Job<P extends TSchema = TSchema> = {
   readonly payload: P
   /** Cron in UTC, for jobs that come by themselves (with an empty payload). */
   readonly schedule?: string
+  /** One with a schedule that also comes once whenever a process starts to work: what came due while none did is late. */
+  readonly at_start?: true
   readonly retry_limit?: number
   /** Seconds until the first retry; each further one waits twice as long. */
   readonly retry_delay_s?: number
@@ -159,6 +161,7 @@ export function createJobs({
             }),
           )
         })
+        if (job.at_start) await boss.insert(job.name, [{ data: {} }])
       }
     },
     runNow: (job, payload) =>

@@ -67,7 +67,8 @@ class SpooledBody {
   }
 }
 
-const READ_CHUNK_BYTES = 256 * 1024
+/** So much of a file is read at a time. */
+export const READ_CHUNK_BYTES = 256 * 1024
 
 function fileAt(path: string, name: string | undefined): SpooledFile {
   return { name, open: () => createReadStream(path, { highWaterMark: READ_CHUNK_BYTES }) }

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, type TString, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
+import { DECIMAL_PATTERN, POSITIVE_DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
 import { isCurrency } from '../kernel/money.ts'
 import { parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
 import { invalidInput, notFound } from '../kernel/problem.ts'
@@ -27,11 +27,16 @@ export const UnsignedDecimalText = Type.String({
   pattern: UNSIGNED_DECIMAL_PATTERN,
   description: 'An exact decimal that is not negative, as a string',
 })
+export const PositiveDecimalText = Type.String({
+  pattern: POSITIVE_DECIMAL_PATTERN,
+  description: 'An exact decimal above 0, as a string',
+})
 export const Id = Type.String({ format: 'uuid' })
 /** Any text, and a number that an `integer` column holds: as parts of a cursor. */
 export const CursorText = Type.String()
 export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
-export const CurrencyCode = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217' })
+const CURRENCY_PATTERN = '^[A-Z]{3}$'
+export const CurrencyCode = Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' })
 export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS })
 export const InstantText = Type.String({
   format: 'date-time',
@@ -40,14 +45,25 @@ export const InstantText = Type.String({
 })
 export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
 export const InstantOut = Type.Unsafe<Temporal.Instant>({ type: 'string', format: 'date-time' })
+const MONTH_PATTERN = `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`
 export const PeriodText = Type.String({
-  pattern: `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`,
+  pattern: MONTH_PATTERN,
   description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS}`,
 })
 export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
 export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
 /** A JSON object whose content is not ours to describe. */
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
+
+/** What a text of each pattern above is, for the refusal of one that is not. */
+export const EXPECTED_PATTERNS: ReadonlyMap<string, string> = new Map([
+  [DECIMAL_PATTERN, 'an exact decimal such as "12.50"'],
+  [UNSIGNED_DECIMAL_PATTERN, 'an exact decimal such as "12.50", not below 0'],
+  [POSITIVE_DECIMAL_PATTERN, 'an exact decimal such as "12.50", above 0'],
+  [CURRENCY_PATTERN, 'an ISO 4217 currency such as AUD'],
+  [IN_OUR_YEARS, YEARS],
+  [MONTH_PATTERN, 'a month such as 2026-04, or a day in it'],
+])
 
 /** One of a few words. Unlike a union of literals, it is refused with one fault, which names them all. */
 export const OneOf = <const Words extends readonly string[]>(words: Words, options: { default?: Words[number] } = {}) =>

@@ -26,6 +26,9 @@ export const SERVICE_CATEGORIES = [
 ] as const
 export type ServiceCategory = (typeof SERVICE_CATEGORIES)[number]
 
+/** Providers bill by the month in UTC. */
+export const PROVIDER_ZONE = 'UTC'
+
 /** The kind of a line whose product nobody knows. Such lines are kept, counted and listed. */
 export const UNCLASSIFIED = 'unclassified'
 

@@ -7,8 +7,10 @@ export type CsvFault = Extract<Fault, { row: number }>
 
 /** Whose bill a line is on. Rows of one bill may carry the same object, which is quicker to compare. */
 export type BillKey = {
-  /** A lower-case word, `digitalocean`, `example-cloud`. */
+  /** A word of lower-case letters of ASCII, digits and hyphens: `digitalocean`, `example-cloud`. */
   readonly provider: string
+  /** Null: the file does not say. */
+  readonly billing_account: string | null
   readonly billing_period: Period
   /** Null: the file does not say. */
   readonly invoice_number: string | null

@@ -57,6 +57,18 @@ test('a quote that is never closed, and a row without an end, are told with thei
   assert.equal(await faultRowOf([Buffer.from(`a,b\n${'x'.repeat(1024 * 1024)}`)]), 2)
 })
 
+test('a quote that is never closed takes no longer than the text is long', async () => {
+  const seconds = async (lines: number) => {
+    const bytes = Buffer.from(`a,b\n"x,${'y\n'.repeat(lines)}`)
+    const begun = performance.now()
+    assert.equal(await faultRowOf([bytes]), 2)
+    return (performance.now() - begun) / 1_000
+  }
+  await seconds(100_000)
+  // Four times the lines took sixteen times as long: 15 s.
+  assert.ok((await seconds(1_200_000)) < 2)
+})
+
 test('bytes that are no text in UTF-8 are refused, also when a character is cut at the end', async () => {
   for (const bytes of [Buffer.from([0xff, 0xfe]), Buffer.from('a,é').subarray(0, 3)]) {
     await assert.rejects(recordsOf([bytes]), NotText)

@@ -106,7 +106,7 @@ function splitRecords(text: string): string[][] {
   let isOpen = false
   for (const line of linesOf(text)) {
     if (line.length > MAX_CSV_RECORD_BYTES) throw new Unreadable(NOT_CSV, records.length)
-    const quotes = countQuotes(line, 0, line.length)
+    const quotes = countQuotes(line)
     if (quotes > 0 || isOpen) {
       quoted += `${line}\n`
       isOpen = isOpen !== (quotes % 2 === 1)
@@ -141,22 +141,21 @@ function parseQuoted(text: string, records: string[][]): void {
 /** After the last line break that stands outside of quotes: an even number of them stands before it. */
 function endOfRecords(text: string): number {
   const lineBreak = text.includes('\n') ? '\n' : '\r'
-  let quotes = countQuotes(text, 0, text.length)
   // A carriage return at the end may be the first half of a line break.
-  let end = lineBreak === '\r' ? text.length - 1 : text.length
-  while (end > 0) {
-    const at = text.lastIndexOf(lineBreak, end - 1)
-    if (at === -1) return 0
-    quotes -= countQuotes(text, at, end)
-    if (quotes % 2 === 0) return at + 1
-    end = at
+  const limit = lineBreak === '\r' ? text.length - 1 : text.length
+  let end = 0
+  let isOpen = false
+  let quote = text.indexOf('"')
+  for (let at = text.indexOf(lineBreak); at !== -1 && at < limit; at = text.indexOf(lineBreak, at + 1)) {
+    for (; quote !== -1 && quote < at; quote = text.indexOf('"', quote + 1)) isOpen = !isOpen
+    if (!isOpen) end = at + 1
   }
-  return 0
+  return end
 }
 
-function countQuotes(text: string, start: number, end: number): number {
+function countQuotes(line: string): number {
   let count = 0
-  for (let at = text.indexOf('"', start); at !== -1 && at < end; at = text.indexOf('"', at + 1)) count += 1
+  for (let at = line.indexOf('"'); at !== -1; at = line.indexOf('"', at + 1)) count += 1
   return count
 }
 

@@ -65,6 +65,21 @@ test('an assignment by hand holds, whatever is matched at the same time', async 
   }
 })
 
+test('a name is remembered as the database spells it in lower case, which its locale decides', async () => {
+  const deployment_id = await deploy(costs.edge, 'boab', 'office')
+  const bill = (month: string) =>
+    csv(`Droplets,,BÜRO (s-1),672,${month}-01 00:00:00 +0000,${month}-28 00:00:00 +0000,$4.00,,iaas`)
+  const lines = async (month: string) => (await costs.call('GET', `/billing/cost-lines?period=${month}`)).body.data
+  await upload(costs, bill('2025-01'), 'period=2025-01')
+  const path = `/billing/cost-lines/${(await lines('2025-01'))[0].id}/assignment`
+  await costs.call('POST', path, { body: { deployment_id, remember: true } })
+  await upload(costs, bill('2025-02'), 'period=2025-02')
+  const [later] = await lines('2025-02')
+  assert.deepEqual([later.match_method, later.deployment_id], ['remembered', deployment_id])
+  await costs.call('POST', path, { body: { deployment_id: null, remember: true } })
+  assert.equal((await lines('2025-02'))[0].match_status, 'unmatched')
+})
+
 test('the same file under two numbers at once is one bill', async () => {
   const text = csv(row('Droplets', 'only (s-1)', '4.00'))
   const answers = await Promise.all([

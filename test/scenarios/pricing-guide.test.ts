@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { minorUnitPlaces } from '../../src/kernel/money.ts'
 import { period } from '../../src/kernel/period.ts'
-import { type QuoteFacts, quote, type SegmentFacts } from '../../src/contexts/pricing/index.ts'
+import { type DiscountTerms, type QuoteFacts, quote, type SegmentFacts } from '../../src/contexts/pricing/index.ts'
 
 // docs/pricing.md: the facts of each example stand in a comment before its table.
 
@@ -13,7 +13,7 @@ type Example = {
   period?: Dates
   tax?: string
   segments?: ExampleSegment[]
-  discounts?: { name: string; rate?: string; amount_cents?: number }[]
+  discounts?: ExampleDiscount[]
   llm?: { charge: string; event_count: number }
   adjustment_cents?: number
 }
@@ -26,7 +26,10 @@ type ExampleSegment = {
   events?: SegmentFacts['events']
   year?: Dates
   is_left?: boolean
+  /** Those of the month in which the year began. */
+  year_discounts?: ExampleDiscount[]
 }
+type ExampleDiscount = { name: string; rate?: string; amount_cents?: number }
 type Row = { line: string; calculation: string; amount: string }
 
 const guide = readFileSync(new URL('../../docs/pricing.md', import.meta.url), 'utf8')
@@ -88,13 +91,7 @@ function factsOf(example: Example): QuoteFacts {
       {
         ...owner,
         segments: segments.map((segment) => segmentOf(segment, { currency, month })),
-        discounts: discounts.map(({ name, rate = null, amount_cents }) => ({
-          id: null,
-          name,
-          rate,
-          amount_cents: amount_cents === undefined ? null : BigInt(amount_cents),
-          line_kinds: null,
-        })),
+        discounts: discounts.map(discountOf),
       },
     ],
     llm: llm === undefined ? [] : [{ ...owner, ...llm, service_period }],
@@ -105,10 +102,17 @@ function factsOf(example: Example): QuoteFacts {
   }
 }
 
+function discountOf({ name, rate, amount_cents }: ExampleDiscount): DiscountTerms {
+  const amount = amount_cents === undefined ? null : BigInt(amount_cents)
+  return { id: null, name, rate: rate ?? null, amount_cents: amount, line_kinds: null }
+}
+
 function segmentOf(
-  { active, mode = 'normal', plan, addons = [], usage = {}, events, year, is_left = false }: ExampleSegment,
+  given: ExampleSegment,
   { currency, month }: { currency: string; month: QuoteFacts['period'] },
 ): SegmentFacts {
+  const { active, mode = 'normal', plan, addons = [], usage = {}, events, year } = given
+  const { is_left = false, year_discounts = [] } = given
   const { base_price_cents = 0, commitment_cents } = plan
   const monthly = { code: 'plan', version: 1, name: null, interval: 'month', proration: 'daily', charges: [] } as const
   return {
@@ -133,7 +137,7 @@ function segmentOf(
     })),
     usage,
     ...(events && { events }),
-    year: year === undefined ? null : { period: period(...year), is_left },
+    year: year === undefined ? null : { period: period(...year), is_left, discounts: year_discounts.map(discountOf) },
   }
 }
 

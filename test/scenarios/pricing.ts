@@ -95,7 +95,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
   /** Previews a change, makes it, and remembers what was promised for each month. */
   async function change(of: Customer, path: string, body: object = {}) {
     const url = `/subscriptions/${of.subscription_id}/${path}`
-    const { months, difference_cents } = await books.ok('POST', `${url}?preview=true`, body)
+    const { months, next_invoice, difference_cents } = await books.ok('POST', `${url}?preview=true`, body)
     assert.equal(difference_cents, sumOf(months.map((month: any) => month.difference_cents)))
     for (const month of months) {
       const [credited, charged] = [month.credited, month.charged].map((rows) =>
@@ -106,7 +106,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
       previews.set(`${of.tenant_id}/${month.period.start.slice(0, 7)}`, month.after)
     }
     await books.ok('POST', url, body)
-    return { months, difference_cents }
+    return { months, next_invoice, difference_cents }
   }
 
   /** The month's invoice is that of the hand, the projection, the quotes of its segments, and the last preview. */
@@ -698,7 +698,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
       const [april] = (await books.call('GET', `/invoices?period=2026-04&tenant_id=${c.tenant_id}`)).body.data
       await books.ok('POST', `/invoices/${april.id}/issue`, {})
       books.clock.set(`2026-05-20${NOON}`)
-      const { months } = await change(c, 'discounts', {
+      const { months, next_invoice } = await change(c, 'discounts', {
         name: 'Sorry',
         rate: '0.5',
         start_date: '2026-04-01',
@@ -706,10 +706,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
       })
       assert.deepEqual(
         months.map((month: any) => [month.period.start, month.difference_cents]),
-        [
-          ['2026-04-01', -1_650],
-          ['2026-05-01', 0],
-        ],
+        [['2026-04-01', -1_650]],
       )
       books.clock.set(`2026-06-01${NOON}`)
       await books.ok('POST', '/invoices/rollup', { period: '2026-05', tenant_id: c.tenant_id })
@@ -725,6 +722,10 @@ function tell(freshDatabase: () => Promise<Database>): void {
           ],
           1_650,
         ],
+      )
+      assert.deepEqual(
+        [withoutTax(next_invoice.after), next_invoice.after.total_cents, next_invoice.difference_cents],
+        [withoutTax(may), 1_650, -1_650],
       )
     },
   )

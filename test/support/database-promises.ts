@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { sql } from 'kysely'
 import { problem } from '../../src/kernel/problem.ts'
-import { type Database, insertRows, jsonb, type OpenOptions, rehearse, rowset, within } from '../../src/platform/db.ts'
+import {
+  type Database,
+  insertRows,
+  jsonb,
+  type OpenOptions,
+  rehearse,
+  rowset,
+  type Tx,
+  within,
+} from '../../src/platform/db.ts'
 
 const sampleExists = problem({
   code: 'test/sample-exists',
@@ -63,6 +72,26 @@ export function testDatabasePromises(open: (options: OpenOptions) => Promise<Dat
       }),
       /on its own account/,
     )
+  })
+
+  test('what is taken back in a rehearsal is not seen after that, and all of it is of one state', async () => {
+    const count = async (tx: Tx) => {
+      const { rows } = await sql<{ rows: bigint; isolation: string }>`
+        select count(*) as rows, current_setting('transaction_isolation') as isolation
+        from platform.sample where id = 'taken back'`.execute(tx)
+      return rows
+    }
+    const seen = await rehearse(db, async (tx, takeBack) => {
+      await sql`insert into platform.sample (id) values ('taken back')`.execute(tx)
+      const after = await count(tx)
+      await takeBack()
+      return [...after, ...(await count(tx))]
+    })
+    const isolation = 'repeatable read'
+    assert.deepEqual(seen, [
+      { rows: 1n, isolation },
+      { rows: 0n, isolation },
+    ])
   })
 
   for (const sample of [FULL, EMPTY]) {

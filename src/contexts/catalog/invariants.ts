@@ -37,10 +37,10 @@ export const catalogInvariants: Invariant[] = [
     name: 'catalog.published-usage-has-one-price',
     promise: 'In a published version, a meter has at most one charge for each filter, and one without.',
     violations: sql`
-      select format('%s/%s', v.plan_code, v.version) as subject, format('%s %s', c.meter, c.filter) as detail
+      select format('%s/%s', v.plan_code, v.version) as subject, format('%s %s', c.meter, catalog.filter_in_order(c.filter)) as detail
       from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id
       where v.status <> 'draft'
-      group by v.plan_code, v.version, c.meter, c.filter
+      group by v.plan_code, v.version, c.meter, catalog.filter_in_order(c.filter)
       having count(*) > 1`,
   },
   {

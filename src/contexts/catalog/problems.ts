@@ -27,6 +27,11 @@ export const notPublishable = problem({
   code: 'catalog/not-publishable',
   status: 422,
   title: 'The plan version has faults',
+  constraints: [
+    'plan_version_amounts_not_negative',
+    'plan_version_usage_has_one_price',
+    'charge_per_event_of_percentage',
+  ],
 })
 export const unknownPlan = problem({ code: 'catalog/unknown-plan', status: 422, title: 'No such plan or version' })
 export const planNotPublished = problem({
@@ -35,6 +40,11 @@ export const planNotPublished = problem({
   title: 'The plan version is not for sale',
 })
 export const unknownAddon = problem({ code: 'catalog/unknown-addon', status: 422, title: 'No such add-on' })
+export const amountTooLarge = problem({
+  code: 'catalog/amount-too-large',
+  status: 422,
+  title: 'An amount is larger than a quote can have',
+})
 export const currencyMismatch = problem({
   code: 'catalog/currency-mismatch',
   status: 422,
@@ -56,4 +66,5 @@ export const versionRetired = problem({
   code: 'catalog/version-retired',
   status: 409,
   title: 'A retired plan version cannot be published',
+  constraints: ['plan_version_retired_at_set'],
 })

@@ -31,20 +31,22 @@ const NAMED_AT = { code: 'plan_code', version: 'plan_version' }
 
 /**
  * The version that is sold under a plan code: the given one, or else the latest published. Throws
- * `catalog/unknown-plan` or, for a draft or retired version, `catalog/plan-not-published`.
+ * `catalog/unknown-plan` or, for a draft or retired version, `catalog/plan-not-published`. Without `drafts`, a draft is
+ * as unknown as what does not exist.
  */
 export async function findPublishedVersion(
   reader: Reader,
-  { code, version }: { code: string; version?: number | undefined },
+  { code, version, drafts = true }: { code: string; version?: number | undefined; drafts?: boolean },
   at: { code: string; version: string } = NAMED_AT,
 ): Promise<SoldVersion> {
-  const versions = await reader
+  const rows = await reader
     .selectFrom('catalog.plan as p')
     .leftJoin('catalog.plan_version as v', 'v.plan_code', 'p.code')
     .select(['p.code', 'v.id', 'v.version', 'v.currency', 'v.status'])
     .where('p.code', '=', code)
     .orderBy('v.version', 'desc')
     .execute()
+  const versions = drafts ? rows : rows.filter((row) => row.status !== null && row.status !== 'draft')
   if (versions.length === 0) {
     const fault = { path: at.code, message: `there is no plan ${code}` }
     throw unknownPlan('GET /plans lists the plans.', [fault])

@@ -135,6 +135,21 @@ test('usage on a meter that nobody knows is refused, and on one that the plan do
   assert.deepEqual([free.status, free.body.data.subtotal_cents], [200, 5000])
 })
 
+test('a tenant cannot tell a draft from a version that does not exist', async () => {
+  const [draft, nothing] = await Promise.all(
+    [2, 9].map((version) => quote({ plan: { code: 'studio', version } }, { tenant: 'acme' })),
+  )
+  assert.deepEqual([draft?.status, draft?.body.code], [422, 'catalog/unknown-plan'])
+  assert.equal(draft?.text, nothing?.text.replaceAll('9', '2'))
+})
+
+test('an amount that no invoice could have is refused', async () => {
+  const plan = { ...STUDIO, charges: [{ meter: 'droplet_hours', model: 'per_unit', unit_price: '999999999' }] }
+  const { status, body } = await quote({ plan, usage: { droplet_hours: '999999999999999' }, addons: [] })
+  assert.deepEqual([status, body.code], [422, 'catalog/amount-too-large'])
+  assert.match(body.detail, /^droplet_hours usage comes to 999,?999/)
+})
+
 test('what is not for sale is not quoted', async () => {
   const cases: [object, string][] = [
     [{ plan: { code: 'nothing' } }, 'catalog/unknown-plan'],
@@ -182,6 +197,10 @@ test('facts that contradict themselves are refused by their path', async () => {
       'discounts/1/rate',
     ],
     [{ year: { start: '2026-01-01', end: '2027-01-01' } }, 'year'],
+    [
+      { plan: YEARLY, year: { start: '2026-01-01', end: '2027-01-01', discounts: [{ name: 'None' }] } },
+      'year/discounts/0/rate',
+    ],
     [{ plan: YEARLY, year: { start: '2026-01-01', end: '2026-07-01' } }, 'year'],
     [{ plan: YEARLY, year: { start: '2025-04-20', end: '2026-04-20' } }, 'year'],
     [{ llm_charges: [0.0123] }, 'llm_charges/0'],
@@ -292,6 +311,32 @@ test('a yearly plan is billed in the month its year begins, and given back what 
   const left = { active: { start: '2026-04-01', end: '2026-04-11' } }
   assert.deepEqual(await lines({ ...left, year: { start: '2025-04-21', end: '2026-04-21' } }), ['credit -1000'])
   assert.deepEqual(await lines({ ...left }), ['plan_base 36500', 'credit -35500'])
+  assert.deepEqual(await lines({ ...left, left: false }), ['plan_base 36500'])
+})
+
+test('a yearly plan that is left at the period’s end gives back what its discounts left of the year', async () => {
+  const plan = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
+  const half = { name: 'Half', rate: '0.5' }
+  const credits = async (changes: object) => {
+    const { status, body, text } = await quote({ plan, addons: [], usage: {}, left: true, ...changes })
+    assert.equal(status, 200, text)
+    return body.data.lines.flatMap((line: { kind: string; amount_cents: number }) =>
+      line.kind === 'credit' ? [line.amount_cents] : [],
+    )
+  }
+  const year = { start: '2025-05-11', end: '2026-05-11' }
+  assert.deepEqual(await credits({ year }), [-1_000])
+  assert.deepEqual(await credits({ year, discounts: [half] }), [-500])
+  assert.deepEqual(await credits({ year: { ...year, discounts: [half] } }), [-500])
+  assert.deepEqual(await credits({ year: { ...year, discounts: [] }, discounts: [half] }), [-1_000])
+  assert.deepEqual(await credits({ year: { start: '2025-05-01', end: '2026-05-01' } }), [])
+})
+
+test('usage of the day after a subscription that ends with the period counts', async () => {
+  const usage = { requests: [{ quantity: '7', occurred_at: '2026-05-01T09:00:00Z' }] }
+  const plan = { ...STUDIO, charges: [{ meter: 'requests', model: 'per_unit', unit_price: '1' }] }
+  assert.equal((await quote({ plan, addons: [], usage })).status, 422)
+  assert.deepEqual((await quote({ plan, addons: [], usage, left: true })).body.data.subtotal_cents, 5_700)
 })
 
 test('a commitment fills up and discounts are taken off, in their order', async () => {

@@ -6,6 +6,7 @@ import type { Reader } from '../../platform/db.ts'
 import { found, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
 import {
   type AddonTerms,
+  amountTooLargeIn,
   checkCharges,
   type DiscountTerms,
   type PlanTerms,
@@ -20,7 +21,7 @@ import { taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { discountFaults, discountTermsOf } from './discount.ts'
 import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
-import { currencyMismatch, unknownMeter } from './problems.ts'
+import { amountTooLarge, currencyMismatch, unknownMeter } from './problems.ts'
 import { findPublishedVersion, readAddons, readMeters, readPlanTerms } from './queries.ts'
 import { meterOf, quotedUsage } from './quoted-usage.ts'
 import type { QuoteRequest } from './schemas.ts'
@@ -28,8 +29,9 @@ import type { QuoteRequest } from './schemas.ts'
 /**
  * The engine on given facts. `scope` is the only tenant the caller may name; null means any. Without a tenant or a tax
  * there is no tax, and times are those of UTC. Throws `catalog/unknown-plan`, `catalog/plan-not-published`,
- * `catalog/unknown-addon`, `catalog/unknown-meter`, `catalog/currency-mismatch`, `request/invalid` for what an inline
- * plan, a period, a discount or the usage has wrong, and 404 for the tenant.
+ * `catalog/unknown-addon`, `catalog/unknown-meter`, `catalog/currency-mismatch`, `catalog/amount-too-large`,
+ * `request/invalid` for what an inline plan, a period, a discount or the usage has wrong, and 404 for the tenant. For a
+ * tenant, a draft is an unknown plan.
  */
 export async function quoteGiven(
   reader: Reader,
@@ -37,25 +39,26 @@ export async function quoteGiven(
   { scope }: { scope: string | null },
 ): Promise<Quote> {
   const { period, active } = readPeriods(request)
-  const discounts = readDiscounts(request.discounts ?? [])
+  const discounts = readDiscounts(request.discounts ?? [], 'discounts')
+  const is_left = request.left ?? isBefore(active.end, period.end)
   const meters = await loadMeters(reader, request)
-  const plan = await loadPlan(reader, request.plan, meters)
+  const plan = await loadPlan(reader, request.plan, { meters, scope })
   requireMeters(request.usage ?? {}, { plan, meters })
   const addons = await loadAddons(reader, request.addons ?? [])
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
-  const window = instantsOf(meteredDays({ period, active }), tenant?.timezone ?? 'UTC')
+  const window = instantsOf(meteredDays(active, { is_left }), tenant?.timezone ?? 'UTC')
   const segment: SegmentFacts = {
     active,
     mode: 'normal',
     plan,
     addons,
     ...quotedUsage(request.usage ?? {}, { charges: plan.charges, meters, window }),
-    year: readYear(request, { plan, period, active }),
+    year: readYear(request, { plan, active, is_left, discounts }),
   }
   const owner = { deployment_id: null, subscription_id: null }
   const charges = request.llm_charges ?? []
-  return quote({
+  const quoted = quote({
     currency: plan.currency,
     period,
     tax: taxOf(request, tenant),
@@ -63,6 +66,9 @@ export async function quoteGiven(
     llm: [{ ...owner, charge: plain(sum(charges.map(decimal))), event_count: charges.length, service_period: period }],
     adjustments: [],
   })
+  const too_large = amountTooLargeIn(quoted)
+  if (too_large !== null) throw amountTooLarge(too_large)
+  return quoted
 }
 
 function readPeriods(request: QuoteRequest): { period: Period; active: Period } {
@@ -75,13 +81,13 @@ function readPeriods(request: QuoteRequest): { period: Period; active: Period } 
 }
 
 /** As on an invoice, what is used on the day of the end counts, although the day itself is not billed. */
-function meteredDays({ period, active: { start, end } }: { period: Period; active: Period }): Period {
-  return { start, end: isBefore(end, period.end) ? end.add({ days: 1 }) : end }
+function meteredDays({ start, end }: Period, { is_left }: { is_left: boolean }): Period {
+  return { start, end: is_left ? end.add({ days: 1 }) : end }
 }
 
-function readDiscounts(given: NonNullable<QuoteRequest['discounts']>): DiscountTerms[] {
+function readDiscounts(given: NonNullable<QuoteRequest['discounts']>, path: string): DiscountTerms[] {
   const faults = given.flatMap((discount, index) =>
-    discountFaults(discount).map((fault) => below(`discounts/${index}`, fault)),
+    discountFaults(discount).map((fault) => below(`${path}/${index}`, fault)),
   )
   if (faults.length > 0) throw invalidInput('The discounts cannot be applied.', faults)
   return given.map((discount) => ({ id: null, ...discountTermsOf(discount) }))
@@ -91,13 +97,14 @@ function readDiscounts(given: NonNullable<QuoteRequest['discounts']>): DiscountT
 const YEAR_MAX_DAYS = 366
 
 /**
- * The plan year of a yearly plan: the given one, or else the one that begins with the days that are quoted. Where these
- * end before the period does, the plan is left.
+ * The plan year of a yearly plan: the given one, or else the one that begins with the days that are quoted, with the
+ * discounts that it was billed under.
  */
 function readYear(
   request: QuoteRequest,
-  { plan, period, active }: { plan: PlanTerms; period: Period; active: Period },
+  of: { plan: PlanTerms; active: Period; is_left: boolean; discounts: readonly DiscountTerms[] },
 ): PlanYear | null {
+  const { plan, active } = of
   if (plan.interval === 'month') {
     if (request.year === undefined) return null
     throw badYear('belongs to a yearly plan; this one is monthly')
@@ -111,7 +118,12 @@ function readYear(
   if (isBefore(active.start, start) || isBefore(end, active.end)) {
     throw badYear('must hold all days that are quoted; quote those of the next year by themselves')
   }
-  return { period: { start, end }, is_left: isBefore(active.end, period.end) && isBefore(active.end, end) }
+  const given = request.year?.discounts
+  return {
+    period: { start, end },
+    is_left: of.is_left && isBefore(active.end, end),
+    discounts: given === undefined ? of.discounts : readDiscounts(given, 'year/discounts'),
+  }
 }
 
 function badYear(message: string): Problem {
@@ -128,10 +140,11 @@ async function loadMeters(reader: Reader, { plan, usage = {} }: QuoteRequest): P
 async function loadPlan(
   reader: Reader,
   given: QuoteRequest['plan'],
-  meters: ReadonlyMap<string, NewMeter>,
+  { meters, scope }: { meters: ReadonlyMap<string, NewMeter>; scope: string | null },
 ): Promise<PlanTerms> {
   if ('code' in given) {
-    const { id } = await findPublishedVersion(reader, given, { code: 'plan/code', version: 'plan/version' })
+    const named = { ...given, drafts: scope === null }
+    const { id } = await findPublishedVersion(reader, named, { code: 'plan/code', version: 'plan/version' })
     return present((await readPlanTerms(reader, [id])).get(id), 'a published version has terms')
   }
   requireCurrency(given.currency, 'plan/currency')

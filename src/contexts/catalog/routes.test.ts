@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type RawBuilder, sql } from 'kysely'
 import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { catalogInvariants } from './invariants.ts'
@@ -338,6 +339,50 @@ test('an add-on is sold at another price from now on', async () => {
   assert.deepEqual([refused.status, pathsOf(refused.body)], [422, ['currency']])
 })
 
+test('what gets past the checks is refused by the database, as the same problem', async () => {
+  await harness.call('POST', '/plans', { body: { code: 'raced', name: 'Raced', version: PLAIN } })
+  const ids = sql`(select id from catalog.plan_version where plan_code = 'raced')`
+  const charge = (values: RawBuilder<unknown>) => sql`
+    insert into catalog.charge (plan_version_id, position, meter, model, unit_price, filter, min_per_event)
+    select v.id, c.* from ${ids} v, (values ${values}) c`
+  const publish = sql`
+    update catalog.plan_version set status = 'published', published_at = now() where id in ${ids}`
+  const refused: [string, RawBuilder<unknown>[]][] = [
+    [
+      'catalog/not-publishable',
+      [sql`update catalog.plan_version set base_price_cents = -1 where id in ${ids}`, publish],
+    ],
+    [
+      'catalog/not-publishable',
+      [sql`update catalog.plan_version set commitment_cents = -1 where id in ${ids}`, publish],
+    ],
+    ['catalog/version-retired', [sql`update catalog.plan_version set retired_at = now() where id in ${ids}`]],
+    ['catalog/version-retired', [publish, sql`update catalog.plan_version set status = 'retired' where id in ${ids}`]],
+    ['catalog/not-publishable', [charge(sql`(90, 'x', 'per_unit', 1, null::jsonb, 1)`)]],
+    [
+      'catalog/not-publishable',
+      [
+        charge(sql`(90, 'x', 'per_unit', 1, null::jsonb, null::numeric), (91, 'x', 'per_unit', 2, null, null)`),
+        publish,
+      ],
+    ],
+    [
+      'catalog/not-publishable',
+      [
+        charge(sql`(90, 'x', 'per_unit', 1, '{"a": ["1", "2"], "b": ["3"]}'::jsonb, null::numeric),
+          (91, 'x', 'per_unit', 2, '{"b": ["3"], "a": ["2", "1", "2"]}', null)`),
+        publish,
+      ],
+    ],
+  ]
+  for (const [code, statements] of refused) {
+    const work = harness.db.transaction(async (tx) => {
+      for (const statement of statements) await statement.execute(tx)
+    })
+    await assert.rejects(work, { code }, code)
+  }
+})
+
 test('the audit is clean after all this, and finds a published charge that cannot be rated', async () => {
   const broken = async () => {
     const findings = await runAudit(harness.db.read, catalogInvariants)
@@ -351,6 +396,21 @@ test('the audit is clean after all this, and finds a published charge that canno
     from catalog.plan_version, generate_series(1, 2) place where plan_code = 'lasting';
     alter table catalog.charge enable trigger charge_published_is_immutable`)
   assert.deepEqual(await broken(), ['catalog.published-charges-are-sound', 'catalog.published-usage-has-one-price'])
+  await harness.db.script(`
+    alter table catalog.charge disable trigger charge_published_is_immutable;
+    delete from catalog.charge where position > 100;
+    insert into catalog.charge (plan_version_id, position, meter, model, tiers, filter)
+    select id, 100 + place, 'droplet_hours', 'graduated', '[{"up_to": "10", "unit_price": "1"}]',
+      case place when 1 then '{"a": ["1", "2"]}' else '{"a": ["2", "1"]}' end::jsonb
+    from catalog.plan_version, generate_series(1, 2) place where plan_code = 'lasting';
+    alter table catalog.charge enable trigger charge_published_is_immutable;
+    update catalog.meter set aggregation = 'max' where code = 'droplet_hours'`)
+  assert.deepEqual(await broken(), [
+    'catalog.published-tiers-have-no-end',
+    'catalog.published-usage-has-one-price',
+    'catalog.built-in-meters-are-sums',
+  ])
+  await harness.db.script(`update catalog.meter set aggregation = 'sum' where code = 'droplet_hours'`)
 })
 
 test('what is not in the catalogue is not found', async () => {
@@ -358,6 +418,36 @@ test('what is not in the catalogue is not found', async () => {
   assert.equal((await harness.call('POST', '/plans/nothing/versions', { body: PLAIN })).status, 404)
   assert.equal((await harness.call('POST', '/plans/nothing/versions/1/publish')).status, 404)
   assert.equal((await harness.call('POST', '/plans/every/versions/one/publish')).status, 404)
+})
+
+test('a charge of no model or an unknown one is told the models, once', async () => {
+  const message = 'must be one of: per_unit, graduated, volume, package, percentage'
+  for (const charge of [
+    { meter: 'm', model: 'cubic', unit_price: '1' },
+    { meter: 'm', unit_price: '1' },
+  ]) {
+    const version = { ...PLAIN, charges: [charge] }
+    const { status, body } = await harness.call('POST', '/plans', { body: { code: 'models', name: 'x', version } })
+    assert.deepEqual([status, body.errors], [422, [{ path: 'version/charges/0/model', message }]])
+  }
+})
+
+test('a field with alternatives is refused with one fault, which says what is expected', async () => {
+  const refused = async (charge: object) => {
+    const version = { ...PLAIN, charges: [{ meter: 'm', model: 'per_unit', unit_price: '1', ...charge }] }
+    const { body } = await harness.call('POST', '/plans', { body: { code: 'either', name: 'x', version } })
+    return body.errors
+  }
+  const path = 'version/charges/0'
+  assert.deepEqual(await refused({ min_amount: 5 }), [
+    { path: `${path}/min_amount`, message: 'must be string or null' },
+  ])
+  assert.deepEqual(await refused({ min_amount: '5,00' }), [
+    { path: `${path}/min_amount`, message: 'must be an exact decimal such as "12.50"' },
+  ])
+  assert.deepEqual(await refused({ filter: { region: 'syd1' } }), [
+    { path: `${path}/filter/region`, message: 'must be array' },
+  ])
 })
 
 test('a tenant reads what is for sale and sees no drafts', async () => {

@@ -12,6 +12,7 @@ import {
   OneOf,
   PeriodBody,
   PeriodOut,
+  PositiveDecimalText,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote } from '../pricing/index.ts'
@@ -139,7 +140,7 @@ export const discountFields = {
 }
 
 const PlanReference = Body({ code: Code, version: Type.Optional(Type.Integer({ minimum: 1 })) })
-const AddonReference = Body({ code: Code, quantity: Type.Optional(UnsignedDecimalText) })
+const AddonReference = Body({ code: Code, quantity: Type.Optional(PositiveDecimalText) })
 const InlineAddon = Body({
   code: Code,
   name: Name,
@@ -153,6 +154,22 @@ const UsageEvent = Body({
   properties: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: EVENT_PROPERTIES_MAX })),
   occurred_at: Type.Optional(InstantText),
 })
+const Discounts = Type.Array(Body(discountFields), { maxItems: QUOTE_DISCOUNTS_MAX })
+const QuotedYear = Type.Object(
+  {
+    ...PeriodBody.properties,
+    discounts: Type.Optional(
+      Type.Unsafe<Static<typeof Discounts>>({
+        ...Discounts,
+        description: 'Those of the month in which the year began. Default: those of the quote',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'For a yearly plan: the plan year, where it does not begin with the days that are quoted',
+  },
+)
 export const QuoteBody = Body({
   plan: Type.Union([PlanReference, PlanVersionBody]),
   addons: Type.Optional(Type.Array(Type.Union([AddonReference, InlineAddon]), { maxItems: QUOTE_ADDONS_MAX })),
@@ -171,13 +188,15 @@ export const QuoteBody = Body({
   llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
   active: Type.Optional(PeriodBody),
-  year: Type.Optional(
-    Type.Unsafe<Static<typeof PeriodBody>>({
-      ...PeriodBody,
-      description: 'For a yearly plan: the plan year, where it does not begin with the days that are quoted',
+  left: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether the subscription ends with the days that are quoted: what is used on the next day counts, and the rest of ' +
+        'a plan year is given back. Default: whether they end before the period does',
     }),
   ),
-  discounts: Type.Optional(Type.Array(Body(discountFields), { maxItems: QUOTE_DISCOUNTS_MAX })),
+  year: Type.Optional(QuotedYear),
+  discounts: Type.Optional(Discounts),
   tax: Type.Optional(Body({ name: Type.String({ minLength: 1, maxLength: 50 }), rate: UnsignedDecimalText })),
   tenant_id: Type.Optional(TenantId),
 })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { array, assert as check, asyncProperty, constantFrom, record, shuffledSubarray } from 'fast-check'
+import { sql } from 'kysely'
+import { runAudit } from '../../platform/audit.ts'
 import { insertRows, within } from '../../platform/db.ts'
 import { inventoryRoutes, recordInventory } from '../inventory/index.ts'
 import {
@@ -14,7 +16,7 @@ import {
   startCosts,
   upload,
 } from './costs.fixture.ts'
-import { matchLines, previewMatches } from './index.ts'
+import { costsInvariants, costsJobs, matchLines, previewMatches } from './index.ts'
 
 const hooks = { onInventoryChanged: matchLines, previewMatches }
 const costs = await startCosts(null, { routes: (edge) => [inventoryRoutes(edge, hooks)] })
@@ -108,6 +110,77 @@ test('a rule by a meter shares by the quantities in the time of the line', async
   assert.deepEqual(Object.values(await sharesOf(1)).toSorted(), ['-0.02', '0'])
   const weights = (await lines())[0]?.shares.map(({ weight }) => weight).toSorted()
   assert.deepEqual(weights, ['240', '720'])
+  await assertSound(costs)
+})
+
+test('usage that comes late counts in open months from the next day on', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [droplet('1', 'web', 'studio'), droplet('2', 'api', 'shop')])
+  await upload(costs, csv(row('Bandwidth', 'Bandwidth overage', '8.00'), BALANCER))
+  await addRule({ product: 'bandwidth', basis: 'meter', meter: 'droplet_hours' })
+  await addRule({ product: 'Load Balancers', shares: [{ deployment_id: shop, weight: '1' }] })
+  assert.deepEqual(await sharesOf(), { [studio]: '4', [shop]: '4' })
+  await db.transaction((tx) =>
+    tx
+      .updateTable('inventory.span')
+      .set({ ends_at: Temporal.Instant.from('2026-04-11T00:00:00Z') })
+      .where('name', '=', 'api')
+      .execute(),
+  )
+  const job = costsJobs(edge, { provider: null, onBillIssued: costs.onBillIssued }).find(
+    ({ name }) => name === 'costs.share-by-usage',
+  )
+  const outcome = await job?.handle({}, { finish: (effect) => db.transaction(effect) })
+  assert.deepEqual(outcome, { outcome: 'done', detail: '1 lines shared by a meter' })
+  assert.deepEqual(await sharesOf(), { [studio]: '6', [shop]: '2' })
+  await assertSound(costs)
+})
+
+test('a change of a resource shares only those months again that it may concern', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [droplet('1', 'web', 'studio')])
+  const march = csv(BALANCER).replaceAll('2026-04', '2026-03').replace('2026-05', '2026-04')
+  await upload(costs, march, 'period=2026-03')
+  await upload(costs, csv(BALANCER))
+  await addRule({ product: 'Load Balancers', basis: 'even' })
+  const shop = await deploy(edge, 'boab', 'shop')
+  const born_at = Temporal.Instant.from('2026-04-20T00:00:00Z')
+  const { changed_resource_ids } = await listInventory(edge, '2026-04-20T00:00:00Z', [
+    droplet('1', 'web', 'studio'),
+    { ...droplet('2', 'api', 'shop'), born_at },
+  ])
+  await db.transaction((tx) => tx.updateTable('costs.line_share').set({ weight: '7' }).execute())
+  await db.transaction((tx) => matchLines(tx, { resource_ids: changed_resource_ids }))
+  const shares = async (period: string) => {
+    const { body } = await call('GET', `/billing/cost-lines?period=${period}`)
+    return body.data[0].shares.map((share: { deployment_id: string; weight: string }) => [
+      share.deployment_id,
+      share.weight,
+    ])
+  }
+  assert.deepEqual(
+    (await shares('2026-04')).toSorted(),
+    [
+      [studio, '1'],
+      [shop, '1'],
+    ].toSorted(),
+  )
+  assert.deepEqual(await shares('2026-03'), [[studio, '7']])
+})
+
+test('a bill of more lines than a page is shared to its last line', { timeout: 60_000 }, async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  const shares = [studio, shop].map((deployment_id) => ({ deployment_id, weight: '1' }))
+  await addRule({ product: 'Load Balancers', shares })
+  await upload(
+    costs,
+    csv(...Array.from({ length: 10_001 }, (_, index) => row('Load Balancers', `edge-${index}`, '0.03'))),
+  )
+  const { rows } = await sql<{ lines: bigint; shares: bigint; amount: string }>`
+    select count(distinct l.id) as lines, count(*) as shares, sum(s.amount) as amount
+    from costs.cost_line l join costs.line_share s on s.cost_line_id = l.id
+    where l.match_status = 'allocated'`.execute(db.read)
+  assert.deepEqual(rows, [{ lines: 10_001n, shares: 20_002n, amount: '300.03' }])
   await assertSound(costs)
 })
 
@@ -235,6 +308,15 @@ test('months are listed newest first, and paged', async () => {
   assert.deepEqual([starts, rest.next_cursor], [['2026-04-01', '2026-03-01', '2026-02-01'], null])
 })
 
+test('a month that is closed, reopened and closed again within one instant is closed', async () => {
+  await april()
+  for (let round = 0; round < 4; round += 1) {
+    assert.equal((await call('POST', '/billing/periods/2026-04/close')).body.data.status, 'closed')
+    assert.equal((await call('GET', '/billing/periods')).body.data[0].status, 'closed')
+    await call('POST', '/billing/periods/2026-04/reopen', { body: { reason: 'x' } })
+  }
+})
+
 test('nothing changes whose cost the lines of a closed month are, until it is reopened', async () => {
   const { studio, shop, rule } = await april()
   await call('POST', '/billing/periods/2026-04/close')
@@ -249,6 +331,15 @@ test('nothing changes whose cost the lines of a closed month are, until it is re
   assert.deepEqual([(await assign()).status, (await assign()).body.code], [409, 'costs/period-closed'])
 
   await call('POST', '/billing/periods/2026-04/reopen', { body: { reason: 'x' } })
+  assert.deepEqual(
+    (await lines()).map(({ match_status, match_method }) => [match_status, match_method]),
+    [
+      ['unmatched', null],
+      ['matched', 'kind_and_name'],
+      ['allocated', 'allocation_rule'],
+      ['not_applicable', null],
+    ],
+  )
   assert.equal((await assign()).status, 200)
   assert.deepEqual(
     (await lines()).map(({ match_status, match_method, deployment_id }) => [match_status, match_method, deployment_id]),
@@ -290,6 +381,34 @@ test('the database itself refuses to give the lines of a closed month to another
     ),
   ]
   for (const attempt of attempts) await assert.rejects(attempt, { code: 'costs/period-closed' })
+})
+
+test('the database itself refuses to forget a closing, or to move a share to another line', async () => {
+  await april()
+  await call('POST', '/billing/periods/2026-04/close')
+  const forget = db.transaction((tx) => tx.deleteFrom('costs.period_close').execute())
+  await assert.rejects(forget, { code: 'costs/period-closed', message: /reopen the month/ })
+  await upload(costs, csv(BALANCER.replaceAll('2026-04', '2026-03')), 'period=2026-03')
+  const [closed] = (await call('GET', '/billing/cost-lines?period=2026-04')).body.data
+  const move = db.transaction((tx) =>
+    tx
+      .updateTable('costs.line_share')
+      .set({ cost_line_id: closed.id })
+      .where('cost_line_id', '!=', closed.id)
+      .execute(),
+  )
+  await assert.rejects(move, { constraint: 'line_share_keeps_its_line' })
+})
+
+test('the audit finds lines that refer to what does not exist', async () => {
+  await april()
+  await db.script('truncate inventory.resource, deployments.deployment cascade')
+  const findings = await runAudit(db.read, costsInvariants)
+  const found = findings.find(({ name }) => name === 'costs.lines-refer-to-what-exists')
+  assert.deepEqual(found?.violations.map(({ detail }) => detail.replace(/.*refers/, 'refers')).toSorted(), [
+    'refers to a deployment that does not exist',
+    'refers to a resource that does not exist',
+  ])
 })
 
 test('a preview says what a change would do, and stores nothing of it', async () => {

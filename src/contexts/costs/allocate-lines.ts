@@ -1,91 +1,49 @@
 import { type RawBuilder, sql } from 'kysely'
-import { anyOf, type ContextTx, type Reader, rowset } from '../../platform/db.ts'
+import { present } from '../../kernel/invariant.ts'
+import { anyOf, type ContextTx, copyRow, copyRows, jsonb, type Reader } from '../../platform/db.ts'
 import { type Owner } from '../inventory/index.ts'
 import { readUsage } from '../metering/index.ts'
 import {
   type AllocationRule,
+  type Basis,
   describeNothing,
   describeRule,
   type Grounds,
   type Share,
   sharesBy,
-  splitAmount,
 } from './allocation.ts'
-import { isOpenMonth } from './closing.ts'
+import { storeShares } from './line-shares.ts'
+import { isOpenMonth } from './open-month.ts'
 
+const PAGE_MAX_LINES = 10_000
 const USAGE_BATCH_MAX_WINDOWS = 20_000
 
 export type AllocationScope = {
   /** These bills, also where their month is closed, and the open ones of the same month; all open ones when left out. */
   readonly provider_invoice_ids?: readonly string[]
+  /** Only lines whose rule shares by this. */
+  readonly basis?: Basis
 }
 
 /**
  * Shares the lines that the ladder gave to nobody by the allocation rules: the rule that names most wins, then the older
  * one. Runs after the ladder has decided all of these lines, because a rule may share by what it has found; so the other
  * bills of the month are shared again, too. A line whose rule finds nothing to share by stays unmatched and says so.
+ * Page by page, because a month may have more shares than fit into memory. Returns how many lines have a rule.
  */
-export async function allocateLines(tx: ContextTx<'costs'>, scope: AllocationScope): Promise<void> {
-  const lines = await loadSelectedLines(tx, scope)
-  if (lines.length === 0) return
-  const groundsOf = await loadGrounds(tx, lines)
-  const decided = lines.map((line) => {
-    const shares = sharesBy(line.rule, groundsOf(line))
-    const isShared = shares.length > 0
-    return {
-      id: line.id,
-      amount: line.amount,
-      currency: line.currency,
-      shares,
-      match_status: isShared ? 'allocated' : 'unmatched',
-      match_method: isShared ? 'allocation_rule' : null,
-      match_reason: isShared ? describeRule(line.rule) : describeNothing(line.rule),
-    }
-  })
-  const rows = decided.map(({ id, match_status, match_method, match_reason }) => ({
-    id,
-    match_status,
-    match_method,
-    match_reason,
-  }))
-  await sql`
-    update costs.cost_line l
-    set match_status = n.match_status, match_method = n.match_method, match_reason = n.match_reason
-    from ${rowset('costs.cost_line', rows)} n
-    where l.id = n.id
-      and (l.match_status, l.match_method, l.match_reason)
-        is distinct from (n.match_status, n.match_method, n.match_reason)`.execute(tx)
-  await storeShares(tx, decided)
-}
-
-export type SharedLine = {
-  readonly id: string
-  readonly amount: string
-  readonly currency: string
-  readonly shares: readonly Share[]
-}
-
-/** Leaves each of the lines with exactly these shares, and writes only those that are new. */
-export async function storeShares(tx: ContextTx<'costs'>, lines: readonly SharedLine[]): Promise<void> {
-  if (lines.length === 0) return
-  const rows = lines.flatMap((line) =>
-    line.shares.length === 0
-      ? []
-      : splitAmount(line, line.shares).map((part) => Object.assign(part, { cost_line_id: line.id })),
-  )
-  await sql`
-    with given as materialized (select * from ${rowset('costs.line_share', rows)}),
-    stale as (
-      delete from costs.line_share s
-      where s.cost_line_id = ${anyOf(lines.map(({ id }) => id))} and not exists (
-        select from given g
-        where g.cost_line_id = s.cost_line_id and g.tenant_id = s.tenant_id and g.deployment_id = s.deployment_id
-      )
-    )
-    insert into costs.line_share as known (cost_line_id, tenant_id, deployment_id, amount, weight)
-    select cost_line_id, tenant_id, deployment_id, amount, weight from given
-    on conflict (cost_line_id, tenant_id, deployment_id) do update set amount = excluded.amount, weight = excluded.weight
-    where (known.amount, known.weight) is distinct from (excluded.amount, excluded.weight)`.execute(tx)
+export async function allocateLines(tx: ContextTx<'costs'>, scope: AllocationScope): Promise<number> {
+  await makeTables(tx)
+  const line_count = await selectLines(tx, scope)
+  if (line_count === 0) return 0
+  const rules = await loadRules(tx)
+  const bookGrounds = await loadBookGrounds(tx, rules)
+  for (let page = 0; page * PAGE_MAX_LINES < line_count; page += 1) {
+    const sharings = await loadSharings(tx, { page, rules })
+    const quantities = await loadQuantities(tx, sharings)
+    const decided = sharings.map((sharing) => decideSharing(sharing, { ...bookGrounds(sharing), quantities }))
+    await storePage(tx, { page, decided })
+  }
+  return line_count
 }
 
 /** For each line of the CTE `candidates` (`id`, `provider`, `product`, `project`, `description`) the rule that wins. */
@@ -105,35 +63,44 @@ const DESCRIPTION_PATTERN = sql.raw(
   String.raw`replace(replace(replace(replace(lower(a.description), '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')`,
 )
 
-type SelectedLine = {
-  readonly id: string
-  readonly amount: string
-  readonly currency: string
-  readonly charge_start: Temporal.Instant
-  readonly charge_end: Temporal.Instant
-  /** Provider, month, currency, and whether it is a preview: what shares by direct cost with each other. */
-  readonly book: string
-  readonly rule: AllocationRule
+async function makeTables(tx: ContextTx<'costs'>): Promise<void> {
+  await sql`drop table if exists pg_temp.selected_line, pg_temp.sharing_part`.execute(tx)
+  await sql`
+    create temporary table selected_line (
+      id uuid, page integer, sharing text, rule_id uuid, book text, amount numeric, currency text,
+      charge_start timestamptz, charge_end timestamptz
+    ) on commit drop`.execute(tx)
+  await sql`
+    create temporary table sharing_part (
+      sharing text, place integer, tenant_id text, deployment_id uuid, weight numeric
+    ) on commit drop`.execute(tx)
 }
 
-async function loadSelectedLines(reader: Reader, scope: AllocationScope): Promise<SelectedLine[]> {
-  const { rows } = await sql<Omit<SelectedLine, 'rule'> & { rule_id: string }>`
+/** The lines that a rule selects, in pages. Lines of one `sharing` are shared alike. Gives how many there are. */
+async function selectLines(tx: ContextTx<'costs'>, scope: AllocationScope): Promise<number> {
+  const { numAffectedRows } = await sql`
     with bill as (${billsIn(scope)}),
     selectable as (
       select l.id, l.provider, l.product, l.project, l.description
       from costs.cost_line l join bill on bill.id = l.provider_invoice_id
       where l.match_status = 'unmatched' or l.match_method = 'allocation_rule'
     ),
-    rule as (${winningRules('selectable')})
-    select l.id, trim_scale(l.amount) as amount, l.currency, l.charge_start,
-      greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end, ${BOOK} as book, rule.rule_id
-    from rule join costs.cost_line l on l.id = rule.line_id
-    join costs.provider_invoice i on i.id = l.provider_invoice_id`.execute(reader)
-  const rules = rows.length === 0 ? new Map<string, AllocationRule>() : await loadRules(reader)
-  return rows.flatMap(({ rule_id, ...line }) => {
-    const rule = rules.get(rule_id)
-    return rule ? { ...line, rule } : []
-  })
+    rule as (${winningRules('selectable')}),
+    selected as (
+      select l.id, l.provider_invoice_id, l.position, rule.rule_id, a.basis, ${BOOK} as book, l.amount, l.currency,
+        l.charge_start, greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end
+      from rule join costs.allocation_rule a on a.id = rule.rule_id
+      join costs.cost_line l on l.id = rule.line_id
+      join costs.provider_invoice i on i.id = l.provider_invoice_id
+      where ${scope.basis === undefined ? sql`true` : sql`a.basis = ${scope.basis}`}
+    )
+    insert into pg_temp.selected_line
+    select id, (row_number() over (order by provider_invoice_id, position) - 1) / ${sql.lit(PAGE_MAX_LINES)},
+      concat_ws(' ', rule_id, book, case basis when 'meter' then charge_start || ' ' || charge_end end),
+      rule_id, book, amount, currency, charge_start, charge_end
+    from selected`.execute(tx)
+  await sql`analyze pg_temp.selected_line`.execute(tx)
+  return Number(numAffectedRows ?? 0n)
 }
 
 function billsIn({ provider_invoice_ids }: AllocationScope): RawBuilder<unknown> {
@@ -148,6 +115,9 @@ function billsIn({ provider_invoice_ids }: AllocationScope): RawBuilder<unknown>
     )`
 }
 
+/** Of the bill `i` and its line `l`. */
+const BOOK = sql`concat_ws(' ', i.provider, to_char(i.period_start, 'YYYY-MM'), l.currency, case i.status when 'preview' then 'preview' end)`
+
 async function loadRules(reader: Reader): Promise<Map<string, AllocationRule>> {
   const { rows } = await sql<AllocationRule>`
     select a.id, a.product, a.project, a.description, a.basis, a.meter, a.shares, coalesce((
@@ -158,8 +128,22 @@ async function loadRules(reader: Reader): Promise<Map<string, AllocationRule>> {
   return new Map(rows.map((rule) => [rule.id, rule]))
 }
 
-/** Of the bill `i` and its line `l`. */
-const BOOK = sql`concat_ws(' ', i.provider, to_char(i.period_start, 'YYYY-MM'), l.currency, case i.status when 'preview' then 'preview' end)`
+type BookGrounds = Omit<Grounds, 'quantities'>
+
+/** What the books of the selected lines have to share by, and not by a meter. */
+async function loadBookGrounds(
+  reader: Reader,
+  rules: ReadonlyMap<string, AllocationRule>,
+): Promise<(of: { book: string }) => BookGrounds> {
+  const { rows } = await sql<{ rule_id: string; book: string }>`
+    select distinct rule_id, book from pg_temp.selected_line`.execute(reader)
+  const booksBy = (basis: Basis) => [
+    ...new Set(rows.flatMap(({ rule_id, book }) => (ruleOf(rules, rule_id).basis === basis ? book : []))),
+  ]
+  const direct = await loadDirectCosts(reader, booksBy('direct_cost'))
+  const renters = await loadRenters(reader, booksBy('even'))
+  return ({ book }) => ({ direct_costs: direct.get(book) ?? [], renters: renters.get(book) ?? [] })
+}
 
 /** The bills that the books are made of, so that only their lines are read. */
 function isBillOf(books: readonly string[]): RawBuilder<unknown> {
@@ -167,22 +151,88 @@ function isBillOf(books: readonly string[]): RawBuilder<unknown> {
   return sql`concat_ws(' ', i.provider, to_char(i.period_start, 'YYYY-MM')) = ${anyOf(months)}`
 }
 
-async function loadGrounds(reader: Reader, lines: readonly SelectedLine[]): Promise<(line: SelectedLine) => Grounds> {
-  const direct = await loadDirectCosts(reader, lines)
-  const renters = await loadRenters(reader, lines)
-  const quantities = await loadQuantities(reader, lines)
-  return (line) => ({
-    direct_costs: direct.get(line.book) ?? [],
-    renters: renters.get(line.book) ?? [],
-    quantities: quantities.get(meteredKey(line)) ?? [],
+type Sharing = {
+  readonly sharing: string
+  readonly rule: AllocationRule
+  /** Provider, month, currency, and whether it is a preview: what shares by direct cost with each other. */
+  readonly book: string
+  /** Of a rule by a meter; of others, of any of the lines. */
+  readonly charge_start: Temporal.Instant
+  readonly charge_end: Temporal.Instant
+}
+
+/** How the lines of a page are shared: as many as there are rules, books and, by a meter, times of lines. */
+async function loadSharings(
+  reader: Reader,
+  { page, rules }: { page: number; rules: ReadonlyMap<string, AllocationRule> },
+): Promise<Sharing[]> {
+  const { rows } = await sql<Omit<Sharing, 'rule'> & { rule_id: string }>`
+    select distinct on (sharing) sharing, rule_id, book, charge_start, charge_end
+    from pg_temp.selected_line where page = ${page} order by sharing`.execute(reader)
+  return rows.map(({ rule_id, ...sharing }) => ({ ...sharing, rule: ruleOf(rules, rule_id) }))
+}
+
+function ruleOf(rules: ReadonlyMap<string, AllocationRule>, rule_id: string): AllocationRule {
+  return present(rules.get(rule_id), 'no rule goes while bills are locked')
+}
+
+type DecidedSharing = {
+  readonly sharing: string
+  readonly shares: readonly Share[]
+  readonly match_status: 'allocated' | 'unmatched'
+  readonly match_method: 'allocation_rule' | null
+  readonly match_reason: string
+}
+
+function decideSharing(
+  { sharing, rule }: Sharing,
+  grounds: BookGrounds & { quantities: ReadonlyMap<string, Share[]> },
+): DecidedSharing {
+  const shares = sharesBy(rule, { ...grounds, quantities: grounds.quantities.get(sharing) ?? [] })
+  return shares.length > 0
+    ? { sharing, shares, match_status: 'allocated', match_method: 'allocation_rule', match_reason: describeRule(rule) }
+    : { sharing, shares, match_status: 'unmatched', match_method: null, match_reason: describeNothing(rule) }
+}
+
+async function storePage(
+  tx: ContextTx<'costs'>,
+  { page, decided }: { page: number; decided: readonly DecidedSharing[] },
+): Promise<void> {
+  const outcomes = decided.map(({ shares: _shares, ...outcome }) => outcome)
+  await sql`
+    update costs.cost_line l
+    set match_status = o.match_status, match_method = o.match_method, match_reason = o.match_reason
+    from pg_temp.selected_line s
+    join jsonb_to_recordset(${jsonb(outcomes)}) as o (
+      sharing text, match_status text, match_method text, match_reason text
+    ) on o.sharing = s.sharing
+    where s.page = ${page} and l.id = s.id
+      and (l.match_status, l.match_method, l.match_reason)
+        is distinct from (o.match_status, o.match_method, o.match_reason)`.execute(tx)
+  await copyRows(tx, 'pg_temp.sharing_part', PART_COLUMNS, decided.map(partRows))
+  await storeShares(tx, {
+    lines: sql`select id from pg_temp.selected_line where page = ${page}`,
+    parts: sql`
+      select l.id as cost_line_id, l.amount, l.currency, p.place, p.tenant_id, p.deployment_id, p.weight
+      from pg_temp.selected_line l join pg_temp.sharing_part p on p.sharing = l.sharing where l.page = ${page}`,
   })
+  await sql`truncate pg_temp.sharing_part`.execute(tx)
+}
+
+const PART_COLUMNS = ['sharing', 'place', 'tenant_id', 'deployment_id', 'weight']
+const ENCODER = new TextEncoder()
+
+function partRows({ sharing, shares }: DecidedSharing): Uint8Array<ArrayBuffer> {
+  const rows = shares.map(({ tenant_id, deployment_id, weight }, place) =>
+    copyRow([sharing, place, tenant_id, deployment_id, weight]),
+  )
+  return ENCODER.encode(rows.join(''))
 }
 
 type InBook = { readonly book: string }
 
 /** Lines that are matched, and the parts of those that the time of two owners splits. */
-async function loadDirectCosts(reader: Reader, lines: readonly SelectedLine[]): Promise<Map<string, Share[]>> {
-  const books = booksOf(lines, 'direct_cost')
+async function loadDirectCosts(reader: Reader, books: readonly string[]): Promise<Map<string, Share[]>> {
   if (books.length === 0) return new Map()
   const { rows } = await sql<Share & InBook>`
     select book, tenant_id, deployment_id, trim_scale(sum(amount))::text as weight
@@ -193,8 +243,7 @@ async function loadDirectCosts(reader: Reader, lines: readonly SelectedLine[]): 
 }
 
 /** Who had a resource of the provider in the month, or is matched to a line of it. */
-async function loadRenters(reader: Reader, lines: readonly SelectedLine[]): Promise<Map<string, Owner[]>> {
-  const books = booksOf(lines, 'even')
+async function loadRenters(reader: Reader, books: readonly string[]): Promise<Map<string, Owner[]>> {
   if (books.length === 0) return new Map()
   const { rows } = await sql<Owner & InBook>`
     select book, tenant_id, deployment_id from (${directCosts(books)}) direct where book = ${anyOf(books)}
@@ -227,45 +276,47 @@ function directCosts(books: readonly string[]): RawBuilder<unknown> {
     where l.match_status = 'allocated' and l.match_method <> 'allocation_rule' and ${isBillOf(books)}`
 }
 
-/** A resource that is alive counts up to the line's end, so that the shares do not depend on when they are made. */
-async function loadQuantities(reader: Reader, lines: readonly SelectedLine[]): Promise<Map<string, Share[]>> {
-  const metered = new Map(
-    lines.flatMap((line) => (line.rule.basis === 'meter' ? [[meteredKey(line), line] as const] : [])),
-  )
-  if (metered.size === 0) return new Map()
+/**
+ * By sharing. A resource that is alive counts up to the line's end, so that the shares do not depend on when they are
+ * made.
+ */
+async function loadQuantities(reader: Reader, sharings: readonly Sharing[]): Promise<Map<string, Share[]>> {
+  const metered = sharings.filter(({ rule }) => rule.basis === 'meter')
+  if (metered.length === 0) return new Map()
   const owners = await loadDeployments(reader)
-  const windows = [...metered].flatMap(([key, { rule, charge_start, charge_end }]) =>
-    (rule.between.length > 0 ? rule.between : owners).map((owner) => ({
-      ...owner,
-      key: `${key} ${owner.deployment_id}`,
-      start: charge_start,
-      end: charge_end,
-      owner,
-      metered: key,
-      meter: rule.meter ?? '',
-    })),
-  )
-  const quantities = new Map<string, Share[]>([...metered.keys()].map((key) => [key, []]))
-  for (let from = 0; from < windows.length; from += USAGE_BATCH_MAX_WINDOWS) {
-    const batch = windows.slice(from, from + USAGE_BATCH_MAX_WINDOWS)
-    const asked = batch.map(({ key, tenant_id, deployment_id, start, end }) => ({
-      key,
-      tenant_id,
-      deployment_id,
-      start,
-      end,
-    }))
-    const usage = await readUsage(reader, asked)
-    for (const { key, owner, metered: line, meter } of batch) {
-      const weight = usage.get(key)?.usage[meter]
-      if (weight !== undefined) quantities.get(line)?.push({ ...owner, weight })
+  const quantities = new Map<string, Share[]>(metered.map(({ sharing }) => [sharing, []]))
+  for (const batch of batches(usageWindows(metered, owners), USAGE_BATCH_MAX_WINDOWS)) {
+    const usage = await readUsage(
+      reader,
+      batch.map(({ window }) => window),
+    )
+    for (const { window, owner, sharing, meter } of batch) {
+      const weight = usage.get(window.key)?.usage[meter]
+      if (weight !== undefined) quantities.get(sharing)?.push({ ...owner, weight })
     }
   }
   return quantities
 }
 
-function meteredKey({ rule, charge_start, charge_end }: SelectedLine): string {
-  return `${rule.id} ${charge_start} ${charge_end}`
+function* usageWindows(metered: readonly Sharing[], owners: readonly Owner[]) {
+  for (const { sharing, rule, charge_start, charge_end } of metered) {
+    for (const owner of rule.between.length > 0 ? rule.between : owners) {
+      const key = `${sharing} ${owner.deployment_id}`
+      const window = { ...owner, key, start: charge_start, end: charge_end }
+      yield { window, owner, sharing, meter: rule.meter ?? '' }
+    }
+  }
+}
+
+function* batches<T>(items: Iterable<T>, max_items: number): Generator<T[]> {
+  let batch: T[] = []
+  for (const item of items) {
+    batch.push(item)
+    if (batch.length < max_items) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
 }
 
 async function loadDeployments(reader: Reader): Promise<Owner[]> {
@@ -275,10 +326,6 @@ async function loadDeployments(reader: Reader): Promise<Owner[]> {
     .orderBy('tenant_id')
     .orderBy('id')
     .execute()
-}
-
-function booksOf(lines: readonly SelectedLine[], basis: AllocationRule['basis']): string[] {
-  return [...new Set(lines.flatMap(({ rule, book }) => (rule.basis === basis ? book : [])))]
 }
 
 function byBook<T extends Owner>(rows: readonly (T & InBook)[]): Map<string, T[]> {

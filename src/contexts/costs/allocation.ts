@@ -1,5 +1,4 @@
-import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
-import { minorUnitPlaces, splitByLargestRemainder } from '../../kernel/money.ts'
+import { decimal, ZERO } from '../../kernel/decimal.ts'
 import type { Owner } from '../inventory/index.ts'
 
 export const BASES = ['fixed', 'even', 'direct_cost', 'meter'] as const
@@ -7,8 +6,6 @@ export type Basis = (typeof BASES)[number]
 
 /** A part of a shared cost. Weights are decimal strings above 0, relative to each other. */
 export type Share = Owner & { readonly weight: string }
-
-export type LineShare = Share & { readonly amount: string }
 
 export type AllocationRule = {
   readonly id: string
@@ -63,26 +60,6 @@ export function describeRule({ id, product, project, description, basis, meter }
 /** Why a rule that selects a line could not share it. */
 export function describeNothing(rule: AllocationRule): string {
   return `${describeRule(rule)}, but ${NOTHING_BY[rule.basis]}`
-}
-
-/**
- * Splits an exact amount by weight, in minor units; where the amount is finer than that, in its own last digit. The
- * parts add up to the amount exactly.
- */
-export function splitAmount(line: { amount: string; currency: string }, shares: readonly Share[]): LineShare[] {
-  const amount = decimal(line.amount)
-  const digits = plain(amount).split('.')[1]?.length ?? 0
-  const unit = decimal(10n ** BigInt(Math.max(digits, minorUnitPlaces(line.currency))))
-  const parts = splitByLargestRemainder(
-    BigInt(plain(amount.times(unit))),
-    shares.map(({ weight }) => decimal(weight)),
-  )
-  return shares.map(({ tenant_id, deployment_id, weight }, index) => ({
-    tenant_id,
-    deployment_id,
-    weight,
-    amount: plain(decimal(parts[index] ?? 0n).div(unit)),
-  }))
 }
 
 const SHARED_BY = { fixed: 'by fixed shares', even: 'evenly', direct_cost: 'by direct cost' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { period } from '../../kernel/period.ts'
-import { type Announcement, decideAnnouncements, type KnownInvoice } from './announce.ts'
+import { type Announcement, decideAnnouncements, type KnownInvoice, newestToReread } from './announce.ts'
 
 const APRIL = period('2026-04-01', '2026-05-01')
 const header: Announcement = { invoice_uuid: 'u-1', invoice_number: '512', period: APRIL, amount: '86.92' }
@@ -12,8 +12,10 @@ const issued: KnownInvoice = {
   invoice_number: '512',
   period_start: APRIL.start,
   amount: '86.92',
-  difference: null,
+  listed_amount: null,
+  is_difference_read: true,
   read_from: 'items',
+  ingested_at: Temporal.Instant.from('2026-05-01T06:00:00Z'),
   compared_at: null,
 }
 const uploaded: KnownInvoice = { ...issued, provider_uuid: null, read_from: 'upload' }
@@ -36,10 +38,27 @@ test('an announced invoice is due again, with the amount as it is now', () => {
   })
 })
 
-test('another amount for an issued invoice is a difference, told once', () => {
+test('another amount for an issued invoice is a difference, told once, and its lines are due until they are read', () => {
   const other = { ...header, amount: '87' }
-  assert.deepEqual(decideAnnouncements([issued], [other]), { ...nothing, differing: [{ id: 'i-1', amount: '87' }] })
-  assert.deepEqual(decideAnnouncements([{ ...issued, difference: { amount: '87' } }], [other]), nothing)
+  const told = { ...nothing, due: ['i-1'], differing: [{ id: 'i-1', amount: '87' }] }
+  assert.deepEqual(decideAnnouncements([issued], [other]), told)
+  const unread = { ...issued, listed_amount: '87.0', is_difference_read: false }
+  assert.deepEqual(decideAnnouncements([unread], [other]), { ...nothing, due: ['i-1'] })
+  const read = { ...unread, is_difference_read: true }
+  assert.deepEqual(decideAnnouncements([read], [other]), nothing)
+  assert.deepEqual(decideAnnouncements([{ ...read, listed_amount: '88' }], [other]), told)
+})
+
+test('of the issued invoices that are listed the newest is read again once a day', () => {
+  const older = { ...issued, id: 'i-0', provider_uuid: 'u-0', period_start: APRIL.start.subtract({ months: 1 }) }
+  const unlisted = { ...issued, id: 'i-2', provider_uuid: 'u-2', period_start: APRIL.end }
+  const headers = [header, { ...header, invoice_uuid: 'u-0', invoice_number: '511' }]
+  const at = (now: string, invoice: KnownInvoice = issued) =>
+    newestToReread([older, invoice, unlisted], headers, Temporal.Instant.from(now))
+  assert.equal(at('2026-05-01T07:00:00Z'), undefined)
+  assert.equal(at('2026-05-02T06:00:00Z'), 'i-1')
+  const compared_at = Temporal.Instant.from('2026-05-02T06:00:00Z')
+  assert.equal(at('2026-05-02T06:30:00Z', { ...issued, compared_at }), undefined)
 })
 
 test('an uploaded invoice is the same under its printed number, or its month, and is compared once', () => {

@@ -5,7 +5,7 @@ import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { BILL_CURRENCY } from './bill.ts'
 import { lockBills } from './lock.ts'
-import { loadKnownInvoices } from './queries.ts'
+import { loadKnownInvoices } from './bill-queries.ts'
 import { announcedColumns } from './store-bill.ts'
 
 /** What the provider says of an invoice before its lines are read. */
@@ -23,23 +23,35 @@ export type KnownInvoice = {
   readonly invoice_number: string | null
   readonly period_start: Temporal.PlainDate
   readonly amount: string
-  readonly difference: unknown
+  /** Another amount that the provider has listed it with since it was issued. */
+  readonly listed_amount: string | null
+  /** False: it is known that something differs, and not yet which lines. */
+  readonly is_difference_read: boolean
   readonly read_from: 'items' | 'csv' | 'upload' | null
+  readonly ingested_at: Temporal.Instant | null
   readonly compared_at: Temporal.Instant | null
 }
 
+/** A day, less what the daily run may come early. */
+const REREAD_AFTER_HOURS = 20
+
 /**
  * Records the invoices that the provider lists, and says which of them are to be read: the new ones, those whose last
- * reading failed, and uploaded ones that were never compared.
+ * reading failed, uploaded ones that were never compared, issued ones that are listed with another amount, and once a day
+ * the newest, because a change that leaves the total as it is shows in the lines alone. `clashing` are known invoices
+ * whose number the provider has given to another one, too.
  */
 export async function announceInvoices(
   tx: ContextTx<'costs'>,
-  { provider, announcements }: { provider: string; announcements: readonly Announcement[] },
+  { provider, announcements: listed }: { provider: string; announcements: readonly Announcement[] },
   { now, ids }: { now: Temporal.Instant; ids: Ids },
-): Promise<{ new_count: number; unchanged_count: number; due: string[] }> {
+): Promise<{ new_count: number; unchanged_count: number; due: string[]; clashing: string[] }> {
   await lockBills(tx)
   const known = await loadKnownInvoices(tx, provider)
+  const announcements = uniqueAnnouncements(listed)
   const { fresh, due, identified, amended, differing, clashing } = decideAnnouncements(known, announcements)
+  const reread = newestToReread(known, announcements, now)
+  if (reread !== undefined && !due.includes(reread)) due.push(reread)
   const rows = fresh.map((header) => announcedRow(header, { id: ids.uuid(), provider, now }))
   await insertRows(tx, 'costs.provider_invoice', rows)
   await sql`
@@ -51,35 +63,44 @@ export async function announceInvoices(
     from ${rowset('costs.provider_invoice', amended)} n where i.id = n.id and i.status = 'announced'`.execute(tx)
   const differences = differing.map(({ id, amount }) => ({ id, difference: { amount, seen_at: now } }))
   await sql`
-    update costs.provider_invoice i set difference = n.difference
+    update costs.provider_invoice i
+    set difference = coalesce(i.difference, '{}') || n.difference, differing_lines = null
     from ${rowset('costs.provider_invoice', differences)} n where i.id = n.id`.execute(tx)
   const clashes = clashing.map(({ invoice_uuid, invoice_number, amount }) => ({
     invoice_number,
     difference: { invoice_uuid, amount, seen_at: now },
   }))
-  await sql`
+  const { rows: clashed } = await sql<{ id: string }>`
     update costs.provider_invoice i set difference = n.difference
     from ${rowset('costs.provider_invoice', clashes)} n
     where i.provider = ${provider} and i.invoice_number = n.invoice_number and i.status <> 'preview'
-      and i.difference is null`.execute(tx)
+      and i.difference is null
+    returning i.id`.execute(tx)
   return {
     new_count: rows.length,
     unchanged_count: announcements.length - rows.length - due.length - clashing.length,
     due: [...rows.map(({ id }) => id), ...due],
+    clashing: clashed.map(({ id }) => id),
   }
 }
 
+/** The pages of the list overlap when an invoice comes while they are read. */
+function uniqueAnnouncements(announcements: readonly Announcement[]): Announcement[] {
+  return [...new Map(announcements.map((header) => [header.invoice_uuid, header])).values()]
+}
+
 function announcedRow(
-  { invoice_uuid, ...header }: Announcement,
+  { invoice_uuid, amount, ...header }: Announcement,
   { id, provider, now }: { id: string; provider: string; now: Temporal.Instant },
 ) {
-  const columns = announcedColumns({ provider, currency: BILL_CURRENCY, ...header }, now)
+  const bill = { provider, billing_account: null, number_is_stated: false, currency: BILL_CURRENCY, ...header }
+  const columns = announcedColumns(bill, { amount, now })
   return { ...columns, id, external_id: invoice_uuid, provider_uuid: invoice_uuid }
 }
 
 export type AnnouncementChanges = {
   readonly fresh: Announcement[]
-  /** Known ones whose lines are not stored, or were never compared. */
+  /** Known ones whose lines are not stored, or not compared with what the provider says now. */
   readonly due: string[]
   /** Uploaded bills that the provider lists now. */
   readonly identified: { id: string; provider_uuid: string; invoice_number: string }[]
@@ -136,14 +157,36 @@ function compare(changes: AnnouncementChanges, invoice: KnownInvoice, header: An
   const { id } = invoice
   const { invoice_number, amount } = header
   const is_identified = invoice.provider_uuid !== null
-  const has_same_amount = decimal(invoice.amount).eq(decimal(amount))
+  const has_same_amount = isAmount(invoice.amount, amount)
+  const is_unread_difference = !invoice.is_difference_read && !has_same_amount
+  const is_newly_differing = invoice.status === 'issued' && !has_same_amount && !isAmount(invoice.listed_amount, amount)
   if (!is_identified) changes.identified.push({ id, provider_uuid: header.invoice_uuid, invoice_number })
-  if (invoice.status === 'announced' || isNeverCompared(invoice)) changes.due.push(id)
-  if (has_same_amount) return
-  if (invoice.status === 'announced') changes.amended.push({ id, amount })
-  else if (invoice.difference === null) changes.differing.push({ id, amount })
+  if (invoice.status === 'announced' || isNeverCompared(invoice) || is_unread_difference || is_newly_differing)
+    changes.due.push(id)
+  if (invoice.status === 'announced' && !has_same_amount) changes.amended.push({ id, amount })
+  if (is_newly_differing) changes.differing.push({ id, amount })
+}
+
+function isAmount(amount: string | null, other: string): boolean {
+  return amount !== null && decimal(amount).eq(decimal(other))
 }
 
 function isNeverCompared({ read_from, compared_at }: KnownInvoice): boolean {
   return read_from === 'upload' && compared_at === null
+}
+
+/** The newest issued one of those that are listed, if it was not read lately. */
+export function newestToReread(
+  known: readonly KnownInvoice[],
+  announcements: readonly Announcement[],
+  now: Temporal.Instant,
+): string | undefined {
+  const listed = new Set<string | null>(announcements.map(({ invoice_uuid }) => invoice_uuid))
+  const [newest] = known
+    .filter(({ status, provider_uuid }) => status === 'issued' && listed.has(provider_uuid))
+    .toSorted((a, b) => Temporal.PlainDate.compare(b.period_start, a.period_start))
+  if (newest === undefined) return undefined
+  const read_at = newest.compared_at ?? newest.ingested_at
+  const since = now.subtract({ hours: REREAD_AFTER_HOURS })
+  return read_at === null || Temporal.Instant.compare(read_at, since) <= 0 ? newest.id : undefined
 }

@@ -1,10 +1,23 @@
 import { hash } from 'node:crypto'
 import { type Decimal, decimal, plain, sum } from '../../kernel/decimal.ts'
+import type { Period } from '../../kernel/period.ts'
 import type { BillLine } from '../../providers/bill-line.ts'
 import type { InvoiceSummary } from '../../providers/digitalocean/index.ts'
 
 /** DigitalOcean bills in nothing else. */
 export const BILL_CURRENCY = 'USD'
+
+/** Which bill it is. */
+export type BillHeader = {
+  readonly provider: string
+  /** Whose bill it is, where the provider bills several accounts; null where the bill does not say. */
+  readonly billing_account: string | null
+  readonly invoice_number: string | null
+  /** The rows of the bill carry the number themselves, and their month. */
+  readonly number_is_stated: boolean
+  readonly period: Period
+  readonly currency: string
+}
 
 /** A provider's bill as it was read, before it is stored. */
 export type Bill = {
@@ -64,33 +77,26 @@ export type Tally = {
 
 const HASH_BITS = 256
 
-/** What cannot be in a text that the database holds stands between the words. */
-const BETWEEN = '\0'
-
+/** Between the words stands what cannot be in a text that the database holds. */
 function wordsOf(line: BillLine): string {
   const { product, group_description, description, project, amount, quantity, start, end } = line
-  return [
-    product,
-    group_description ?? '',
-    description,
-    project ?? '',
-    amount,
-    quantity ?? '',
-    start ? textOf(start) : '',
-    end ? textOf(end) : '',
-  ].join(BETWEEN)
+  const texts = `${product}\0${group_description ?? ''}\0${description}\0${project ?? ''}`
+  return `${texts}\0${amount}\0${quantity ?? ''}\0${start ? timeOf(start).text : ''}\0${end ? timeOf(end).text : ''}`
 }
 
-/** RFC 3339 in UTC. The lines of a bill share their times, and a time costs more to write than all else in a line. */
-export function textOf(instant: Temporal.Instant): string {
-  const known = TEXTS.get(instant)
+/**
+ * An instant as text (RFC 3339 in UTC) and as whole milliseconds since 1970. The lines of a bill share their times, and
+ * to write a time costs more than all else in a line, so what was written once is remembered.
+ */
+export function timeOf(instant: Temporal.Instant): { readonly text: string; readonly ms: number } {
+  const known = TIMES.get(instant)
   if (known !== undefined) return known
-  const text = instant.toString()
-  TEXTS.set(instant, text)
-  return text
+  const time = { text: instant.toString(), ms: instant.epochMilliseconds }
+  TIMES.set(instant, time)
+  return time
 }
 
-const TEXTS = new WeakMap<Temporal.Instant, string>()
+const TIMES = new WeakMap<Temporal.Instant, { readonly text: string; readonly ms: number }>()
 
 /** In major units, exact. */
 export function sumOf(lines: readonly { readonly amount: string }[]): Decimal {

@@ -1,12 +1,12 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
-import type { ContextTx, Reader } from '../../platform/db.ts'
+import type { ContextTx } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
+import { PROVIDER_ZONE } from '../../providers/bill-line.ts'
 import { lockBills } from './lock.ts'
-import { periodClosed, periodNotOver, periodOpen } from './problems.ts'
-
-/** Providers bill by the month in UTC. */
-const PROVIDER_ZONE = 'UTC'
+import { matchLines } from './match-lines.ts'
+import { requireOpenMonth } from './open-month.ts'
+import { periodNotOver, periodOpen } from './problems.ts'
 
 type Act = { readonly now: Temporal.Instant; readonly actor: string }
 
@@ -31,7 +31,7 @@ export async function closePeriod(
     .execute()
 }
 
-/** Lets the month's lines be matched again; the closing is kept with the reason. Throws `costs/period-open`. */
+/** Matches the month's lines again, and keeps the closing with the reason. Throws `costs/period-open`. */
 export async function reopenPeriod(
   tx: ContextTx<'costs'>,
   { period, reason }: { period: Period; reason: string },
@@ -45,29 +45,10 @@ export async function reopenPeriod(
     .where('reopened_at', 'is', null)
     .executeTakeFirst()
   if (numUpdatedRows === 0n) throw periodOpen(`${monthLabel(period)} is not closed.`)
-}
-
-/** Throws `costs/period-closed` when the month that the date lies in is closed. */
-export async function requireOpenMonth(reader: Reader, date: Temporal.PlainDate): Promise<void> {
-  const period_start = date.with({ day: 1 })
-  const close = await reader
-    .selectFrom('costs.period_close')
-    .select(['closed_at', 'closed_by'])
-    .where('period_start', '=', period_start)
-    .where('reopened_at', 'is', null)
-    .executeTakeFirst()
-  if (close === undefined) return
-  const month = period_start.toPlainYearMonth()
-  throw periodClosed(
-    `${month} was closed by ${close.closed_by} at ${close.closed_at}. POST /billing/periods/${month}/reopen with a reason first.`,
-  )
-}
-
-/** Whether the month of the provider invoice under this alias is open: a condition in SQL. */
-export function isOpenMonth(invoice: string): RawBuilder<boolean> {
-  return sql<boolean>`not exists (
-    select from costs.period_close c
-    where c.period_start = date_trunc('month', ${sql.ref(`${invoice}.period_start`)}::timestamp)::date
-      and c.reopened_at is null
-  )`
+  const bills = await tx
+    .selectFrom('costs.provider_invoice')
+    .select('id')
+    .where(sql<boolean>`date_trunc('month', period_start::timestamp)::date = ${period.start}`)
+    .execute()
+  await matchLines(tx, { provider_invoice_ids: bills.map(({ id }) => id) })
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { messageOf } from '../../kernel/invariant.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { decimal, ZERO } from '../../kernel/decimal.ts'
@@ -9,11 +10,11 @@ import { loadOwners, type Owner } from '../inventory/index.ts'
 import { readUnits } from '../metering/index.ts'
 import type { Basis, Share } from './allocation.ts'
 import { BILL_CURRENCY } from './bill.ts'
-import { requireOpenMonth } from './closing.ts'
 import { lockBills } from './lock.ts'
 import { matchLines } from './match-lines.ts'
+import { requireOpenMonth } from './open-month.ts'
 import { invoiceIncomplete, lineNotAssignable, unknownDeployment } from './problems.ts'
-import { findLineForAssignment } from './queries.ts'
+import { findLineForAssignment } from './line-queries.ts'
 
 type CostsTx = ContextTx<'costs'>
 type Act = { readonly now: Temporal.Instant; readonly actor: string }
@@ -133,7 +134,8 @@ async function rememberAssignment(
   if (line.resource_name === null) {
     throw lineNotAssignable('The line names no resource that could be remembered. Add an allocation rule instead.')
   }
-  const key = { provider: line.provider, kind: line.kind, resource_name: line.resource_name.toLowerCase() }
+  // As the ladder looks for it: what is lower case depends on the database's locale.
+  const key = { provider: line.provider, kind: line.kind, resource_name: sql<string>`lower(${line.resource_name})` }
   if (owner === null) {
     await tx
       .deleteFrom('costs.remembered_assignment')

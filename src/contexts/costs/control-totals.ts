@@ -1,6 +1,7 @@
 import { type Decimal, decimal, plain, sum } from '../../kernel/decimal.ts'
 import type { ChargeCategory } from '../../providers/bill-line.ts'
 import type { InvoiceSummary } from '../../providers/digitalocean/index.ts'
+import { sumOf } from './bill.ts'
 
 /** What a bill's lines of one product and category add up to, exact, in major units. */
 export type ProductTotal = {
@@ -73,10 +74,6 @@ function productChecks(summary: InvoiceSummary | null, charges: readonly Product
 
 function sumOfParts({ product_charges, overages, taxes, credits_and_adjustments }: InvoiceSummary): Decimal {
   return sum([product_charges.amount, overages, taxes, credits_and_adjustments].map((part) => decimal(part)))
-}
-
-function sumOf(items: readonly { readonly amount: string }[]): Decimal {
-  return sum(items.map(({ amount }) => decimal(amount)))
 }
 
 function check(name: string, expected: string | null, found: Decimal | null): Check {

@@ -9,7 +9,8 @@ import { createDeployment } from '../deployments/index.ts'
 import { type ListedResource, recordInventory, RESOURCE_KINDS, type ResourceKind } from '../inventory/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import { costsInvariants, costsRoutes } from './index.ts'
-import type { CostLineRow, ProviderInvoiceRow } from './queries.ts'
+import type { CostLineRow } from './line-queries.ts'
+import type { ProviderInvoiceRow } from './bill-queries.ts'
 
 export const HEADER = 'product,group_description,description,hours,start,end,USD,project_name,category'
 
@@ -67,13 +68,13 @@ export async function deploy({ db, ids, clock }: Edge, tenant_id: string, slug: 
 export type Listed = { kind?: ResourceKind } & Pick<ListedResource, 'external_id' | 'name'> & Partial<ListedResource>
 
 /** What the provider lists at a time; whatever is missing is gone then. */
-export async function listInventory({ db, ids }: Edge, at: string, resources: readonly Listed[]): Promise<void> {
+export async function listInventory({ db, ids }: Edge, at: string, resources: readonly Listed[]) {
   const seen_at = Temporal.Instant.from(at)
   const kinds = RESOURCE_KINDS.map((kind) => ({
     kind,
     resources: resources.filter((resource) => (resource.kind ?? 'droplet') === kind).map(listed),
   }))
-  await db.transaction((tx) =>
+  return db.transaction((tx) =>
     recordInventory(within(tx), { provider: 'digitalocean', kinds, seen_at }, { now: seen_at, ids }),
   )
 }

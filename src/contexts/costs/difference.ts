@@ -31,10 +31,11 @@ export async function compareLines(reader: Reader, provider_invoice_id: string):
     with stored as (${numbered('costs.cost_line', provider_invoice_id)}),
     received as (${numbered('pg_temp.received_line', provider_invoice_id)})
     select ${onlyIn('stored', 'received')} as stored, ${onlyIn('received', 'stored')} as received`.execute(reader)
-  return rows[0] ?? { stored: NOTHING, received: NOTHING }
+  return rows[0] ?? NO_DIFFERING_LINES
 }
 
-const NOTHING: DifferingSide = { count: 0, lines: [] }
+const NO_LINES: DifferingSide = { count: 0, lines: [] }
+export const NO_DIFFERING_LINES: DifferingLines = { stored: NO_LINES, received: NO_LINES }
 
 /** Equal lines are numbered, so that one that comes twice is found in a version that has it once. */
 function numbered(table: string, provider_invoice_id: string): RawBuilder<unknown> {

@@ -4,7 +4,7 @@ import type { Currency } from '../../kernel/money.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { exchangeRateDiffers } from './problems.ts'
-import { type ExchangeRateRow, findExchangeRate } from './queries.ts'
+import { type ExchangeRateRow, findExchangeRate } from './rate-queries.ts'
 
 /** One unit of `from_currency` was worth `rate` of `to_currency`, an exact decimal above 0. */
 export type NewExchangeRate = {

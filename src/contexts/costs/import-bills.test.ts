@@ -8,8 +8,20 @@ import { gzipSync } from 'node:zlib'
 import { demoAccount } from '../../../demo/digitalocean/account.ts'
 import { csvOf } from '../../../demo/digitalocean/documents.ts'
 import { parseInvoiceCsv, toBillLine } from '../../providers/digitalocean/index.ts'
-import { assertSound, csv, emptyTables, HEADER, row, startCosts, upload } from './costs.fixture.ts'
+import {
+  assertSound,
+  csv,
+  deploy,
+  emptyTables,
+  HEADER,
+  type InvoiceJson,
+  listInventory,
+  row,
+  startCosts,
+  upload,
+} from './costs.fixture.ts'
 import { DIFFERENCE_MAX_LINES } from './difference.ts'
+import { matchLines } from './match-lines.ts'
 import { storeBill } from './store-bill.ts'
 
 // Where uploads are kept: a directory that no other process uses.
@@ -25,6 +37,7 @@ beforeEach(() => emptyTables(costs))
 
 const PATH = '/billing/provider-invoices/import'
 const WEB = row('Droplets', 'web (s-1vcpu-1gb)', '76.00')
+const TAX = 'Taxes,,GST (10%),,2026-04-01 00:00:00 +0000,2026-04-30 23:59:59 +0000,$7.90,,'
 const JOBS = row('Droplets', 'jobs (s-1vcpu-1gb)', '4.00')
 
 const REAL_FILES = [
@@ -126,6 +139,55 @@ test('columns without a place of their own are kept with the line', async () => 
   ])
 })
 
+test('the lines of a long bill are matched as they come in to what matching them again finds', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  assert.ok(studio && shop)
+  const [own, other] = [['arcadia:boab:studio'], ['arcadia:boab:shop']]
+  const plain = Array.from({ length: 40 }, (_, n) => ({ external_id: `p${n}`, name: `Node-${n}`, tags: own }))
+  const twins = ['t1', 't2'].map((external_id) => ({ external_id, name: 'twin', tags: own }))
+  const volume = { kind: 'volume' as const, external_id: 'v1', name: 'node-1', tags: other }
+  const [free, sold] = [
+    { external_id: 'f1', name: 'nobody', tags: [] },
+    { external_id: 's1', name: 'sold', tags: own },
+  ]
+  const renamed = { external_id: 'r1', name: 'first', tags: own }
+  await listInventory(edge, '2026-02-01T00:00:00Z', [...plain, ...twins, volume, free, sold, renamed])
+  const later = [
+    { ...sold, tags: other },
+    { ...renamed, name: 'second' },
+  ]
+  await listInventory(edge, '2026-04-10T00:00:00Z', [...plain, ...twins, volume, free, ...later])
+  const droplets = [
+    ...plain.map(({ name }) => name),
+    'NODE-7',
+    'twin',
+    'nobody',
+    'sold',
+    'first',
+    'second',
+    'gone',
+    'É',
+  ]
+  const of = (name: string, day: number) =>
+    row('Droplets', `${name} (s-1)`, '1.00').replace('2026-05-01 00', `2026-04-${String(day).padStart(2, '0')} 12`)
+  const rows = Array.from({ length: 6_000 }, (_, n) => of(droplets[n % droplets.length] ?? '', 1 + (n % 28)))
+  const apart = [row('Volumes', 'node-1 (nyc1) 10GB', '2.00'), row('Droplet Backups', 'node-2 (Weekly)', '3.00'), TAX]
+  assert.equal((await upload(costs, csv(...rows, ...apart))).status, 201)
+  const before = await matches()
+  assert.ok(new Set(before.map(({ match_reason }) => match_reason)).size > 45)
+  await db.transaction((tx) => matchLines(tx, {}))
+  assert.deepEqual(await matches(), before)
+  await assertSound(costs)
+})
+
+async function matches() {
+  return db.read
+    .selectFrom('costs.cost_line')
+    .select(['position', 'resource_id', 'tenant_id', 'deployment_id', 'match_status', 'match_method', 'match_reason'])
+    .orderBy('position')
+    .execute()
+}
+
 const FOCUS_HEADER =
   'ProviderName,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ServiceCategory,ChargeDescription,InvoiceId,BilledCost'
 const focus = (month: string, invoice_id: string, cost: string, currency = 'USD') =>
@@ -169,6 +231,140 @@ test('of several bills all are stored or none', async () => {
   assert.equal((await call('GET', '/billing/provider-invoices')).body.data.length, 1)
 })
 
+test('a FOCUS bill may hold nothing but the correction of an earlier month', async () => {
+  const correction = focus('2026-04', 'E-4', '-1.5').replace(/2026-04-01T00:00:00Z,2026-04-02.*?,Usage/, (period) =>
+    period.replaceAll('2026-04', '2026-03').replace('Usage', 'Adjustment'),
+  )
+  const { status, body } = await upload(costs, [FOCUS_HEADER, correction].join('\n'), '')
+  assert.deepEqual([status, body.data.period.start, body.data.amount], [201, '2026-04-01', '-1.5'])
+})
+
+test('bills with the same lines are several, where the files tell them apart', async () => {
+  const rows = [focus('2026-04', 'E-4', '5'), focus('2026-04', 'E-5', '5'), focus('2026-04', '', '5', 'EUR')]
+  for (const each of rows) assert.equal((await upload(costs, [FOCUS_HEADER, each].join('\n'), '')).status, 201)
+  const monthly = csv('Support,,Plan,,,,$10.00,,')
+  assert.equal((await upload(costs, monthly, 'period=2026-03')).status, 201)
+  assert.equal((await upload(costs, monthly, 'period=2026-04')).status, 201)
+  assert.equal((await upload(costs, monthly, 'period=2026-04&invoice_number=9')).body.data.invoice_number, null)
+  await assertSound(costs)
+})
+
+test('the same lines under another number are refused, though the provider lists the first', async () => {
+  const { body } = await upload(costs, csv(WEB), 'period=2026-04&invoice_number=512')
+  await db.transaction((tx) =>
+    tx.updateTable('costs.provider_invoice').set({ provider_uuid: 'a-uuid' }).where('id', '=', body.data.id).execute(),
+  )
+  const again = await upload(costs, csv(WEB), 'period=2026-04&invoice_number=513')
+  assert.deepEqual([again.status, again.body.code], [409, 'costs/content-stored-already'])
+})
+
+for (const [number, ids] of Object.entries({
+  '': ['2026-04/acc-1', '2026-04/acc-2'],
+  'E-4': ['E-4', 'E-4/2026-04-01/acc-2/USD'],
+})) {
+  test(`each billing account has its own bills, with the number "${number}", in one file or in two`, async () => {
+    const header = `${FOCUS_HEADER},BillingAccountId`
+    const rows = ['acc-1', 'acc-2'].map((account) => `${focus('2026-04', number, '5')},${account}`)
+    const together = await upload(costs, [header, ...rows].join('\n'), '')
+    assert.deepEqual(
+      together.body.bills.map((bill: Record<string, unknown>) => [
+        bill['external_id'],
+        bill['billing_account'],
+        bill['amount'],
+      ]),
+      [
+        [ids[0], 'acc-1', '5'],
+        [ids[1], 'acc-2', '5'],
+      ],
+    )
+    for (const each of rows) assert.equal((await upload(costs, [header, each].join('\n'), '')).status, 200)
+    await emptyTables(costs)
+    for (const each of rows) assert.equal((await upload(costs, [header, each].join('\n'), '')).status, 201)
+  })
+}
+
+test('one number over two months is a bill for each', async () => {
+  const text = [FOCUS_HEADER, focus('2026-04', 'E-4', '5'), focus('2026-03', 'E-4', '6')].join('\n')
+  const first = await upload(costs, text, '')
+  assert.equal(first.status, 201, JSON.stringify(first.body))
+  assert.deepEqual(
+    first.body.bills.map((bill: Record<string, unknown>) => [bill['external_id'], bill['amount']]),
+    [
+      ['E-4', '5'],
+      ['E-4/2026-03-01/USD', '6'],
+    ],
+  )
+  assert.equal((await upload(costs, text, '')).status, 200)
+})
+
+test('a bill without a number is found again, whatever comes before it in its file', async () => {
+  const [numbered, unnumbered] = [focus('2026-04', 'E-4', '5'), focus('2026-04', '', '6')]
+  assert.equal((await upload(costs, [FOCUS_HEADER, numbered, unnumbered].join('\n'), '')).status, 201)
+  assert.equal((await upload(costs, [FOCUS_HEADER, unnumbered, numbered].join('\n'), '')).status, 200)
+})
+
+test('a month that contradicts that of the stored bill is refused', async () => {
+  await upload(costs, csv(WEB), 'period=2026-04&invoice_number=512')
+  const { status, body } = await upload(costs, csv(WEB), 'period=2026-03&invoice_number=512')
+  assert.deepEqual([status, body.code], [422, 'costs/period-differs'])
+})
+
+test('a file of a month that is not over is a preview, replaced whole by the next, and never handed over', async () => {
+  const header = `${FOCUS_HEADER},BillingAccountId`
+  const running = (cost: string, account: string, currency?: string) =>
+    `${focus('2026-05', '', cost, currency)},${account}`
+  const send = (...rows: string[]) => upload(costs, [header, ...rows].join('\n'), '')
+  const first = await send(running('1', 'acc-1'), running('2', 'acc-1', 'EUR'), running('9', 'acc-2'))
+  assert.deepEqual([first.status, first.body.bills.length, first.body.data.status], [201, 3, 'preview'])
+  const second = await send(running('4', 'acc-1'))
+  assert.deepEqual([second.status, second.body.data.line_count, second.body.data.balanced], [201, 1, true])
+  assert.deepEqual(await stored(), [
+    ['preview', '2026-05-01', '4', 'acc-1'],
+    ['preview', '2026-05-01', '9', 'acc-2'],
+  ])
+  assert.equal((await call('GET', '/billing/cost-lines')).body.data.length, 2)
+  costs.clock.set(Temporal.Instant.from('2026-06-01T00:00:00Z'))
+  try {
+    assert.equal((await send(running('5', 'acc-1'))).body.data.status, 'issued')
+    assert.deepEqual(await stored(), [
+      ['issued', '2026-05-01', '5', 'acc-1'],
+      ['preview', '2026-05-01', '9', 'acc-2'],
+    ])
+    assert.equal(costs.issued.length, 1)
+    await assertSound(costs)
+  } finally {
+    costs.clock.set(Temporal.Instant.from('2026-05-02T06:00:00Z'))
+  }
+})
+
+test('whether a bill is final may be said, and what is issued is only compared', async () => {
+  const april = await upload(costs, csv(WEB), 'period=2026-04&preview=true')
+  assert.equal(april.body.data.status, 'preview')
+  assert.equal((await upload(costs, csv(WEB), 'period=2026-04&preview=false')).body.data.status, 'issued')
+  const again = await upload(costs, csv(WEB), 'period=2026-04&preview=true')
+  assert.deepEqual([again.status, again.body.data.status], [200, 'issued'])
+  const may = csv(WEB.replaceAll('2026-05', '2026-06').replaceAll('2026-04', '2026-05'))
+  assert.equal((await upload(costs, may, 'period=2026-05')).body.data.status, 'preview')
+  assert.equal((await upload(costs, may, 'period=2026-05&preview=false')).body.data.status, 'issued')
+  assert.equal((await upload(costs, may, 'period=2026-05')).status, 200)
+  assert.deepEqual(
+    (await stored()).map(([status]) => status),
+    ['issued', 'issued'],
+  )
+})
+
+async function stored(): Promise<unknown[][]> {
+  const { body } = await call('GET', '/billing/provider-invoices')
+  return body.data
+    .map((bill: InvoiceJson & { period: { start: string } }) => [
+      bill.status,
+      bill.period.start,
+      bill.amount,
+      bill.billing_account,
+    ])
+    .toSorted((a: string[], b: string[]) => (a.join() < b.join() ? -1 : 1))
+}
+
 test('what is said of a FOCUS file must agree with it', async () => {
   const text = [FOCUS_HEADER, focus('2026-04', 'E-4', '1.5')].join('\n')
   assert.equal((await upload(costs, text, 'period=2026-03')).body.code, 'costs/period-differs')
@@ -187,6 +383,9 @@ test('an upload that differs from an issued bill is told line by line, of both s
     { path: 'stored/2', message: 'only in the books: Droplets, jobs (s-1vcpu-1gb), 4' },
     { path: 'received/1', message: 'only in the file: Droplets, web (s-1vcpu-1gb), 77' },
   ])
+  assert.match(body.detail, /no alarm is kept/)
+  const { data } = (await call('GET', '/billing/provider-invoices')).body
+  assert.equal(data[0].difference, null)
 })
 
 test('what the provider sends later that differs is an alarm that shows both versions', async () => {

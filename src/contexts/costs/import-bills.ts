@@ -1,18 +1,19 @@
 import { decimal, plain } from '../../kernel/decimal.ts'
-import { monthLabel, parseMonth, type Period } from '../../kernel/period.ts'
+import { instantsOf, monthLabel, parseMonth, type Period } from '../../kernel/period.ts'
+import { present } from '../../kernel/invariant.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { readBillFile } from '../../providers/bill-file.ts'
 import type { BillKey, BillRow, CsvFault } from '../../providers/bill-reader.ts'
 import { MAX_CSV_FAULTS, NotText } from '../../providers/csv.ts'
 import { parseInvoiceFilename } from '../../providers/digitalocean/index.ts'
-import { BILL_CURRENCY } from './bill.ts'
+import { BILL_CURRENCY, type BillHeader } from './bill.ts'
 import { compareLines, type DifferingLines, type DifferingSide } from './difference.ts'
 import { lockBills } from './lock.ts'
 import { invoiceDiffers, invoiceUnreadable, notText, periodDiffers, totalsDiffer } from './problems.ts'
-import { findUploadedInvoice, type InvoiceToStore, loadInvoiceToStore } from './queries.ts'
+import { findUploadedInvoice, type InvoiceToStore, loadInvoiceToStore } from './bill-queries.ts'
 import { type ReceivedBill, receiveLines } from './receive-lines.ts'
-import { announcedColumns, issueBill, type StoreContext } from './store-bill.ts'
+import { announcedColumns, finishPreview, issueBill, startPreview, type StoreContext } from './store-bill.ts'
 import { PROVIDER } from './sync.ts'
 
 export type UploadedFile = {
@@ -29,6 +30,8 @@ export type Upload = {
   /** A month, or a day in it. Where it is missing the file says it, or its name does. */
   readonly period?: string | undefined
   readonly invoice_number?: string | undefined
+  /** Whether the bills are final; without it, those are previews that are not known and whose period is not over. */
+  readonly preview?: boolean | undefined
 }
 
 export type ImportedBill = { readonly provider_invoice_id: string; readonly outcome: 'created' | 'unchanged' }
@@ -36,9 +39,10 @@ export type ImportedBill = { readonly provider_invoice_id: string; readonly outc
 /**
  * Stores bills that were downloaded by hand, all of an upload or nothing: one in the provider's own format, or any
  * number in FOCUS. A bill is the same under its printed number however it came; without a number, it is the one of its
- * month. Throws `costs/not-text`, `costs/invoice-unreadable` with a fault per cell, `costs/period-differs`,
+ * month. One that is not final is a preview, in place of those of its provider, account and month. Throws `costs/not-text`, `costs/invoice-unreadable` with a fault per cell, `costs/period-differs`,
  * `costs/invoice-differs` when it is issued with other content, with the first lines that differ, `costs/totals-differ`
- * when the provider announced another amount, and `costs/content-stored-already` when another bill has the same lines.
+ * when the provider announced another amount, and `costs/content-stored-already` when another bill of the month has the
+ * same lines.
  */
 export async function importBills(
   tx: ContextTx<'costs'>,
@@ -47,22 +51,19 @@ export async function importBills(
 ): Promise<ImportedBill[]> {
   const stated = readStatement(upload)
   await lockBills(tx)
-  const announced = new Set<string>()
-  const opened = new Set<string>()
+  const opened = new Map<string, Target>()
   const open = async (key: BillKey | null): Promise<InvoiceToStore> => {
     const header = headerOf(key, stated, opened.size)
-    const known = await findUploadedInvoice(tx, header, opened)
-    const id = known ?? (await announceUpload(tx, header, context))
-    if (known === undefined) announced.add(id)
-    opened.add(id)
-    return loadInvoiceToStore(tx, id)
+    const target = await findTarget(tx, { header, preview: upload.preview, others: [...opened.keys()] }, context)
+    opened.set(target.invoice.id, target)
+    return target.invoice
   }
   const received = await receiveLines(tx, readFiles(upload.files), { open, ids: context.ids })
   if (received.length === 0) throw unreadable([{ row: 2, column: '*', message: 'expected at least one line' }])
   const imported: ImportedBill[] = []
   for (const bill of received) {
-    const is_announced_here = announced.has(bill.invoice.id)
-    const outcome = await settleBill(tx, { bill, is_announced_here }, context)
+    const { is } = present(opened.get(bill.invoice.id), 'only what was opened is received')
+    const outcome = await settleBill(tx, { bill, is }, context)
     imported.push({ provider_invoice_id: bill.invoice.id, outcome })
   }
   return imported
@@ -94,14 +95,12 @@ function onlyOne<K extends string>(key: K, names: readonly Record<K, string>[]):
   )
 }
 
-type UploadHeader = Omit<Parameters<typeof announcedColumns>[0], 'amount'>
-
 /** In FOCUS the rows say whose they are; what is stated must agree. The provider's own format says nothing. */
-function headerOf(key: BillKey | null, stated: Statement, opened_count: number): UploadHeader {
+function headerOf(key: BillKey | null, stated: Statement, opened_count: number): BillHeader {
   return key === null ? headerOfStatement(stated) : headerOfKey(key, stated, opened_count)
 }
 
-function headerOfStatement({ provider = PROVIDER, period, invoice_number }: Statement): UploadHeader {
+function headerOfStatement({ provider = PROVIDER, period, invoice_number }: Statement): BillHeader {
   if (provider !== PROVIDER) {
     throw invalidInput(`The own bills of ${provider} cannot be read: send them in FOCUS.`, [
       { path: 'provider', message: `must be ${PROVIDER} for a file in this format` },
@@ -112,11 +111,18 @@ function headerOfStatement({ provider = PROVIDER, period, invoice_number }: Stat
       { path: 'period', message: 'must be a month such as 2026-04, or the filename must be as the provider gave it' },
     ])
   }
-  return { provider, period, invoice_number: invoice_number ?? null, currency: BILL_CURRENCY }
+  return {
+    provider,
+    billing_account: null,
+    invoice_number: invoice_number ?? null,
+    number_is_stated: false,
+    period,
+    currency: BILL_CURRENCY,
+  }
 }
 
-function headerOfKey(key: BillKey, stated: Statement, opened_count: number): UploadHeader {
-  const { provider, billing_period, currency } = key
+function headerOfKey(key: BillKey, stated: Statement, opened_count: number): BillHeader {
+  const { provider, billing_account, billing_period, currency } = key
   if (stated.provider !== undefined && stated.provider !== provider) {
     throw invalidInput(`The file holds a bill of ${provider}.`, [{ path: 'provider', message: `must be ${provider}` }])
   }
@@ -131,35 +137,71 @@ function headerOfKey(key: BillKey, stated: Statement, opened_count: number): Upl
       { path: 'invoice_number', message: 'must be left out: the file holds other bills, too' },
     ])
   }
-  return { provider, period: billing_period, invoice_number, currency }
+  const number_is_stated = key.invoice_number !== null
+  return { provider, billing_account, invoice_number, number_is_stated, period: billing_period, currency }
 }
 
-async function announceUpload(
+/** What the lines of a bill go into. */
+type Target = { readonly invoice: InvoiceToStore; readonly is: 'known' | 'new' | 'preview' }
+
+/** A bill that is issued is only compared, whatever is said of it. Throws `costs/period-differs`. */
+async function findTarget(
   tx: ContextTx<'costs'>,
-  header: UploadHeader,
-  { now, ids }: StoreContext,
-): Promise<string> {
+  { header, preview, others }: { header: BillHeader; preview: boolean | undefined; others: readonly string[] },
+  context: StoreContext,
+): Promise<Target> {
+  const known_id = await findUploadedInvoice(tx, header, others)
+  const known = known_id === undefined ? undefined : await loadInvoiceToStore(tx, known_id)
+  if (known && !known.period.start.equals(header.period.start)) {
+    throw periodDiffers(
+      `The bill ${header.invoice_number} is stored as that of ${monthLabel(known.period)}, and said to be of ${monthLabel(header.period)}. Check month and number.`,
+    )
+  }
+  if (known?.status === 'issued') return { invoice: known, is: 'known' }
+  if (preview ?? (known === undefined && isRunning(header.period, context.now))) {
+    const external_id = joined(['preview', ...partsOf(header)])
+    const id = await startPreview(tx, { preview: { header, external_id }, others }, context)
+    return { invoice: await loadInvoiceToStore(tx, id), is: 'preview' }
+  }
+  if (known) return { invoice: known, is: 'known' }
+  return { invoice: await loadInvoiceToStore(tx, await announceUpload(tx, header, context)), is: 'new' }
+}
+
+function isRunning(period: Period, now: Temporal.Instant): boolean {
+  return Temporal.Instant.compare(now, instantsOf(period, 'UTC').end) < 0
+}
+
+async function announceUpload(tx: ContextTx<'costs'>, header: BillHeader, { now, ids }: StoreContext): Promise<string> {
   const id = ids.uuid()
   const external_id = await freeExternalId(tx, header)
   // The amount is known when all lines are.
-  const row = { ...announcedColumns({ ...header, amount: '0' }, now), id, external_id }
+  const row = { ...announcedColumns(header, { amount: '0', now }), id, external_id }
   await insertRows(tx, 'costs.provider_invoice', [row])
   return id
 }
 
-/** The printed number stands in for the id that a file does not carry. Bills that share it differ in their currency. */
-async function freeExternalId(
-  tx: ContextTx<'costs'>,
-  { provider, invoice_number, period, currency }: UploadHeader,
-): Promise<string> {
-  const external_id = invoice_number ?? monthLabel(period)
+/**
+ * The printed number stands in for the id that a file does not carry, or the month and the account. Of bills that share
+ * it, all but the first are called by everything that tells them apart.
+ */
+async function freeExternalId(tx: ContextTx<'costs'>, header: BillHeader): Promise<string> {
+  const { provider, invoice_number, period, billing_account } = header
+  const external_id = invoice_number ?? joined([monthLabel(period), billing_account])
   const taken = await tx
     .selectFrom('costs.provider_invoice')
     .select('id')
     .where('provider', '=', provider)
     .where('external_id', '=', external_id)
     .executeTakeFirst()
-  return taken === undefined ? external_id : `${external_id}/${currency}`
+  return taken === undefined ? external_id : joined(partsOf(header))
+}
+
+function partsOf({ invoice_number, period, billing_account, currency }: BillHeader): (string | null)[] {
+  return [invoice_number, period.start.toString(), billing_account, currency]
+}
+
+function joined(parts: readonly (string | null)[]): string {
+  return parts.filter((part) => part !== null).join('/')
 }
 
 /** Rows until the first fault; then the other faults are looked for, and nothing is stored. */
@@ -188,7 +230,7 @@ async function* readText(file: UploadedFile): ReturnType<typeof readBillFile> {
 
 async function settleBill(
   tx: ContextTx<'costs'>,
-  { bill, is_announced_here }: { bill: ReceivedBill; is_announced_here: boolean },
+  { bill, is }: { bill: ReceivedBill; is: Target['is'] },
   context: StoreContext,
 ): Promise<ImportedBill['outcome']> {
   const { invoice, content, other_months } = bill
@@ -201,13 +243,18 @@ async function settleBill(
     await requireSameContent(tx, bill)
     return 'unchanged'
   }
-  if (!is_announced_here && !decimal(invoice.amount).eq(decimal(content.lines_amount))) {
+  const reading = { summary: null, read_from: 'upload' as const }
+  const amount = content.lines_amount
+  if (is === 'preview') {
+    await finishPreview(tx, { id: invoice.id, content, bill: reading, amount }, context)
+    return 'created'
+  }
+  if (is === 'known' && !decimal(invoice.amount).eq(decimal(amount))) {
     throw totalsDiffer(
-      `The provider announced ${plain(decimal(invoice.amount))}, the lines of the file add up to ${content.lines_amount}. Check that it is the file of this invoice, and whole.`,
+      `The provider announced ${plain(decimal(invoice.amount))}, the lines of the file add up to ${amount}. Check that it is the file of this invoice, and whole.`,
     )
   }
-  const reading = { summary: null, read_from: 'upload' as const }
-  await issueBill(tx, { received: bill, bill: reading, amount: content.lines_amount }, context)
+  await issueBill(tx, { received: bill, bill: reading, amount }, context)
   return 'created'
 }
 
@@ -216,7 +263,7 @@ async function requireSameContent(tx: ContextTx<'costs'>, { invoice, content }: 
   const lines = await compareLines(tx, invoice.id)
   if (lines.stored.count + lines.received.count === 0) return
   throw invoiceDiffers(
-    `The bill of ${monthLabel(invoice.period)} is issued over ${plain(decimal(invoice.amount))} and the file holds ${content.lines_amount}: ${lines.stored.count} lines are only in the books, ${lines.received.count} only in the file. Nothing was stored: compare it with GET /billing/provider-invoices/${invoice.id}.`,
+    `The bill of ${monthLabel(invoice.period)} is issued over ${plain(decimal(invoice.amount))} and the file holds ${content.lines_amount}: ${lines.stored.count} lines are only in the books, ${lines.received.count} only in the file. Nothing was stored, and no alarm is kept of an upload: \`errors\` names the first ${NAMED_MAX_LINES} lines of each side.`,
     faultsOf(lines),
   )
 }

@@ -54,6 +54,21 @@ export const costsInvariants: Invariant[] = [
         or l.match_reason = ''`,
   },
   {
+    name: 'costs.lines-refer-to-what-exists',
+    promise: 'The bill, the resource and the deployment of a line exist',
+    violations: sql`
+      select l.id::text as subject, l.description || ' refers to a ' || missing.thing || ' that does not exist' as detail
+      from costs.cost_line l
+      left join costs.provider_invoice i on i.id = l.provider_invoice_id
+      left join inventory.resource r on r.id = l.resource_id
+      left join deployments.deployment d on d.id = l.deployment_id and d.tenant_id = l.tenant_id
+      cross join lateral (
+        values ('bill', i.id is null), ('resource', l.resource_id is not null and r.id is null),
+          ('deployment', l.deployment_id is not null and d.id is null)
+      ) missing (thing, is_missing)
+      where missing.is_missing`,
+  },
+  {
     name: 'costs.issued-bills-do-not-change',
     promise: 'What the provider sends of an issued bill is what is stored',
     violations: sql`

@@ -3,6 +3,7 @@ import type { Edge } from '../../platform/edge.ts'
 import type { Job, JobOutcome, JobRun } from '../../platform/jobs.ts'
 import { Id } from '../../platform/wire.ts'
 import type { DigitalOcean } from '../../providers/digitalocean/index.ts'
+import { shareByUsage } from './match-lines.ts'
 import { type BillIssued, ingestInvoice, readBillingHistory, readPreview, type Sync, takeBalance } from './sync.ts'
 
 export type CostsDeps = {
@@ -17,6 +18,7 @@ export const costsJobs = (edge: Edge, deps: CostsDeps): Job[] => [
   readBillingHistoryJob(edge, deps),
   readPreviewJob(edge, deps),
   ingestInvoiceJob(edge, deps),
+  shareByUsageJob(),
 ]
 
 export const takeBalanceJob = (edge: Edge, deps: CostsDeps) =>
@@ -71,6 +73,17 @@ const ingestInvoiceJob = (edge: Edge, deps: CostsDeps) =>
         return stored === null ? 'there is nothing to read' : `${stored.outcome}, ${stored.line_count} lines`
       }),
   }) satisfies Job<typeof InvoicePayload>
+
+const shareByUsageJob = () =>
+  ({
+    name: 'costs.share-by-usage',
+    schedule: '41 3 * * *',
+    payload: Nothing,
+    handle: async (_payload, run) => {
+      const line_count = await run.finish(shareByUsage)
+      return { outcome: 'done', detail: `${line_count} lines shared by a meter` }
+    },
+  }) satisfies Job<typeof Nothing>
 
 const Nothing = Type.Object({})
 const InvoicePayload = Type.Object({ provider_invoice_id: Id })

@@ -4,8 +4,8 @@ import type { Reader } from '../../platform/db.ts'
 /**
  * What the ladder reads of a line `l`: the columns of the CTE `target`. `resource_kind` and `name` say which resource the
  * line is about, `parent_kind` and `parent_name` what that was taken of or is a part of: snapshots and backups are named
- * after it, and the parts of a Kubernetes cluster stand in its group. The window of a charge for one moment is that
- * second.
+ * after it, and the parts of a Kubernetes cluster stand in its group. `tags` is JSON text, as a bill in the open format
+ * spells it, or anything else. The window of a charge for one moment is that second.
  */
 export const TARGET_COLUMNS = sql`
   l.id, l.provider, l.kind, l.product, l.project, l.description, l.external_resource_id, l.external_resource_uuid,
@@ -20,7 +20,7 @@ export const TARGET_COLUMNS = sql`
     when l.kind = 'snapshot' and l.product ilike 'volume%' then 'volume'
     when l.kind in ('backup', 'snapshot') then 'droplet'
   end as parent_kind,
-  l.charge_start, greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end`
+  l.extra ->> 'Tags' as tags, l.charge_start, greatest(l.charge_end, l.charge_start + interval '1 second') as charge_end`
 
 /**
  * Reads the inventory once, for any number of statements of this transaction that hold the ladder: whose each resource
@@ -74,9 +74,11 @@ export async function prepareLadder(tx: Reader): Promise<void> {
  *
  * 1. `resource_id`: the resource that the line names by id
  * 2. `kind_and_name`: the resource of that kind that bore the name in the line's time
- * 3. `parent`: what that resource was taken of or is a part of
- * 4. `project`: the project that the line names, where it has a deployment
- * 5. `remembered`: an assignment by hand that is to hold for later bills
+ * 3. `tag`: the deployment that a tag of the line names as `arcadia:<tenant>:<slug>`
+ * 4. `parent`: what that resource was taken of or is a part of, by its name; where none of that name was there in the
+ *    line's time, the last one before
+ * 5. `project`: the project that the line names, where it has a deployment
+ * 6. `remembered`: an assignment by hand that is to hold for later bills
  *
  * Allocation rules come after it (`allocateLines`), because they may share by what the ladder has found.
  *
@@ -87,13 +89,11 @@ export async function prepareLadder(tx: Reader): Promise<void> {
 export function ladder(): RawBuilder<unknown> {
   return sql`
     unsettled as materialized (select t.* from target t left join bearer r on ${IS_PLAIN} where r.resource_id is null),
-    possible as (
+    candidate as materialized (
       ${CANDIDATES_BY_ID}
       union all ${candidatesByName({ kind: sql`t.resource_kind`, name: sql`t.name` }, { rung: 2, method: 'kind_and_name' })}
-      union all ${candidatesByName({ kind: sql`t.parent_kind`, name: sql`t.parent_name` }, { rung: 3, method: 'parent' })}
-    ),
-    candidate as materialized (
-      select * from (select *, min(rung) over (partition by line_id) as first_rung from possible) p where rung = first_rung
+      union all ${PARENTS_BY_NAME}
+      union all ${candidatesByName({ kind: sql`'project'`, name: sql`lower(t.project)` }, { rung: PROJECT_RUNG, method: 'project' })}
     ),
     own_held as materialized (${heldBy('candidate')}),
     parent_candidate as materialized (${PARENTS}),
@@ -102,16 +102,15 @@ export function ladder(): RawBuilder<unknown> {
       union all ${heldBy('parent_candidate')}
     ),
     finding as materialized (${findingsOf('held')}),
-    project_candidate as materialized (
-      ${candidatesByName({ kind: sql`'project'`, name: sql`lower(t.project)` }, { rung: 4, method: 'project' })}
+    subject as (
+      select distinct on (line_id) * from finding where rung < ${sql.lit(PROJECT_RUNG)} order by line_id, rung
     ),
-    project_held as (${heldBy('project_candidate')}),
     owner as materialized (
       select distinct on (line_id) * from (
-        select 1 as place, * from finding where is_found
-        union all select 2, * from (${findingsOf('project_held')}) project where is_found
+        select line_id, rung, method, via, tenant_id, deployment_id, shares from finding where is_found
+        union all ${TAGGED}
       ) found
-      order by line_id, place
+      order by line_id, rung
     ),
     decided as materialized (${DECISIONS}),
     decision as (${PLAIN_DECISIONS} union all select * from decided)`
@@ -131,14 +130,19 @@ const PLAIN_DECISIONS = sql`
     t.resource_kind || ' named ' || t.resource_name as match_reason, null::jsonb as shares
   from target t join bearer r on ${IS_PLAIN}`
 
+const PROJECT_RUNG = 5
+/** A key or a value that is the whole tag, or the key `arcadia` with the rest of it as its value. */
+const DEPLOYMENT_TAG = String.raw`"arcadia(?::|"\s*:\s*")([^":]+:[^":]+)"`
+
 /**
  * A candidate is a resource that the line may be about (`subject_id`), and the one whose owner counts for it, which
- * `parent` names where it is another. A line keeps the candidates of its first rung; a window finds them, because an
- * anti-join compares all pairs where the planner expects few.
+ * `via` names where it is another. A line may have candidates on several rungs: only their owners tell which counts.
  */
-const candidate = ({ rung, method }: { rung: number; method: string }) => sql`
+const candidate = ({ rung, method }: { rung: number; method: string }, via = sql`null::text`) => sql`
   t.id as line_id, t.charge_start, t.charge_end, r.resource_id as subject_id, ${sql.lit(rung)} as rung,
-  ${sql.lit(method)} as method, null::text as parent, r.resource_id, r.parent_id, r.tenant_id, r.deployment_id, r.is_steady`
+  ${sql.lit(method)} as method, ${via} as via, r.resource_id, r.parent_id, r.tenant_id, r.deployment_id, r.is_steady`
+
+const IS_THERE = sql`r.borne_in && tstzrange(t.charge_start, t.charge_end)`
 
 const CANDIDATES_BY_ID = sql`
   select ${candidate({ rung: 1, method: 'resource_id' })}
@@ -154,13 +158,44 @@ function candidatesByName(
   return sql`
     select ${candidate(rung)}
     from unsettled t join bearer r on r.provider = t.provider and r.kind = ${kind} and r.borne_name = ${name}
-    where ${name} is not null and r.borne_in && tstzrange(t.charge_start, t.charge_end)`
+    where ${name} is not null and ${IS_THERE}`
 }
+
+/**
+ * A backup may be billed when its droplet is long gone. Then the last that bore the name counts, and only then: who bears
+ * it now may be another.
+ */
+const PARENTS_BY_NAME = sql`
+  select line_id, charge_start, charge_end, subject_id, rung, method,
+    via || case when is_there then '' else ', the last of that name' end as via, resource_id, parent_id, tenant_id,
+    deployment_id, is_steady
+  from (
+    select *, bool_or(is_there) over line as is_any_there, max(borne_till) over line as last_till
+    from (
+      select ${candidate({ rung: 4, method: 'parent' }, sql`t.parent_kind || ' ' || t.parent_name`)},
+        ${IS_THERE} as is_there, upper(r.borne_in * tstzmultirange(tstzrange(null, t.charge_end))) as borne_till
+      from unsettled t join bearer r
+        on r.provider = t.provider and r.kind = t.parent_kind and r.borne_name = t.parent_name
+        and r.borne_from < t.charge_end
+    ) named
+    window line as (partition by line_id)
+  ) ranked
+  where is_there or not is_any_there and borne_till = last_till`
+
+/** Text and not JSON is searched, because any text may stand there. Tags that name two deployments name none. */
+const TAGGED = sql`
+  select t.id, 3, 'tag', min(d.tag), min(d.tenant_id), min(d.id::text)::uuid, null::jsonb
+  from unsettled t
+  cross join lateral regexp_matches(lower(t.tags), ${sql.lit(DEPLOYMENT_TAG)}, 'g') named
+  join (select id, tenant_id, lower('arcadia:' || tenant_id || ':' || slug) as tag from deployments.deployment) d
+    on d.tag = 'arcadia:' || named[1]
+  where t.tags is not null
+  group by t.id having count(distinct d.id) = 1`
 
 /** Only of those that had no deployment of their own in the window. */
 const PARENTS = sql`
-  select h.line_id, h.charge_start, h.charge_end, h.subject_id, 'parent' as method, r.kind || ' ' || r.name as parent,
-    r.resource_id, null::uuid as parent_id, r.tenant_id, r.deployment_id, r.is_steady
+  select h.line_id, h.charge_start, h.charge_end, h.subject_id, h.rung, 'parent' as method,
+    r.kind || ' ' || r.name as via, r.resource_id, null::uuid as parent_id, r.tenant_id, r.deployment_id, r.is_steady
   from own_held h join rented r on r.resource_id = h.parent_id
   where h.deployment_id is null`
 
@@ -169,7 +204,7 @@ const PARENTS = sql`
  * there was none. A resource that had one owner, or none, all its life needs no look at the windows.
  */
 function heldBy(candidates: string): RawBuilder<unknown> {
-  const key = sql`c.line_id, c.charge_start, c.charge_end, c.subject_id, c.method, c.parent, c.parent_id`
+  const key = sql`c.line_id, c.charge_start, c.charge_end, c.subject_id, c.rung, c.method, c.via, c.parent_id`
   const seconds = sql`sum(extract(epoch from greatest(interval '0',
     least(s.ends_at, c.charge_end) - greatest(s.starts_at, c.charge_start))))`
   return sql`
@@ -178,7 +213,7 @@ function heldBy(candidates: string): RawBuilder<unknown> {
     union all
     select ${key}, case when is_owner then tenant_id end, case when is_owner then deployment_id end, seconds, place = 1
     from (
-      select *, row_number() over (partition by line_id, subject_id order by is_owner desc, deployment_id) as place
+      select *, row_number() over (partition by line_id, rung, subject_id order by is_owner desc, deployment_id) as place
       from (
         select *, deployment_id is not null and (
           seconds > 0 or sum(seconds) over subject = 0 and latest = max(latest) over subject
@@ -189,7 +224,7 @@ function heldBy(candidates: string): RawBuilder<unknown> {
           where not c.is_steady
           group by ${key}, s.tenant_id, s.deployment_id
         ) timed
-        window subject as (partition by line_id, subject_id)
+        window subject as (partition by line_id, rung, subject_id)
       ) judged
     ) c
     where is_owner or place = 1`
@@ -198,19 +233,19 @@ function heldBy(candidates: string): RawBuilder<unknown> {
 /** Several candidates count only if all of them agree; none of them is then taken for the resource. */
 function findingsOf(held: string): RawBuilder<unknown> {
   return sql`
-    select line_id, method, parent, subjects, case when subjects = 1 then subject_id::uuid end as resource_id,
+    select line_id, rung, method, via, subjects, case when subjects = 1 then subject_id::uuid end as resource_id,
       case when first_id = last_id and holders = subjects then tenant_id end as tenant_id,
       case when first_id = last_id and holders = subjects then first_id::uuid end as deployment_id,
       case when subjects = 1 and holders > 1 then parts end as shares,
       holders > 0 and (subjects = 1 or first_id = last_id and holders = subjects) as is_found
     from (
-      select line_id, min(method) as method, min(parent) as parent, count(*) filter (where is_first) as subjects,
+      select line_id, rung, min(method) as method, min(via) as via, count(*) filter (where is_first) as subjects,
         min(subject_id::text) as subject_id, count(deployment_id) as holders, min(tenant_id) as tenant_id,
         min(deployment_id::text) as first_id, max(deployment_id::text) as last_id,
         jsonb_agg(jsonb_build_object(
           'tenant_id', tenant_id, 'deployment_id', deployment_id, 'weight', trim_scale(seconds)::text
         ) order by tenant_id, deployment_id) filter (where seconds > 0) as parts
-      from ${sql.table(held)} group by line_id
+      from ${sql.table(held)} group by line_id, rung
     ) line`
 }
 
@@ -227,7 +262,8 @@ const DECISIONS = sql`
     case
       when o.method = 'resource_id' then 'resource id ' || coalesce(t.external_resource_id, t.external_resource_uuid)
       when o.method = 'kind_and_name' then t.resource_kind || ' named ' || t.resource_name
-      when o.method = 'parent' then 'belongs to the ' || coalesce(o.parent, t.parent_kind || ' ' || t.parent_name)
+      when o.method = 'tag' then 'tagged ' || o.via
+      when o.method = 'parent' then 'belongs to the ' || o.via
       when o.method = 'project' then 'project ' || t.project
       when m.deployment_id is not null then 'remembered for ' || t.kind || ' ' || t.resource_name
       when f.subjects > 1 and f.method = 'resource_id' then 'ambiguous: the ids of the line name ' || f.subjects || ' resources'
@@ -238,7 +274,7 @@ const DECISIONS = sql`
     end || case when o.shares is not null then ', which changed hands: split by the time of each' else '' end as match_reason,
     o.shares
   from unsettled t
-  left join finding f on f.line_id = t.id
+  left join subject f on f.line_id = t.id
   left join owner o on o.line_id = t.id
   left join costs.remembered_assignment m
     on m.provider = t.provider and m.kind = t.kind and m.resource_name = t.name`

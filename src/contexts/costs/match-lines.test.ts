@@ -193,7 +193,7 @@ test('a line by id for a time before or after the resource is of who had it then
   const studio = await deploy(edge, 'boab', 'studio')
   await listInventory(edge, BEFORE, [{ external_id: '77', name: 'web', tags: tag('studio') }])
   await listInventory(edge, '2026-03-01T00:00:00Z', [])
-  await upload(costs, csv(row('Backups', 'web (Weekly Backup Services)', '1.20')))
+  await upload(costs, csv(row('Droplets', 'web (s-1)', '1.20')))
   assert.equal((await lines())[0].match_status, 'unmatched')
   await nameById({ id: '77', uuid: null })
   assert.deepEqual(await decisions(), [['matched', 'resource_id', studio, 'resource id 77']])
@@ -259,6 +259,69 @@ test('what was taken of a resource or is a part of it is its owner’s, unless i
     (await lines()).map(({ deployment_id }: LineJson) => deployment_id),
     [shop, shop, shop, shop],
   )
+})
+
+test('a resource that is known but nobody’s is passed on to the later rungs', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await listInventory(edge, BEFORE, [
+    { external_id: '1', name: 'web', tags: tag('studio') },
+    { external_id: 's', kind: 'snapshot', name: 'web' },
+    { external_id: '2', name: 'api' },
+  ])
+  await upload(costs, csv(row('Droplet Snapshots', 'web (syd1) 4.20GB Droplet Snapshot', '0.25')))
+  assert.deepEqual(await decisions(), [['matched', 'parent', studio, 'belongs to the droplet web']])
+  const { id } = await db.read
+    .selectFrom('inventory.resource')
+    .select('id')
+    .where('kind', '=', 'snapshot')
+    .executeTakeFirstOrThrow()
+  assert.equal((await lines())[0].resource_id, id)
+  await nameById({ id: '2', uuid: null })
+  assert.deepEqual(await decisions(), [['matched', 'parent', studio, 'belongs to the droplet web']])
+  await assertSound(costs)
+})
+
+test('a backup that is billed when its droplet is gone is of who had the last of that name, unless one is there', async () => {
+  const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
+  await listInventory(edge, BEFORE, [{ external_id: '1', name: 'web', tags: tag('shop') }])
+  await listInventory(edge, '2026-02-10T00:00:00Z', [{ external_id: '2', name: 'web', tags: tag('studio') }])
+  await listInventory(edge, '2026-03-01T00:00:00Z', [])
+  await upload(costs, csv(row('Droplet Backups', 'web (Weekly Backup Services)', '1.20')))
+  assert.deepEqual(await decisions(), [
+    ['matched', 'parent', studio, 'belongs to the droplet web, the last of that name'],
+  ])
+  const born_at = Temporal.Instant.from('2026-04-20T00:00:00Z')
+  await listInventory(edge, '2026-04-20T00:00:00Z', [{ external_id: '3', name: 'web', tags: tag('shop'), born_at }])
+  await rematchResources()
+  assert.deepEqual(await decisions(), [['matched', 'parent', shop, 'belongs to the droplet web']])
+})
+
+test('a line of an open bill is of the deployment that one of its tags names, whatever else stands there', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  await deploy(edge, 'boab', 'shop')
+  const tags = [
+    '{"env":"prod","arcadia:boab:studio":""}',
+    '{"owner":"arcadia:BOAB:Studio"}',
+    '{"arcadia": "boab:studio"}',
+    '{"arcadia":"boab:studio","also":"arcadia:boab:shop"}',
+    '{"arcadia":"boab:nobody"}',
+    '{"arcadia":"boab:studio',
+    'arcadia:boab:studio',
+  ]
+  const text = [
+    'BilledCost,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ProviderName,Tags',
+    ...tags.map((json, index) => {
+      const quoted = `"${json.replaceAll('"', '""')}"`
+      const [start, end] = ['2026-04-01T00:00:00Z', '2026-05-01T00:00:00Z']
+      return `${index + 1},USD,${start},Usage,${start},${end},Example Cloud,${quoted}`
+    }),
+  ].join('\n')
+  assert.equal((await upload(costs, text, '')).status, 201)
+  const found = (await decisions()).map(([, method, deployment, reason]: string[]) => [method, deployment, reason])
+  const tagged = ['tag', studio, 'tagged arcadia:boab:studio']
+  const nothing = [null, null, 'the line names no resource: an allocation rule can share it']
+  assert.deepEqual(found, [tagged, tagged, tagged, nothing, nothing, nothing, nothing])
+  await assertSound(costs)
 })
 
 test('a node of a cluster is the cluster’s', async () => {
@@ -454,22 +517,29 @@ test('a credit and a tax line stay out of it, whatever rules there are', async (
   assert.equal((await lines())[0].match_status, 'not_applicable')
 })
 
-test('a bill of a thousand lines takes no more statements than a bill of one', { timeout: 20_000 }, async (t) => {
-  let statements = 0
-  const counted = await startCosts(null, { db: await memoryDatabase({ on_query: () => (statements += 1) }) })
-  t.after(counted.close)
-  const cost = async (invoice_number: string, names: string[]): Promise<number> => {
-    const text = csv(...names.map((name) => row('Droplets', `${name} (s-1)`, '4.00')))
+test(
+  'a bill of a thousand lines takes no more statements than a bill of one, and a change of no resource none',
+  { timeout: 20_000 },
+  async (t) => {
+    let statements = 0
+    const counted = await startCosts(null, { db: await memoryDatabase({ on_query: () => (statements += 1) }) })
+    t.after(counted.close)
+    const cost = async (invoice_number: string, names: string[]): Promise<number> => {
+      const text = csv(...names.map((name) => row('Droplets', `${name} (s-1)`, '4.00')))
+      const before = statements
+      assert.equal((await upload(counted, text, `period=2026-04&invoice_number=${invoice_number}`)).status, 201)
+      return statements - before
+    }
+    await deploy(counted.edge, 'boab', 'studio')
+    const names = Array.from({ length: 1_000 }, (_, index) => `web-${index}`)
+    const resources = names.map((name, index) => ({ external_id: String(index), name, tags: tag('studio') }))
+    await listInventory(counted.edge, BEFORE, resources)
+    assert.equal(await cost('2', names), await cost('1', ['web-1']))
     const before = statements
-    assert.equal((await upload(counted, text, `period=2026-04&invoice_number=${invoice_number}`)).status, 201)
-    return statements - before
-  }
-  await deploy(counted.edge, 'boab', 'studio')
-  const names = Array.from({ length: 1_000 }, (_, index) => `web-${index}`)
-  const resources = names.map((name, index) => ({ external_id: String(index), name, tags: tag('studio') }))
-  await listInventory(counted.edge, BEFORE, resources)
-  assert.equal(await cost('2', names), await cost('1', ['web-1']))
-  const { body } = await counted.call('GET', '/billing/provider-invoices')
-  const large = body.data.find((invoice: { invoice_number: string }) => invoice.invoice_number === '2')
-  assert.deepEqual([large.matched_lines, large.coverage], [1_000, '1'])
-})
+    await counted.db.transaction((tx) => matchLines(tx, { resource_ids: [] }))
+    assert.equal(statements, before)
+    const { body } = await counted.call('GET', '/billing/provider-invoices')
+    const large = body.data.find((invoice: { invoice_number: string }) => invoice.invoice_number === '2')
+    assert.deepEqual([large.matched_lines, large.coverage], [1_000, '1'])
+  },
+)

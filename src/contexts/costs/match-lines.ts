@@ -1,9 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
-import { anyOf, type ContextTx } from '../../platform/db.ts'
-import { allocateLines, type SharedLine, storeShares, winningRules } from './allocate-lines.ts'
-import { isOpenMonth } from './closing.ts'
+import { anyOf, type ContextTx, type Reader } from '../../platform/db.ts'
+import { allocateLines, winningRules } from './allocate-lines.ts'
 import { ladder, prepareLadder, TARGET_COLUMNS } from './ladder.ts'
+import { makeSplitTable, storeSplits } from './line-shares.ts'
 import { lockBills } from './lock.ts'
+import { isOpenMonth } from './open-month.ts'
 
 export type MatchScope = {
   /** The lines of these bills, also where their month is closed: for a bill that is being stored. */
@@ -17,21 +18,55 @@ export type MatchScope = {
  * are, and so does what was assigned by hand. Only decisions that are new are written.
  */
 export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Promise<void> {
+  const { provider_invoice_ids, resource_ids } = scope
+  if (resource_ids?.length === 0) return
   await lockBills(tx)
   await prepareLadder(tx)
-  const { rows } = await sql<SharedLine>`
+  await makeSplitTable(tx)
+  const { rows } = await sql<{ id: string }>`
     with target as not materialized (${targets(scope)}), ${ladder()},
     unfound as (select t.* from target t join decision d on d.id = t.id where d.match_status = 'unmatched'),
     rule as (${winningRules('unfound')}),
     changed as (${UPDATE_LINES}),
     unshared as (
       delete from costs.line_share s using changed c where s.cost_line_id = c.id and c.match_status <> 'allocated'
+    ),
+    split as (
+      insert into pg_temp.split_line (id, amount, currency, shares)
+      select d.id, l.amount, l.currency, d.shares
+      from decided d join costs.cost_line l on l.id = d.id where d.shares is not null
+      returning id
     )
-    select d.id, trim_scale(l.amount) as amount, l.currency, d.shares
-    from decision d join costs.cost_line l on l.id = d.id where d.shares is not null`.execute(tx)
-  await storeShares(tx, rows)
-  const { provider_invoice_ids } = scope
-  await allocateLines(tx, provider_invoice_ids ? { provider_invoice_ids } : {})
+    select provider_invoice_id as id from changed
+    union
+    select l.provider_invoice_id from split join costs.cost_line l on l.id = split.id`.execute(tx)
+  await storeSplits(tx)
+  if (resource_ids === undefined) {
+    await allocateLines(tx, provider_invoice_ids ? { provider_invoice_ids } : {})
+    return
+  }
+  const shared = await findBillsSharedBy(tx, resource_ids)
+  await allocateLines(tx, { provider_invoice_ids: [...rows.map(({ id }) => id), ...shared] })
+}
+
+/** Usage that has come late counts in the months that are open. Returns how many lines are shared by a meter. */
+export async function shareByUsage(tx: ContextTx<'costs'>): Promise<number> {
+  await lockBills(tx)
+  return allocateLines(tx, { basis: 'meter' })
+}
+
+/** Where rules may share by the resources themselves and not only by matches: their hours, or who had them. */
+async function findBillsSharedBy(reader: Reader, resource_ids: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select i.id from costs.provider_invoice i
+    where ${isOpenMonth('i')}
+      and exists (
+        select from costs.allocation_rule a where a.provider = i.provider and a.basis in ('even', 'meter')
+      )
+      and i.period_end > (
+        select min(s.starts_at) at time zone 'UTC' from inventory.span s where s.resource_id = ${anyOf(resource_ids)}
+      )`.execute(reader)
+  return rows.map(({ id }) => id)
 }
 
 function targets({ provider_invoice_ids, resource_ids }: MatchScope): RawBuilder<unknown> {
@@ -82,4 +117,4 @@ const UPDATE_LINES = sql`
       rule.line_id is not null and l.resource_id is not distinct from d.resource_id
       and (l.match_status = 'unmatched' or l.match_method = 'allocation_rule')
     )
-  returning l.id, l.match_status`
+  returning l.id, l.provider_invoice_id, l.match_status`

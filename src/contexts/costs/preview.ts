@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
 import type { ContextTx, Reader } from '../../platform/db.ts'
-import { isOpenMonth } from './closing.ts'
 import { lockBills } from './lock.ts'
+import { isOpenMonth } from './open-month.ts'
 
 const PREVIEW_MAX_LINES = 100
 

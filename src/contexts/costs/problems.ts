@@ -1,6 +1,7 @@
 import { problem } from '../../kernel/problem.ts'
 
 export const noBalance = problem({ code: 'costs/no-balance', status: 404, title: 'No balance has been read yet' })
+export const noFile = problem({ code: 'costs/no-file', status: 422, title: 'The request carries no file' })
 export const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not text in UTF-8' })
 export const invoiceUnreadable = problem({
   code: 'costs/invoice-unreadable',
@@ -54,7 +55,12 @@ export const periodClosed = problem({
   code: 'costs/period-closed',
   status: 409,
   title: 'The month is closed',
-  constraints: ['period_close_once', 'cost_line_closed_month_stays', 'line_share_closed_month_stays'],
+  constraints: [
+    'period_close_once',
+    'period_close_is_kept',
+    'cost_line_closed_month_stays',
+    'line_share_closed_month_stays',
+  ],
 })
 export const periodOpen = problem({ code: 'costs/period-open', status: 409, title: 'The month is not closed' })
 export const exchangeRateDiffers = problem({

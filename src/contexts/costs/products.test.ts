@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { csv, emptyTables, row, startCosts, upload } from './costs.fixture.ts'
-import { countUnclassified } from './queries.ts'
+import { countUnclassified } from './bill-queries.ts'
 
 const costs = await startCosts()
 const { call, db } = costs

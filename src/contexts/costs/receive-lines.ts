@@ -1,19 +1,24 @@
 import { type RawBuilder, sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
 import { dateIn, instantsOf, laterInstant, monthLabel, monthOf, type Window } from '../../kernel/period.ts'
-import { type ContextTx, copyRow, copyRows, type CopyValue } from '../../platform/db.ts'
+import { type ContextTx, COPY_NULL, copyRow, copyRows, copyText } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { BillLine } from '../../providers/bill-line.ts'
 import type { BillKey, BillRow } from '../../providers/bill-reader.ts'
-import { allocateLines, type SharedLine, storeShares } from './allocate-lines.ts'
-import { type BillContent, createTally, type Tally, textOf } from './bill.ts'
+import { allocateLines } from './allocate-lines.ts'
+import { type BillContent, createTally, type Tally, timeOf } from './bill.ts'
 import { ladder, prepareLadder, TARGET_COLUMNS } from './ladder.ts'
-import type { InvoiceToStore } from './queries.ts'
+import { makeSplitTable, storeSplits } from './line-shares.ts'
+import type { InvoiceToStore } from './bill-queries.ts'
+import { loadPlainNames, NO_PLAIN_NAMES, type PlainNames } from './plain-names.ts'
 
 export type ReceivedBill = {
   readonly invoice: InvoiceToStore
   readonly content: BillContent
-  /** The months that its lines are charged for, when none of those that say so touches its own period; else empty. */
+  /**
+   * The months that its lines are charged for, when none of those that say so touches its own period; else empty, and
+   * also where the file says its month, which may have been billed for nothing but an earlier one.
+   */
   readonly other_months: readonly string[]
 }
 
@@ -30,7 +35,9 @@ export async function receiveLines(
 ): Promise<ReceivedBill[]> {
   await makeTables(tx)
   await prepareLadder(tx)
+  await makeSplitTable(tx)
   const bills = new Map<string, OpenBill>()
+  let plainNames = NO_PLAIN_NAMES
   let batch = emptyBatch()
   let stored = Promise.resolve()
   try {
@@ -38,15 +45,22 @@ export async function receiveLines(
       for (const key of new Set(part.map(({ bill }) => bill))) {
         if (bills.has(nameOf(key))) continue
         await stored
-        bills.set(nameOf(key), openBill(await open(key)))
+        bills.set(nameOf(key), openBill(key, await open(key)))
       }
-      placeLines(part, { bills, batch, ids })
+      if (plainNames === NO_PLAIN_NAMES && batch.line_count >= FEW_LINES) {
+        await stored
+        plainNames = await loadPlainNames(tx)
+      }
+      placeLines(part, { bills, batch, plainNames, ids })
       if (batch.line_count < BATCH_MIN_LINES) continue
       await stored
+      const next = emptyBatch()
+      // The ladder reads the inventory each time: its lines wait until there are enough of them.
+      if (batch.staged_count < LADDER_MIN_LINES) moveStaged(batch, next)
       stored = storeBatch(tx, batch)
       // Whoever waits for it next gets the failure; until then it is nobody's.
       stored.catch(() => {})
-      batch = emptyBatch()
+      batch = next
     }
   } finally {
     // Also when a row cannot be read: the transaction must not end in the middle of a statement.
@@ -65,20 +79,31 @@ export async function receiveLines(
 
 /** Lines that are in memory, as rows of one bill. */
 export async function* rowsOf(lines: readonly BillLine[]): AsyncGenerator<BillRow[]> {
-  yield lines.map((line) => ({ bill: null, line }))
+  for (let first = 0; first < lines.length; first += FEW_LINES) {
+    yield lines.slice(first, first + FEW_LINES).map((line) => ({ bill: null, line }))
+  }
 }
 
-/**
- * Of one statement: each of them reads the inventory, and two are in memory, one that is stored and one that is read
- * meanwhile.
- */
-const BATCH_MIN_LINES = 40_000
+/** Of one statement: two batches are in memory, one that is stored and one that is read meanwhile. */
+const BATCH_MIN_LINES = 10_000
+const LADDER_MIN_LINES = 20_000
+/** So many take the ladder before it pays to load what is needed to match more without it. */
+const FEW_LINES = 2_000
 
-/** Rows for `copyRows`. */
-type Batch = { fresh: Uint8Array<ArrayBuffer>[]; compared: Uint8Array<ArrayBuffer>[]; line_count: number }
+/** Rows for `copyRows`: of lines that are matched, that take the ladder, and that are only compared. */
+type Batch = { [kind in 'settled' | 'staged' | 'compared']: Uint8Array<ArrayBuffer>[] } & {
+  line_count: number
+  staged_count: number
+}
 
 function emptyBatch(): Batch {
-  return { fresh: [], compared: [], line_count: 0 }
+  return { settled: [], staged: [], compared: [], line_count: 0, staged_count: 0 }
+}
+
+function moveStaged(from: Batch, to: Batch): void {
+  to.staged = from.staged
+  to.staged_count = from.staged_count
+  from.staged = []
 }
 
 type OpenBill = {
@@ -91,34 +116,43 @@ type OpenBill = {
   months: Set<string> | 'its own'
 }
 
-function openBill(invoice: InvoiceToStore): OpenBill {
+function openBill(key: BillKey | null, invoice: InvoiceToStore): OpenBill {
   return {
     invoice,
     window: instantsOf(invoice.period, 'UTC'),
     is_compared: invoice.status === 'issued',
     tally: createTally(),
-    months: new Set(),
+    months: key === null ? new Set() : 'its own',
   }
 }
 
 function nameOf(bill: BillKey | null): string {
   if (bill === null) return ''
-  const { provider, billing_period, invoice_number, currency } = bill
-  return JSON.stringify([provider, billing_period.start, billing_period.end, invoice_number, currency])
+  const { provider, billing_account, billing_period, invoice_number, currency } = bill
+  const { start, end } = billing_period
+  return JSON.stringify([provider, billing_account, start, end, invoice_number, currency])
 }
 
-function placeLines(
-  rows: readonly BillRow[],
-  { bills, batch, ids }: { bills: ReadonlyMap<string, OpenBill>; batch: Batch; ids: Ids },
-): void {
+type Placing = {
+  readonly bills: ReadonlyMap<string, OpenBill>
+  readonly batch: Batch
+  readonly plainNames: PlainNames
+  readonly ids: Ids
+}
+
+function placeLines(rows: readonly BillRow[], { bills, batch, plainNames, ids }: Placing): void {
   const byKey = new Map<BillKey | null, OpenBill>()
-  const texts = { fresh: '', compared: '' }
+  const texts = { settled: '', staged: '', compared: '' }
   for (const { bill: key, line } of rows) {
     const bill = byKey.get(key) ?? present(bills.get(nameOf(key)), 'each bill of a part is open')
     byKey.set(key, bill)
-    texts[bill.is_compared ? 'compared' : 'fresh'] += copyRow(placeLine(line, bill, ids.uuid()))
+    const fields = placeLine(line, bill, ids.uuid())
+    const settled = bill.is_compared ? null : settle(line, bill, plainNames)
+    if (settled) fields.push(...settled)
+    else if (!bill.is_compared) batch.staged_count += 1
+    texts[settled ? 'settled' : bill.is_compared ? 'compared' : 'staged'] += copyRow(fields)
   }
-  for (const kind of ['fresh', 'compared'] as const) {
+  for (const kind of ['settled', 'staged', 'compared'] as const) {
     if (texts[kind] !== '') batch[kind].push(ENCODER.encode(texts[kind]))
   }
   batch.line_count += rows.length
@@ -126,8 +160,26 @@ function placeLines(
 
 const ENCODER = new TextEncoder()
 
-/** The values of COLUMNS. A line that does not say when is charged for the period of the bill. */
-function placeLine(line: BillLine, bill: OpenBill, id: string): CopyValue[] {
+/** The fields of MATCH_COLUMNS, where they can be told without the ladder. */
+function settle(line: BillLine, { invoice, window }: OpenBill, plainNames: PlainNames): string[] | null {
+  const { charge_category, start, end } = line
+  if (charge_category === 'Tax' || charge_category === 'Credit') {
+    const reason = `a ${charge_category.toLowerCase()} line belongs to the whole bill`
+    return [COPY_NULL, COPY_NULL, COPY_NULL, 'not_applicable', COPY_NULL, reason]
+  }
+  const start_ms = timeOf(start ?? window.start).ms
+  const end_ms = Math.max(timeOf(end ?? window.end).ms, start_ms + MOMENT_MS)
+  const match = plainNames(line, { provider: invoice.provider, start_ms, end_ms })
+  if (match === null) return null
+  const { resource_id, tenant_id, deployment_id, match_reason } = match
+  return [resource_id, copyText(tenant_id), deployment_id, 'matched', 'kind_and_name', copyText(match_reason)]
+}
+
+/** As the ladder has it: the window of a charge for one moment is that second. */
+const MOMENT_MS = 1_000
+
+/** The fields of COLUMNS. A line that does not say when is charged for the period of the bill. */
+function placeLine(line: BillLine, bill: OpenBill, id: string): (string | number)[] {
   const { invoice, window, tally } = bill
   const position = tally.add(line)
   noteMonth(bill, line)
@@ -141,21 +193,21 @@ function placeLine(line: BillLine, bill: OpenBill, id: string): CopyValue[] {
     line.kind,
     line.charge_category,
     line.service_category,
-    line.service_name,
-    line.product,
-    line.group_description,
-    line.description,
+    copyText(line.service_name),
+    copyText(line.product),
+    copyText(line.group_description),
+    copyText(line.description),
     line.amount,
-    line.quantity,
-    line.unit,
-    textOf(start),
-    textOf(line.start && line.end ? line.end : laterInstant(start, line.end ?? window.end)),
-    line.project,
-    line.external_resource_id,
-    line.external_resource_uuid,
-    line.resource_name,
-    line.region,
-    line.extra && JSON.stringify(line.extra),
+    line.quantity ?? COPY_NULL,
+    copyText(line.unit),
+    timeOf(start).text,
+    timeOf(line.start && line.end ? line.end : laterInstant(start, line.end ?? window.end)).text,
+    copyText(line.project),
+    copyText(line.external_resource_id),
+    copyText(line.external_resource_uuid),
+    copyText(line.resource_name),
+    copyText(line.region),
+    line.extra ? copyText(JSON.stringify(line.extra)) : COPY_NULL,
   ]
 }
 
@@ -185,6 +237,15 @@ const COLUMNS = [
   'extra',
 ] as const
 
+const MATCH_COLUMNS = [
+  'resource_id',
+  'tenant_id',
+  'deployment_id',
+  'match_status',
+  'match_method',
+  'match_reason',
+] as const
+
 /** One line of the bill's own time says that the others are late. */
 function noteMonth(bill: OpenBill, { start, end }: BillLine): void {
   if (start === null || bill.months === 'its own') return
@@ -198,33 +259,29 @@ async function makeTables(tx: ContextTx<'costs'>): Promise<void> {
   for (const table of ['staged_line', 'received_line']) {
     await sql`
       create temp table if not exists ${sql.table(table)} on commit drop
-      as select ${columnsOf('l')} from costs.cost_line l with no data`.execute(tx)
+      as select ${columnsOf('l', COLUMNS)} from costs.cost_line l with no data`.execute(tx)
   }
 }
 
-function columnsOf(line: string): RawBuilder<unknown> {
-  return sql.join(COLUMNS.map((column) => sql.ref(`${line}.${column}`)))
+function columnsOf(table: string, columns: readonly string[]): RawBuilder<unknown> {
+  return sql.join(columns.map((column) => sql.ref(`${table}.${column}`)))
 }
 
-async function storeBatch(tx: ContextTx<'costs'>, { fresh, compared }: Batch): Promise<void> {
+async function storeBatch(tx: ContextTx<'costs'>, { settled, staged, compared }: Batch): Promise<void> {
   await copyRows(tx, 'pg_temp.received_line', COLUMNS, compared)
-  if (fresh.length === 0) return
-  await copyRows(tx, 'pg_temp.staged_line', COLUMNS, fresh)
-  const { rows } = await sql<SharedLine>`
-    with target as not materialized (
-      select ${TARGET_COLUMNS} from pg_temp.staged_line l where l.charge_category not in ('Tax', 'Credit')
-    ),
-    ${ladder()},
+  await copyRows(tx, 'costs.cost_line', [...COLUMNS, ...MATCH_COLUMNS], settled)
+  if (staged.length === 0) return
+  await copyRows(tx, 'pg_temp.staged_line', COLUMNS, staged)
+  await sql`
+    with target as not materialized (select ${TARGET_COLUMNS} from pg_temp.staged_line l), ${ladder()},
     stored as (
-      insert into costs.cost_line (${sql.join(COLUMNS.map((column) => sql.ref(column)))},
-        resource_id, tenant_id, deployment_id, match_status, match_method, match_reason)
-      select ${columnsOf('l')}, d.resource_id, d.tenant_id, d.deployment_id,
-        coalesce(d.match_status, 'not_applicable'), d.match_method,
-        coalesce(d.match_reason, 'a ' || lower(l.charge_category) || ' line belongs to the whole bill')
-      from pg_temp.staged_line l left join decision d on d.id = l.id
+      insert into costs.cost_line (${sql.join([...COLUMNS, ...MATCH_COLUMNS].map((column) => sql.ref(column)))})
+      select ${columnsOf('l', COLUMNS)}, ${columnsOf('d', MATCH_COLUMNS)}
+      from pg_temp.staged_line l join decision d on d.id = l.id
     )
-    select d.id, trim_scale(l.amount) as amount, l.currency, d.shares
+    insert into pg_temp.split_line (id, amount, currency, shares)
+    select d.id, l.amount, l.currency, d.shares
     from decided d join pg_temp.staged_line l on l.id = d.id where d.shares is not null`.execute(tx)
-  await storeShares(tx, rows)
+  await storeSplits(tx)
   await sql`truncate pg_temp.staged_line`.execute(tx)
 }

@@ -3,7 +3,7 @@ import type { Edge } from '../../platform/edge.ts'
 import { type DigitalOcean, PREVIEW } from '../../providers/digitalocean/index.ts'
 import { syncInventory } from '../inventory/index.ts'
 import { matchLines } from './match-lines.ts'
-import { findProviderInvoice } from './queries.ts'
+import { findProviderInvoice } from './bill-queries.ts'
 import { type BillIssued, ingestInvoice, readBillingHistory, readPreview, type Sync, takeBalance } from './sync.ts'
 
 export type SyncStep = 'inventory' | 'balance' | 'history' | 'invoices' | 'preview'
@@ -43,7 +43,7 @@ export async function syncNow(
   on_progress({ step: 'inventory', done: 1, total: 1 })
   await takeBalance(sync)
   on_progress({ step: 'balance', done: 1, total: 1 })
-  const { due, new_count, unchanged_count, new_entries } = await readBillingHistory(sync, async () => {})
+  const { due, clashing, new_count, unchanged_count, new_entries } = await readBillingHistory(sync, async () => {})
   on_progress({ step: 'history', done: 1, total: 1 })
   const summary: SyncSummary = {
     resources: listed,
@@ -59,6 +59,8 @@ export async function syncNow(
     on_progress({ step: 'invoices', done: index, total: due.length })
     await ingestInto(summary, sync, { provider_invoice_id, onBillIssued })
   }
+  for (const id of clashing)
+    await failInvoice(summary, sync, { id, detail: 'the provider gives its number to another' })
   on_progress({ step: 'invoices', done: due.length, total: due.length })
   await readPreviewInto(summary, sync)
   on_progress({ step: 'preview', done: 1, total: 1 })
@@ -78,16 +80,23 @@ async function ingestInto(
   sync: Sync,
   invoice: { provider_invoice_id: string; onBillIssued: BillIssued },
 ): Promise<void> {
-  const fail = async (detail: string): Promise<void> => {
-    const row = await findProviderInvoice(sync.edge.db.read, invoice.provider_invoice_id)
-    summary.failed.push({ external_id: row?.external_id ?? invoice.provider_invoice_id, detail })
-  }
+  const { provider_invoice_id: id } = invoice
   try {
     const stored = await ingestInvoice(sync, invoice)
     if (stored?.outcome === 'issued') summary.lines += stored.line_count
     if (stored?.outcome === 'unchanged') summary.invoices_unchanged += 1
-    if (stored?.outcome === 'differs') await fail('the provider sends other content than what is issued')
+    if (stored?.outcome === 'differs')
+      await failInvoice(summary, sync, { id, detail: 'the provider sends other content than what is issued' })
   } catch (error) {
-    await fail(messageOf(error))
+    await failInvoice(summary, sync, { id, detail: messageOf(error) })
   }
+}
+
+async function failInvoice(
+  summary: SyncSummary,
+  { edge }: Sync,
+  { id, detail }: { id: string; detail: string },
+): Promise<void> {
+  const row = await findProviderInvoice(edge.db.read, id)
+  summary.failed.push({ external_id: row?.external_id ?? id, detail })
 }

@@ -8,7 +8,7 @@ import { Problem } from '../../kernel/problem.ts'
 import { OutboundError } from '../../platform/outbound.ts'
 import { createDigitalOcean, type DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { assertSound, brokenInvariants, emptyTables, type InvoiceJson, startCosts, upload } from './costs.fixture.ts'
-import { costsJobs, readPreview, syncNow, type SyncProgress } from './index.ts'
+import { costsJobs, listDifferingBills, readPreview, syncNow, type SyncProgress } from './index.ts'
 
 const TOKEN = 'dop_v1_test'
 const whole = demoAccount()
@@ -218,15 +218,60 @@ test('a second invoice under a known number is an alarm on the first, and not an
   )
 })
 
-test('another amount for an issued bill is a difference', async () => {
+test('another amount for an issued bill is an alarm that shows both versions, also where only the CSV can be read', async () => {
   await sync()
   const [first, ...others] = april.items
   assert.ok(first)
   const dearer = { ...april, items: [{ ...first, amount: '99.00' }, ...others] }
-  await runJob('costs.read-billing-history', {}, { account: { ...account, invoices: [dearer, march] } })
+  const changed = { account: { ...account, invoices: [dearer, march] } }
+  const { failed } = await connected(changed, (provider) => {
+    const broken: DigitalOcean = { ...provider, invoiceItems: () => Promise.reject(unreadable()) }
+    return syncNow({ edge, provider: broken, onBillIssued })
+  })
+  assert.deepEqual(
+    failed.filter(({ external_id }) => external_id === april.invoice_uuid),
+    [{ external_id: april.invoice_uuid, detail: 'the provider sends other content than what is issued' }],
+  )
   const [bill] = await invoices()
-  assert.deepEqual([bill.amount, bill.balanced], ['86.92', true])
-  assert.notEqual(bill.difference.amount, '86.92')
+  assert.deepEqual([bill.amount, bill.balanced, bill.line_count], ['86.92', true, 33])
+  const { data } = (await call('GET', `/billing/provider-invoices/${bill.id}/difference`)).body
+  assert.equal(bill.difference.amount, data.received.lines_amount)
+  assert.deepEqual(
+    [data.stored.lines[0].amount, data.received.lines[0].amount, data.received.differing_count],
+    ['4', '99', 1],
+  )
+  assert.deepEqual(await listDifferingBills(db.read), [{ provider: 'digitalocean', external_id: april.invoice_uuid }])
+  assert.deepEqual(await brokenInvariants(db), ['costs.issued-bills-do-not-change'])
+})
+
+test('lines that change under the same total are an alarm within a day, for the newest bill', async () => {
+  await sync()
+  const [first, ...others] = april.items
+  assert.ok(first)
+  const renamed = { ...april, items: [{ ...first, description: 'another (s-1vcpu-1gb)' }, ...others] }
+  const changed = { account: { ...account, invoices: [renamed, march] } }
+  const syncChanged = () => connected(changed, (provider) => syncNow({ edge, provider, onBillIssued }))
+  assert.deepEqual((await syncChanged()).failed, [], 'it was read today')
+  const today = costs.clock.now()
+  costs.clock.set(today.add({ hours: 24 }))
+  try {
+    const { failed } = await syncChanged()
+    assert.deepEqual(
+      failed.map(({ external_id }) => external_id),
+      [april.invoice_uuid],
+    )
+  } finally {
+    costs.clock.set(today)
+  }
+})
+
+test('an invoice that is listed twice, because pages overlap, is announced once', async () => {
+  const summary = await connected({}, async (provider) => {
+    const listed = await provider.invoices()
+    const invoices = async () => ({ ...listed, invoices: [...listed.invoices, ...listed.invoices.slice(0, 1)] })
+    return syncNow({ edge, provider: { ...provider, invoices }, onBillIssued })
+  })
+  assert.deepEqual([summary.invoices_new, summary.invoices_unchanged, summary.failed], [2, 0, []])
 })
 
 test('a bill that is listed in part is refused and read again, and stored when it is whole', async () => {
@@ -338,8 +383,9 @@ for (const [name, { faults, code }] of Object.entries<{ faults: Faults; code: st
   })
 }
 
-test('without a token every job is skipped and says so', async () => {
+test('without a token every job that asks the provider is skipped and says so', async () => {
   for (const job of costsJobs(edge, { provider: null, onBillIssued })) {
+    if (job.name === 'costs.share-by-usage') continue
     const outcome = await job.handle({}, { finish: (effect) => db.transaction(effect) })
     assert.deepEqual(outcome, { outcome: 'skipped', detail: 'DIGITALOCEAN_TOKEN is not set' })
   }

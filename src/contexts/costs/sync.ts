@@ -17,7 +17,7 @@ import { recordBillingHistory } from './billing-history.ts'
 import { type Bill, BILL_CURRENCY, sumOf } from './bill.ts'
 import { recordBalance, recordIngestFailure } from './commands.ts'
 import { invoiceIncomplete, invoiceUnreadable } from './problems.ts'
-import { findInvoiceToIngest, type InvoiceToIngest } from './queries.ts'
+import { findInvoiceToIngest, type InvoiceToIngest } from './bill-queries.ts'
 import { replacePreview, storeBill, type StoredBill } from './store-bill.ts'
 
 export const PROVIDER = 'digitalocean'
@@ -43,7 +43,14 @@ export async function takeBalance({ edge, provider, transact }: Sync): Promise<v
   await transact((tx) => recordBalance(tx, { provider: PROVIDER, balance }, { now: edge.clock.now() }))
 }
 
-export type History = { new_count: number; unchanged_count: number; due: string[]; new_entries: number }
+export type History = {
+  new_count: number
+  unchanged_count: number
+  due: string[]
+  /** Known invoices under whose number the provider lists another one, too: told once. */
+  clashing: string[]
+  new_entries: number
+}
 
 /**
  * Stores the provider's billing history and announces its invoices; `onDue` gets those whose lines are to be read, in
@@ -74,14 +81,19 @@ export async function readPreview({ edge, provider, transact }: Sync): Promise<n
   if (read === null) return null
   const { header, bill } = read
   const preview = {
-    provider: PROVIDER,
-    invoice_number: header.invoice_id,
-    period: monthNamed(header.invoice_period),
-    currency: BILL_CURRENCY,
-    // Remade while it is read, the preview is described best by what was read last.
-    amount: bill.summary?.amount ?? header.amount,
+    header: {
+      provider: PROVIDER,
+      billing_account: null,
+      invoice_number: header.invoice_id,
+      number_is_stated: false,
+      period: monthNamed(header.invoice_period),
+      currency: BILL_CURRENCY,
+    },
+    external_id: PREVIEW,
   }
-  return transact((tx) => replacePreview(tx, { preview, bill }, { now: edge.clock.now(), ids: edge.ids }))
+  // Remade while it is read, the preview is described best by what was read last.
+  const amount = bill.summary?.amount ?? header.amount
+  return transact((tx) => replacePreview(tx, { preview, bill, amount }, { now: edge.clock.now(), ids: edge.ids }))
 }
 
 /**
@@ -162,8 +174,12 @@ async function ifReadable<T>(call: Promise<T>): Promise<T | null> {
  * listed in part, or a CSV that was cut between two rows, which nothing in it would tell. What is issued already is
  * only compared.
  */
-function requireWhole({ lines, read_from }: Bill, { status, amount, incomplete_readings }: InvoiceToIngest): void {
+function requireWhole(
+  { lines, read_from }: Bill,
+  { status, amount, listed_amount, incomplete_readings }: InvoiceToIngest,
+): void {
   const total = sumOf(lines)
+  if (listed_amount !== null && total.eq(decimal(listed_amount))) return
   const isFinal = status === 'issued' || incomplete_readings >= INCOMPLETE_MAX_READINGS
   if (total.eq(decimal(amount)) || (isFinal && read_from === 'items' && lines.length > 0)) return
   throw invoiceIncomplete(

@@ -111,6 +111,14 @@ test('every pair of statuses is allowed or refused as the lifecycle says', async
   }
 })
 
+test('a transition cannot be previewed: it is refused, not carried out', async () => {
+  const id = await deploy('previewing')
+  const path = `/deployments/${id}/transition?preview=true`
+  const { status, body } = await harness.call('POST', path, { body: { to: 'cancelled' } })
+  assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known field' }]])
+  assert.equal((await harness.call('GET', `/deployments/${id}`)).body.data.status, 'active')
+})
+
 test('a refused transition names what is possible', async () => {
   const id = await deploy('naming', { status: 'trial' })
   const { body } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'paused', reason: 'x' } })

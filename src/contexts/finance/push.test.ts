@@ -539,6 +539,7 @@ async function storeBooks(): Promise<void> {
       amount: '86.92',
       lines_amount: '86.92',
       content_hash: 'x',
+      number_is_stated: false,
       incomplete_readings: 0,
       announced_at: ISSUED_AT,
       ingested_at: ISSUED_AT,

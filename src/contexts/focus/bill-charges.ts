@@ -1,6 +1,8 @@
-import { decimal, plain, roundPrecise, share, ZERO } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, fromUnits, ONE, plain, toUnits, ZERO } from '../../kernel/decimal.ts'
+import { present } from '../../kernel/invariant.ts'
+import { splitByLargestRemainder } from '../../kernel/money.ts'
 import { instantsOf, type Period, type Window } from '../../kernel/period.ts'
-import type { ChargeCategory } from '../../providers/bill-line.ts'
+import { type ChargeCategory, PROVIDER_ZONE } from '../../providers/bill-line.ts'
 import { readNumber } from '../../providers/focus/index.ts'
 import type { Charge, Measured, Named } from './charge.ts'
 import type { FocusColumn, FocusRow } from './row.ts'
@@ -9,7 +11,6 @@ import { serviceOf } from './service.ts'
 export type Bill = {
   readonly id: string
   readonly provider: string
-  readonly external_id: string
   readonly invoice_number: string | null
   readonly status: 'issued' | 'preview'
   readonly currency: string
@@ -37,21 +38,21 @@ export type Line = {
   readonly region: string | null
   readonly extra: Readonly<Record<string, string>> | null
   readonly owner: Owner | null
-  readonly shares: readonly (Owner & { readonly amount: string })[]
+  readonly shares: readonly Share[]
 }
 
 type Owner = { readonly tenant_id: string; readonly deployment: string }
+type Share = Owner & { readonly amount: string; readonly weight: string | null }
 
-/** A line as charges: one, or one for each share of it. Their billed costs add up to the line. */
+/** A line as charges: one, or one for each share of it. Their costs and quantities add up to those of the line. */
 export function chargesOf(bill: Bill, line: Line): Charge[] {
   const whole = wholeCharge(bill, line)
   if (line.shares.length === 0) return [{ ...whole, tags: tagsOf(line, line.owner) }]
-  return line.shares.map(({ amount, ...owner }) => ({
-    ...whole,
-    ...costs(amount),
-    priced: shareOf(whole.priced, amount, line.amount),
-    consumed: shareOf(whole.consumed, amount, line.amount),
-    tags: tagsOf(line, owner),
+  const parts = splitCharge(whole, line.shares)
+  return line.shares.map((share, index) => ({
+    ...present(parts[index], 'each share has its part'),
+    billed_cost: share.amount,
+    tags: tagsOf(line, share),
   }))
 }
 
@@ -67,9 +68,6 @@ export function unexplainedCharge(bill: Bill): Charge | undefined {
     charge_end: window.end,
   })
 }
-
-/** Providers bill by the month in UTC. */
-const PROVIDER_ZONE = 'UTC'
 
 const UNEXPLAINED: Omit<Line, 'amount' | 'charge_start' | 'charge_end'> = {
   position: -1,
@@ -100,14 +98,16 @@ function wholeCharge(bill: Bill, line: Line): Charge {
     description: line.description,
     period: { start: line.charge_start, end: line.charge_end },
     billing_period,
-    invoice_id: bill.status === 'issued' ? (bill.invoice_number ?? bill.external_id) : null,
+    invoice_id: bill.status === 'issued' ? bill.invoice_number : null,
     // Bills that are not FOCUS files do not name the account: there is one per provider.
     account: named(extra, 'BillingAccount', { id: bill.provider, name: null, type: 'Account' }),
     sub_account: subAccountOf(line),
     provider_name,
     publisher_name: extra['PublisherName'] ?? provider_name,
+    issuer_name: extra['InvoiceIssuerName'] ?? provider_name,
     currency: bill.currency,
     ...costs(line.amount, extra),
+    part: '1',
     priced: line.quantity === null ? null : { quantity: line.quantity, unit: line.unit ?? 'Units' },
     consumed: consumedOf(extra),
     service: serviceOf({
@@ -127,10 +127,9 @@ const PROVIDER_NAMES: Readonly<Record<string, string>> = { digitalocean: 'Digita
 
 type Extra = Readonly<Record<string, string>>
 
-/** A share has no other costs than what is billed: a provider's list price is that of the whole line. */
 function costs(
   amount: string,
-  extra: Extra = {},
+  extra: Extra,
 ): Pick<Charge, 'billed_cost' | 'list_cost' | 'contracted_cost' | 'effective_cost'> {
   const given = (column: FocusColumn) => numberIn(extra, column) ?? amount
   return {
@@ -186,11 +185,45 @@ function consumedOf(extra: Extra): Measured | null {
   return quantity === null ? null : { quantity, unit: extra['ConsumedUnit'] ?? 'Units' }
 }
 
-/** In proportion to the money, so that the quantities of the shares add up to that of the line. */
-function shareOf(measured: Measured | null, part: string, whole: string): Measured | null {
-  if (measured === null || decimal(whole).eq(ZERO)) return null
-  const quantity = plain(roundPrecise(share(decimal(measured.quantity), decimal(part), decimal(whole))))
-  return { ...measured, quantity }
+/** In proportion to the money; where there is none, by what it would have been shared by. */
+function splitCharge(whole: Charge, shares: readonly Share[]): Charge[] {
+  const weights = weightsOf(shares)
+  const split = (value: string) => {
+    const parts = splitExactly(value, weights)
+    return (index: number) => present(parts[index], 'each share has its part')
+  }
+  const [list_cost, contracted_cost] = [split(whole.list_cost), split(whole.contracted_cost)]
+  const [effective_cost, part] = [split(whole.effective_cost), split(whole.part)]
+  const [priced, consumed] = [split(whole.priced?.quantity ?? '0'), split(whole.consumed?.quantity ?? '0')]
+  const given = GIVEN_TOTALS.map((column) => [column, split(whole.given[column] ?? '0')] as const)
+  return shares.map((_, index) => ({
+    ...whole,
+    list_cost: list_cost(index),
+    contracted_cost: contracted_cost(index),
+    effective_cost: effective_cost(index),
+    part: part(index),
+    priced: whole.priced && { ...whole.priced, quantity: priced(index) },
+    consumed: whole.consumed && { ...whole.consumed, quantity: consumed(index) },
+    given: {
+      ...whole.given,
+      ...Object.fromEntries(given.map(([column, partAt]) => [column, whole.given[column] && partAt(index)])),
+    },
+  }))
+}
+
+function weightsOf(shares: readonly Share[]): Decimal[] {
+  const billed = shares.map(({ amount }) => decimal(amount).abs())
+  if (billed.some((amount) => amount.gt(ZERO))) return billed
+  return shares.map(({ weight }) => (weight === null ? ONE : decimal(weight)))
+}
+
+/** Digits after the point of a part that does not come out even. */
+const PART_PLACES = 20
+
+function splitExactly(value: string, weights: readonly Decimal[]): string[] {
+  const places = Math.max(PART_PLACES, value.split('.')[1]?.length ?? 0)
+  const parts = splitByLargestRemainder(toUnits(decimal(value), places), weights)
+  return parts.map((units) => plain(fromUnits(units, places)))
 }
 
 const GIVEN_TEXTS = [
@@ -210,10 +243,14 @@ const GIVEN_TEXTS = [
   'SkuPriceDetails',
   'SkuPriceId',
 ] as const satisfies readonly FocusColumn[]
-const GIVEN_NUMBERS = [
+/** What adds up over the shares of a charge. */
+const GIVEN_TOTALS = [
   'CommitmentDiscountQuantity',
-  'PricingCurrencyContractedUnitPrice',
   'PricingCurrencyEffectiveCost',
+] as const satisfies readonly FocusColumn[]
+const GIVEN_NUMBERS = [
+  ...GIVEN_TOTALS,
+  'PricingCurrencyContractedUnitPrice',
   'PricingCurrencyListUnitPrice',
 ] as const satisfies readonly FocusColumn[]
 

@@ -22,11 +22,14 @@ export type Charge = {
   readonly sub_account: Named | null
   readonly provider_name: string
   readonly publisher_name: string
+  readonly issuer_name: string
   readonly currency: string
   readonly billed_cost: string
   readonly list_cost: string
   readonly contracted_cost: string
   readonly effective_cost: string
+  /** What of the charge as it was billed this is: 1, or a share of it. The shares of a charge add up to 1. */
+  readonly part: string
   /** What was priced and what was used; null where nobody counted. */
   readonly priced: Measured | null
   readonly consumed: Measured | null
@@ -59,12 +62,11 @@ export function focusRow(charge: Charge): FocusRow {
     ChargePeriodStart: timeText(charge.period.start),
     ChargePeriodEnd: timeText(charge.period.end),
     ContractedCost: charge.contracted_cost,
-    // What a purchase pays for is used by other charges, so that it is effective there (rule EffectiveCost-C-005-C).
+    // By its words the rule EffectiveCost-C-005-C speaks of purchases ahead only; by its check, of every purchase.
     EffectiveCost: charge.category === 'Purchase' ? '0' : charge.effective_cost,
     InvoiceId: charge.invoice_id,
-    // Who else may have sent the bill, it is in our books as the provider's; a charge that a third party is paid for
-    // would be 0 here (rule BilledCost-C-005-C).
-    InvoiceIssuerName: charge.provider_name,
+    // What another than the provider is paid for must be 0 (rule BilledCost-C-005-C), so that nothing else may name it.
+    InvoiceIssuerName: decimal(charge.billed_cost).eq(ZERO) ? charge.issuer_name : charge.provider_name,
     ListCost: charge.list_cost,
     ProviderName: charge.provider_name,
     PublisherName: charge.publisher_name,
@@ -101,10 +103,11 @@ const NOT_PRICED: Pick<FocusRow, PricingColumn> = {
 }
 
 /** Only usage and purchases have a price. Where nobody counted, the charge as a whole is what was priced. */
-function pricingColumns({ category, priced, consumed, ...charge }: Charge): Pick<FocusRow, PricingColumn> {
+function pricingColumns({ category, priced, consumed, part, ...charge }: Charge): Pick<FocusRow, PricingColumn> {
   if (category !== 'Usage' && category !== 'Purchase') return NOT_PRICED
-  const { quantity, unit } = priced ?? THE_CHARGE
-  const used = category === 'Usage' ? (consumed ?? priced ?? THE_CHARGE) : null
+  const whole = { quantity: part, unit: 'Units' }
+  const { quantity, unit } = priced ?? whole
+  const used = category === 'Usage' ? (consumed ?? priced ?? whole) : null
   return {
     ConsumedQuantity: used?.quantity ?? null,
     ConsumedUnit: used && unitText(used.unit),
@@ -116,7 +119,6 @@ function pricingColumns({ category, priced, consumed, ...charge }: Charge): Pick
   }
 }
 
-const THE_CHARGE: Measured = { quantity: '1', unit: 'Units' }
 const PRICING_CATEGORIES = ['Standard', 'Committed', 'Dynamic', 'Other']
 
 /** The price of which the quantity makes exactly the cost; null where there is none that can be written. */

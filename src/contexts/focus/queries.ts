@@ -4,6 +4,7 @@ import { Value } from 'typebox/value'
 import { present } from '../../kernel/invariant.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
+import { COUNTS_IN_ITS_MONTH } from '../costs/index.ts'
 import type { Bill, Line } from './bill-charges.ts'
 import type { Invoice, InvoiceLine } from './invoice-charges.ts'
 
@@ -15,16 +16,10 @@ export async function listBills(reader: Reader, { start, end }: Period): Promise
   const { rows } = await sql<
     Omit<Bill, 'period'> & { period_start: Temporal.PlainDate; period_end: Temporal.PlainDate }
   >`
-    select bill.id, bill.provider, bill.external_id, bill.invoice_number, bill.status, bill.currency, bill.period_start,
+    select bill.id, bill.provider, bill.invoice_number, bill.status, bill.currency, bill.period_start,
       bill.period_end, trim_scale(bill.amount) as amount, trim_scale(bill.lines_amount) as lines_amount
     from costs.provider_invoice bill
-    where bill.period_start >= ${start} and bill.period_start < ${end} and (
-      bill.status = 'issued' or bill.status = 'preview' and not exists (
-        select from costs.provider_invoice issued
-        where issued.provider = bill.provider and issued.status = 'issued'
-          and issued.period_start >= ${start} and issued.period_start < ${end}
-      )
-    )
+    where bill.period_start >= ${start} and bill.period_start < ${end} and ${COUNTS_IN_ITS_MONTH}
     order by bill.provider, bill.period_start, bill.id`.execute(reader)
   return rows.map(({ period_start, period_end, ...bill }) => ({
     ...bill,
@@ -32,7 +27,10 @@ export async function listBills(reader: Reader, { start, end }: Period): Promise
   }))
 }
 
-/** In the order of the bill, at most `limit` lines after the one at `after` (-1: from the first on). */
+/**
+ * In the order of the bill, at most `limit` lines after the one at `after` (-1: from the first on). A backup that was
+ * matched by the droplet that it is of has no id of its own.
+ */
 export async function readLines(
   reader: Reader,
   { bill_id, after, limit }: { bill_id: string; after: number; limit: number },
@@ -41,13 +39,15 @@ export async function readLines(
     select line.position, line.kind, line.description, line.charge_category,
       trim_scale(line.amount) as amount, line.charge_start, line.charge_end, trim_scale(line.quantity) as quantity,
       line.unit, line.project, line.resource_name, line.service_category, line.service_name, line.region, line.extra,
-      coalesce(resource.external_id, line.external_resource_id, line.external_resource_uuid) as external_resource_id,
+      case when resource.id is null then coalesce(line.external_resource_id, line.external_resource_uuid)
+        when resource.kind = line.kind then resource.external_id end as external_resource_id,
       case when line.deployment_id is not null then jsonb_build_object(
         'tenant_id', line.tenant_id, 'deployment', deployment.slug
       ) end as owner,
       coalesce((
         select jsonb_agg(jsonb_build_object(
-          'tenant_id', share.tenant_id, 'deployment', owner.slug, 'amount', trim_scale(share.amount)::text
+          'tenant_id', share.tenant_id, 'deployment', owner.slug, 'amount', trim_scale(share.amount)::text,
+          'weight', trim_scale(share.weight)::text
         ) order by share.tenant_id, share.deployment_id)
         from costs.line_share share
         join deployments.deployment owner on owner.tenant_id = share.tenant_id and owner.id = share.deployment_id

@@ -28,7 +28,7 @@ before(async () => {
 after(() => company.close())
 
 test('the rows of an allocated line are its shares, and the file adds up to the bill with what no line explains', async () => {
-  await bill({ month: '2026-04-01', amount: '27.65' }, [
+  await bill({ month: '2026-04-01', amount: '27.65', invoice_number: 'EXT-4' }, [
     { amount: '12.00', match_status: 'matched', tenant_id: 'boab', deployment_id: boab },
     {
       amount: '9.00',
@@ -70,7 +70,26 @@ test('the rows of an allocated line are its shares, and the file adds up to the 
   assert.equal(costOf(rows), '27.65')
   assert.deepEqual(
     [...new Set(rows.map((row) => `${row['InvoiceIssuerName']} ${row['InvoiceId']}`))],
-    ['DigitalOcean EXT-2026-04-01'],
+    ['DigitalOcean EXT-4'],
+  )
+})
+
+test('a backup that is matched by its droplet does not have the id of the droplet', async () => {
+  const droplet = company.edge.ids.uuid()
+  await company.db.script(`
+    insert into inventory.resource (id, provider, kind, external_id, name, tags, born_at, first_seen_at, last_seen_at)
+    values ('${droplet}', 'digitalocean', 'droplet', '4711', 'web', '{}', '2026-01-01', '2026-01-01', '2026-01-01')`)
+  await bill({ month: '2026-01-01', amount: null }, [
+    { amount: '4.00', resource_id: droplet, resource_name: 'web' },
+    { amount: '0.80', kind: 'backup', resource_id: droplet, resource_name: 'web' },
+  ])
+  const rows = await exported('/exports/focus?period=2026-01')
+  assert.deepEqual(
+    rows.map((row) => [row['ResourceId'], row['ResourceType'], row['ResourceName']]),
+    [
+      ['4711', 'Droplet', 'web'],
+      ['', '', ''],
+    ],
   )
 })
 
@@ -155,6 +174,8 @@ type Line = {
   match_status?: string
   quantity?: string
   unit?: string
+  resource_id?: string
+  resource_name?: string
   tenant_id?: string
   deployment_id?: string
   shares?: { tenant_id: string; deployment_id: string; amount: string }[]
@@ -162,7 +183,12 @@ type Line = {
 
 /** Stores a provider's bill as it is after its ingestion. */
 async function bill(
-  { month, amount, status = 'issued' }: { month: string; amount: string | null; status?: 'issued' | 'preview' },
+  {
+    month,
+    amount,
+    invoice_number = null,
+    status = 'issued',
+  }: { month: string; amount: string | null; invoice_number?: string | null; status?: 'issued' | 'preview' },
   lines: readonly Line[],
 ): Promise<void> {
   const { ids, clock } = company.edge
@@ -171,6 +197,8 @@ async function bill(
   const header = {
     id: provider_invoice_id,
     provider: 'digitalocean',
+    invoice_number,
+    number_is_stated: invoice_number !== null,
     external_id: status === 'preview' ? 'preview' : `EXT-${month}`,
     status: 'preview',
     currency: 'USD',
@@ -201,6 +229,8 @@ async function bill(
     match_reason: 'a test',
     quantity: null,
     unit: null,
+    resource_id: null,
+    resource_name: null,
     tenant_id: null,
     deployment_id: null,
     ...line,

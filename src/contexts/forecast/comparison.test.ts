@@ -7,7 +7,7 @@ const EXPECTED = [expected('web', '6'), expected('db', '15.15'), expected('gone'
 const LINES = [billed('web', '3'), billed('web', '3'), billed('db', '15'), billed('odd', '7'), billed('new', '0.5')]
 
 test('an issued bill is compared per resource, the largest difference first', () => {
-  const rows = compare(EXPECTED, { is_issued: true, lines: LINES })
+  const rows = compare(EXPECTED, { bill: { is_issued: true, lines: LINES } })
   assert.deepEqual(
     rows.map((row) => [row.name, row.status, row.month_end, row.billed, row.difference]),
     [
@@ -21,7 +21,7 @@ test('an issued bill is compared per resource, the largest difference first', ()
 })
 
 test('a preview is shown beside what is expected, and not compared', () => {
-  const rows = compare(EXPECTED, { is_issued: false, lines: LINES })
+  const rows = compare(EXPECTED, { bill: { is_issued: false, lines: LINES } })
   assert.deepEqual(
     rows.map((row) => [row.name, row.status, row.billed, row.difference]),
     [
@@ -36,19 +36,29 @@ test('a preview is shown beside what is expected, and not compared', () => {
 
 test('without a bill nothing is billed, which is not 0', () => {
   assert.deepEqual(
-    compare(EXPECTED, null).map((row) => row.billed),
+    compare(EXPECTED, { bill: null }).map((row) => row.billed),
     [null, null, null, null],
+  )
+})
+
+test('what is billed of a kind that was not listed is in no difference', () => {
+  const rows = compare([], { bill: { is_issued: true, lines: [billed('web', '3')] }, not_listed: new Set(['droplet']) })
+  assert.deepEqual(
+    rows.map((row) => [row.status, row.so_far, row.month_end, row.billed, row.difference]),
+    [['not_listed', null, null, '3', null]],
   )
 })
 
 test('what has no resource is known by its name', () => {
   const spaces = { kind: 'spaces', resource_id: null, name: 'Spaces' }
   const rows = compare([{ ...spaces, so_far: '5', month_end: '5', unpriced: [] }], {
-    is_issued: true,
-    lines: [
-      { ...spaces, amount: '5' },
-      { ...spaces, name: 'Spaces overage', amount: '1' },
-    ],
+    bill: {
+      is_issued: true,
+      lines: [
+        { ...spaces, amount: '5' },
+        { ...spaces, name: 'Spaces overage', amount: '1' },
+      ],
+    },
   })
   assert.deepEqual(
     rows.map((row) => [row.name, row.status]),

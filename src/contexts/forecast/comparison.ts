@@ -8,9 +8,18 @@ export type Billed = Subject & { readonly amount: string }
  * - `as_expected`, `differs`: both sides know an amount
  * - `not_billed`, `not_expected`: only one side knows of it
  * - `unpriced`: its price is not known, so no amount was expected
+ * - `not_listed`: nothing was expected, because its kind was not listed
  * - `open`: the month's bill is not issued yet
  */
-export const COMPARISON_STATUSES = ['as_expected', 'differs', 'not_billed', 'not_expected', 'unpriced', 'open'] as const
+export const COMPARISON_STATUSES = [
+  'as_expected',
+  'differs',
+  'not_billed',
+  'not_expected',
+  'unpriced',
+  'not_listed',
+  'open',
+] as const
 
 /** Amounts are exact, in major units; `difference` is billed less expected, null where one of the two is not known. */
 export type ComparisonRow = Subject & {
@@ -24,11 +33,18 @@ export type ComparisonRow = Subject & {
 
 /**
  * Expected beside billed, the largest difference first, then what is not known, then the dearest. `billed` is null
- * while there is no bill at all; a bill that is not issued is shown and not compared.
+ * while there is no bill at all; a bill that is not issued is shown and not compared. Of the kinds in `not_listed`, that
+ * nothing is expected does not mean that nothing is rented.
  */
 export function compare(
   expected: readonly Expected[],
-  bill: { readonly is_issued: boolean; readonly lines: readonly Billed[] } | null,
+  {
+    bill,
+    not_listed = new Set(),
+  }: {
+    readonly bill: { readonly is_issued: boolean; readonly lines: readonly Billed[] } | null
+    readonly not_listed?: ReadonlySet<string>
+  },
 ): ComparisonRow[] {
   const charges = Map.groupBy(bill?.lines ?? [], keyOf)
   const keys = new Set(expected.map(keyOf))
@@ -36,11 +52,15 @@ export function compare(
   const others = [...charges].flatMap(([key, lines]) =>
     keys.has(key) || lines[0] === undefined
       ? []
-      : rowOf({ ...subjectFrom(lines[0]), ...NOTHING }, { charges: lines, bill }),
+      : rowOf(
+          { ...subjectFrom(lines[0]), ...(not_listed.has(lines[0].kind) ? NOT_LISTED : NOTHING) },
+          { charges: lines, bill },
+        ),
   )
   return [...rows, ...others].toSorted(byWeight)
 }
 
+const NOT_LISTED = { so_far: null, month_end: null, unpriced: [], is_expected: false }
 const NOTHING = { so_far: '0', month_end: '0', unpriced: [], is_expected: false }
 
 type Side = { readonly charges: readonly Billed[]; readonly bill: { readonly is_issued: boolean } | null }
@@ -66,7 +86,7 @@ function statusOf(of: {
   is_billed: boolean
   is_expected: boolean
 }): ComparisonRow['status'] {
-  if (of.month_end === null) return 'unpriced'
+  if (of.month_end === null) return of.is_expected ? 'unpriced' : 'not_listed'
   if (of.difference === null) return 'open'
   if (!of.is_expected) return 'not_expected'
   if (!of.is_billed) return 'not_billed'

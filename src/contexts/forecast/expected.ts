@@ -9,6 +9,7 @@ import {
   secondsWithin,
   type Window,
 } from '../../kernel/period.ts'
+import { PROVIDER_ZONE } from '../../providers/bill-line.ts'
 import {
   BACKUP_PLANS,
   CAP_HOURS,
@@ -18,9 +19,8 @@ import {
   WEEKLY_BACKUPS_MAX,
 } from '../../providers/digitalocean/index.ts'
 
-/** The provider bills in nothing else, by the month in UTC. */
+/** The provider bills in nothing else. */
 export const CURRENCY = 'USD'
-export const PROVIDER_ZONE = 'UTC'
 
 /** What a resource was for a while. A `resource_id` of null is the account itself, which `name` then tells apart. */
 export type RentedSpan = {

@@ -8,6 +8,7 @@ import { createDigitalOcean } from '../../providers/digitalocean/index.ts'
 import { syncNow } from '../costs/index.ts'
 import { forecastRoutes } from './index.ts'
 
+const SECOND_BILL = '01890000-0000-7000-8000-000000000002'
 const TOKEN = 'dop_v1_test'
 const whole = demoAccount()
 /** The last two of its bills are enough. */
@@ -71,9 +72,9 @@ test('the rows are filtered by status, and paged', async () => {
   assert.equal(rest.body.next_cursor, null)
 })
 
-test('a month of which nothing is known expects nothing', async () => {
+test('nothing is expected of a month of which nothing is known, which is not 0', async () => {
   const { so_far, month_end, bill, balance, difference, rows } = await expected('period=2019-01')
-  assert.deepEqual([so_far, month_end, bill, balance, difference, rows], ['0', '0', null, null, null, []])
+  assert.deepEqual([so_far, month_end, bill, balance, difference, rows], [null, null, null, null, null, []])
 })
 
 test('a resource without a known price is listed, and in no sum', async () => {
@@ -93,6 +94,42 @@ test('a resource without a known price is listed, and in no sum', async () => {
     [odd.name, odd.status, odd.month_end, odd.unpriced],
     ['odd', 'unpriced', null, ['database db-odd x1']],
   )
+})
+
+test('several issued bills of a month are compared as one', async () => {
+  const { bill, difference } = await expected('period=2026-04&limit=200')
+  await db.script(`
+    insert into costs.provider_invoice (id, provider, external_id, invoice_number, status, period_start, period_end,
+      currency, amount, lines_amount, tax_amount, line_count, content_hash, read_from, incomplete_readings, announced_at,
+      ingested_at)
+    values ('${SECOND_BILL}', 'digitalocean', 'second', 'second', 'preview', '2026-04-01', '2026-05-01',
+      'USD', 7, 7, 0, 1, 'second', 'upload', 0, '2026-05-02', '2026-05-02');
+    insert into costs.cost_line (id, provider, provider_invoice_id, position, kind, product, description, currency, amount,
+      charge_category, service_category, service_name, charge_start, charge_end, match_status, match_reason)
+    values (gen_random_uuid(), 'digitalocean', '${SECOND_BILL}', 0, 'support', 'Support', 'Support', 'USD', 7,
+      'Purchase', 'Other', 'Support', '2026-04-01', '2026-05-01', 'unmatched', 'a test');
+    update costs.provider_invoice set status = 'issued' where id = '${SECOND_BILL}'`)
+  const both = await expected('period=2026-04&limit=200')
+  assert.deepEqual([both.bill.status, both.bill.provider_invoice_ids.length], ['issued', 2])
+  assert.ok(both.bill.invoice_numbers.includes('second'))
+  for (const [known, with_second] of [
+    [bill.amount, both.bill.amount],
+    [bill.charges_amount, both.bill.charges_amount],
+    [difference, both.difference],
+  ]) {
+    assert.equal(with_second, plain(decimal(known).plus(decimal('7'))))
+  }
+  // What the account subscribes to goes on, whichever bill names it.
+  const { rows } = await expected('period=2026-05&limit=200')
+  assert.ok(rows.some((row: Row) => row.name === 'Support'))
+})
+
+test('a kind that was not listed is named, and what is billed of it is not compared with 0', async () => {
+  await db.script(`
+    update inventory.listing set listed_at = null, last_error = 'refused', scope = 'app:read' where kind = 'app'`)
+  const { not_listed, month_end } = await expected('period=2026-04')
+  assert.deepEqual(not_listed, [{ kind: 'app', listed_at: null, scope: 'app:read' }])
+  assert.ok(month_end !== null)
 })
 
 test('each call is refused to whom it is not for, and each wrong input has its status', async () => {

@@ -16,6 +16,7 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { RESOURCE_KINDS } from '../inventory/index.ts'
 import { COMPARISON_STATUSES } from './comparison.ts'
 import { forecastOf } from './forecast.ts'
 
@@ -73,14 +74,21 @@ const ForecastOut = Type.Object({
       period: PeriodOut,
       currency: Type.String(),
       as_of: InstantOut,
-      so_far: DecimalOut,
-      month_end: DecimalOut,
+      so_far: Nullable(DecimalOut),
+      month_end: Nullable(DecimalOut),
       unpriced: Type.Integer({ description: 'Resources without a known price: in no sum' }),
+      not_listed: Type.Array(
+        Type.Object({ kind: OneOf(RESOURCE_KINDS), listed_at: Nullable(InstantOut), scope: Nullable(Type.String()) }),
+        {
+          description:
+            'Kinds whose last listing failed, or that never had one: what is rented of them is in no sum. Give the token the scope, then POST /billing/sync',
+        },
+      ),
       bill: Nullable(
         Type.Object({
-          provider_invoice_id: Id,
+          provider_invoice_ids: Type.Array(Id),
           status: OneOf(['preview', 'issued']),
-          invoice_number: Nullable(Type.String()),
+          invoice_numbers: Type.Array(Type.String()),
           amount: DecimalOut,
           tax_amount: DecimalOut,
           credit_amount: DecimalOut,

@@ -7,12 +7,12 @@ import { changedLlmWindows } from '../llm-usage/index.ts'
 import { changedWindows } from '../metering/index.ts'
 import { quote, type QuoteFacts, type TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
-import { type Attempt, attempt } from './attempt.ts'
-import type { TaxedAdjustment } from './bill.ts'
+import { type Attempt, attempt, valueOf } from './attempt.ts'
+import type { BillFacts, TaxedAdjustment } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 
 /** What comes later than this many months after its own is billed by hand. */
-export const LATE_USAGE_LOOKBACK_MONTHS = 12
+const LATE_USAGE_LOOKBACK_MONTHS = 12
 /**
  * An event is stamped before its transaction commits, so one that was on its way while an invoice was made carries a
  * somewhat earlier time. Looking back further than needed costs a rating that changes nothing.
@@ -44,6 +44,19 @@ export async function readAdjustments(
     }
   }
   return adjustments
+}
+
+/** The facts of a bill with what it adjusts. */
+export function withAdjustments(
+  facts: Attempt<QuoteFacts>,
+  adjustments: Attempt<TaxedAdjustment[]> | undefined,
+): BillFacts {
+  return { ...valueOf(facts), adjustments: adjustments === undefined ? [] : valueOf(adjustments) }
+}
+
+/** The first month that the invoice of a month adjusts; both are first days. */
+export function firstAdjusted(month: Temporal.PlainDate): Temporal.PlainDate {
+  return month.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS })
 }
 
 type EarlierInvoice = {
@@ -86,7 +99,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
     .where('invoice.tenant_id', '=', anyOf(tenants.map((tenant) => tenant.id)))
     .where('invoice.status', 'in', ['issued', 'paid'])
     .where('invoice.period_start', '<', period.start)
-    .where('invoice.period_start', '>=', firstMonth(period))
+    .where('invoice.period_start', '>=', firstAdjusted(period.start))
     .orderBy('invoice.tenant_id')
     .orderBy('invoice.period_start')
     .$narrowType<{ tax: TaxTerms }>()
@@ -142,7 +155,7 @@ async function readBilled(
       join invoicing.invoice invoice on invoice.tenant_id = line.tenant_id and invoice.id = line.invoice_id
       where line.tenant_id = ${anyOf(invoices.map((invoice) => invoice.tenant_id))}
         and line.kind <> 'tax' and invoice.status <> 'void'
-        and invoice.period_start >= ${firstMonth(period)} and invoice.period_start <> ${period.start}
+        and invoice.period_start >= ${firstAdjusted(period.start)} and invoice.period_start <> ${period.start}
     ) line
     group by tenant_id, period_start, deployment_id
     order by tenant_id, period_start, deployment_id`.execute(reader)
@@ -195,10 +208,6 @@ function ratedByDeployment(facts: QuoteFacts): Map<string | null, bigint> {
     totals.set(line.deployment_id, (totals.get(line.deployment_id) ?? 0n) + line.amount_cents)
   }
   return totals
-}
-
-function firstMonth(period: Period): Temporal.PlainDate {
-  return period.start.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS })
 }
 
 function monthOf(invoice: EarlierInvoice): Period {

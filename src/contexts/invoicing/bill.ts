@@ -1,6 +1,12 @@
 import { decimal, plain } from '../../kernel/decimal.ts'
-import { formatMinor } from '../../kernel/money.ts'
-import { type AdjustmentFacts, type Quote, quote, type QuoteFacts, type TaxTerms } from '../pricing/index.ts'
+import {
+  type AdjustmentFacts,
+  amountTooLargeIn,
+  type Quote,
+  quote,
+  type QuoteFacts,
+  type TaxTerms,
+} from '../pricing/index.ts'
 import { amountTooLarge } from './problems.ts'
 
 /** A difference to an earlier invoice, which is taxed as that invoice was. */
@@ -8,9 +14,6 @@ export type TaxedAdjustment = AdjustmentFacts & { tax: TaxTerms }
 
 /** All that an invoice comes to. */
 export type BillFacts = Omit<QuoteFacts, 'adjustments'> & { adjustments: readonly TaxedAdjustment[] }
-
-/** What a payment can carry, and what every reader of JSON reads exactly. */
-const AMOUNT_MAX_CENTS = BigInt(Number.MAX_SAFE_INTEGER)
 
 /**
  * The lines of an invoice: one quote per tax terms, brought together with the tax lines last, so that there is one tax
@@ -43,16 +46,7 @@ function together(a: Quote, b: Quote): Quote {
 }
 
 function requireAmounts(bill: Quote): Quote {
-  const amounts: [string, bigint][] = [
-    ...bill.lines.map((line): [string, bigint] => [line.description, line.amount_cents]),
-    ['The subtotal', bill.subtotal_cents],
-    ['The total', bill.total_cents],
-  ]
-  for (const [name, cents] of amounts) {
-    if (cents > AMOUNT_MAX_CENTS || cents < -AMOUNT_MAX_CENTS) {
-      const amount = `${formatMinor(cents, bill.currency)} ${bill.currency}`
-      throw amountTooLarge(`${name} comes to ${amount}; correct the usage or the price that it follows from.`)
-    }
-  }
+  const detail = amountTooLargeIn(bill)
+  if (detail !== null) throw amountTooLarge(detail)
   return bill
 }

@@ -34,9 +34,7 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition: async () => {} }),
-      subscriptionsRoutes(edge, {
-        previewInvoices: (reader, of) => previewInvoices(reader, { ...of, as_of: edge.clock.now() }),
-      }),
+      subscriptionsRoutes(edge, { previewInvoices }),
       meteringRoutes(edge),
       llmUsageRoutes(edge),
       invoicingRoutes(edge, { seller: SELLER, onInvoiceChanged: async (_tx, document) => void told.push(document) }),

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { within } from '../../platform/db.ts'
+import type { DeploymentTransition } from '../deployments/index.ts'
+import { followDeployment } from '../subscriptions/index.ts'
 import { type Company, testCompany } from './company.fixture.ts'
 
 const NOW = '2026-05-02T06:00:00Z'
@@ -36,6 +39,14 @@ async function subscribed(tenant_id: string, order: object): Promise<{ app: stri
   return { app, subscription: `/subscriptions/${(await company.subscribe(app, order)).id}` }
 }
 
+async function follows(
+  deployment_id: string,
+  { at, ...change }: Pick<DeploymentTransition, 'tenant_id' | 'from' | 'to'> & { at: string },
+) {
+  const transition = { deployment_id, at: Temporal.Instant.from(at), ...change }
+  await company.db.transaction((tx) => followDeployment(within(tx), transition, company.edge))
+}
+
 /** Rolls the months up in their order, issues each invoice, and gives what they bill. */
 async function billedBy(tenant_id: string, months: readonly string[]): Promise<string[][]> {
   const bills: string[][] = []
@@ -56,6 +67,17 @@ test('what is used on the day of cancellation is billed, the day itself is not',
   await company.use(app, '100', '2026-04-11T00:00:00Z')
   await company.rollup({ tenant_id: 'boab' })
   assert.deepEqual(await billed('boab'), ['plan_base 1500', 'usage 70'])
+})
+
+test('a subscription that is cancelled on its first day never held: nothing of it is billed, nor the usage of the day', async () => {
+  const app = await company.tenant('karri')
+  company.clock.set('2026-04-10T18:00:00Z')
+  const { id } = await company.subscribe(app, { start_date: '2026-04-10' })
+  await company.post(`/subscriptions/${id}/cancel`, {})
+  company.clock.set(NOW)
+  await company.use(app, '7', '2026-04-10T09:00:00Z')
+  const { created } = await company.rollup({ tenant_id: 'karri' })
+  assert.equal(created, 0)
 })
 
 test('a subscription that follows on the day takes its usage, in the same month or the next', async () => {
@@ -110,6 +132,31 @@ test('a year that an override has become dearer in is given back at what it was 
   await company.post(`${subscription}/overrides`, { base_price_cents: 73_000, start_date: '2026-05-02' })
   await company.post(`${subscription}/cancel`, { end_date: '2026-05-11' })
   assert.deepEqual(await billedBy('marri', ['2026-05']), [['plan_base 36500', 'credit -35500']])
+})
+
+test('a year is given back at what the discounts of its first month left of it, less what pauses gave back', async () => {
+  const { app, subscription } = await subscribed('bunya', { plan_code: 'annual', start_date: '2026-04-01' })
+  await company.post(`${subscription}/discounts`, { name: 'Half', rate: '0.5', start_date: '2026-04-01', periods: 1 })
+  await follows(app, { tenant_id: 'bunya', from: 'active', to: 'paused', at: '2026-05-11T00:00:00Z' })
+  await follows(app, { tenant_id: 'bunya', from: 'paused', to: 'active', at: '2026-05-21T00:00:00Z' })
+  await company.post(`${subscription}/discounts`, { name: 'Late', rate: '0.5', start_date: '2026-06-01' })
+  await company.post(`${subscription}/cancel`, { end_date: '2026-07-01' })
+  // 182.50 ÷ 365 a day: 10 days paused, and 274 from July on.
+  assert.deepEqual(await billedBy('bunya', ['2026-04', '2026-05', '2026-06']), [
+    ['plan_base 36500', 'credit -18250'],
+    ['credit -500'],
+    ['credit -13700'],
+  ])
+})
+
+test('what is due once in a month is due once, however an override spells the same charge', async () => {
+  const charge = { meter: 'api_calls', model: 'per_unit', unit_price: '0.10', min_amount: '10' }
+  await sell('least', { base_price_cents: 0, proration: 'none', charges: [charge] })
+  const { app, subscription } = await subscribed('sheoak', { plan_code: 'least', start_date: '2026-04-01' })
+  const same = { min_amount: '10.00', unit_price: '0.1', max_amount: null, model: 'per_unit', meter: 'api_calls' }
+  await company.post(`${subscription}/overrides`, { charges: [same], start_date: '2026-04-16' })
+  await company.use(app, '30', '2026-04-20T00:00:00Z')
+  assert.deepEqual(await billedBy('sheoak', ['2026-04']), [['usage 300', 'minimum 700']])
 })
 
 test('an override holds on its days, with its own filters', async () => {

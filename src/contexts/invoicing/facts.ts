@@ -1,5 +1,13 @@
 import { present } from '../../kernel/invariant.ts'
-import { earlierDate, earlierInstant, instantsOf, isTimeZone, type Period, type Window } from '../../kernel/period.ts'
+import {
+  earlierDate,
+  earlierInstant,
+  instantsOf,
+  isTimeZone,
+  monthOf,
+  type Period,
+  type Window,
+} from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
 import { readPlanTerms } from '../catalog/index.ts'
 import { readLlmCharges } from '../llm-usage/index.ts'
@@ -17,6 +25,7 @@ import {
 import {
   type BilledSubscription,
   discountsIn,
+  pausedDays,
   planYear,
   planYears,
   readSubscriptions,
@@ -170,19 +179,30 @@ function pricedSegments(
   const addons = identified(subscription)
   return segments({ period: billed, phases, addons, year_starts }).map((segment) => {
     const year = segment.mode === 'trial' ? null : planYear(yearly_phases, segment.active.start)
-    return { segment, plan: termsOf(segment), year: year && yearOf(year, segment, termsOf) }
+    return { segment, plan: termsOf(segment), year: year && yearOf(year, segment, { subscription, termsOf }) }
   })
 }
 
 type TermsOf = (of: Pick<Segment, 'plan_version_id' | 'override_id'>) => PlanTerms
 
-/** A year is billed once, at the price of its first day: what an override changes later is of the years to come. */
-function yearOf(year: SubscribedYear, segment: Segment, termsOf: TermsOf): PlanYear {
+/**
+ * A year is billed once, at the price of its first day and with the discounts of its first month: what an override or a
+ * discount changes later is of the years to come.
+ */
+function yearOf(
+  year: SubscribedYear,
+  segment: Segment,
+  { subscription, termsOf }: { subscription: BilledSubscription; termsOf: TermsOf },
+): PlanYear {
   const billed_cents = termsOf(year).base_price_cents
+  const discounts = discountsIn(subscription, monthOf(year.period.start))
+  const days_given_back = pausedDays(subscription.yearly_phases, year, segment.active.start)
   return {
     period: year.period,
     is_left: year.left_on !== null && year.left_on.equals(segment.active.end),
     ...(billed_cents !== termsOf(segment).base_price_cents && { base_price_cents: billed_cents }),
+    
+    ...(days_given_back > 0 && { days_given_back }),
   }
 }
 

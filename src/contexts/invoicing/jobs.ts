@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { monthLabel, monthOf, previousMonth } from '../../kernel/period.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { Job } from '../../platform/jobs.ts'
-import { LATE_USAGE_LOOKBACK_MONTHS } from './adjustments.ts'
+import { firstAdjusted } from './adjustments.ts'
 import { readParked, readUninvoiced } from './queries.ts'
 import { rollup, type RollupResult } from './rollup.ts'
 import type { InvoicingDeps } from './routes.ts'
@@ -28,8 +28,7 @@ export const invoicingJobs = (edge: Edge, { seller }: InvoicingDeps): Job[] => [
     payload: Type.Object({}),
     handle: async () => {
       const { start: last } = previousMonth(edge.clock.now().subtract(LATEST_ZONE), 'UTC')
-      const first = last.subtract({ months: LATE_USAGE_LOOKBACK_MONTHS })
-      const uninvoiced = await readUninvoiced(edge.db.read, { first, last })
+      const uninvoiced = await readUninvoiced(edge.db.read, { first: firstAdjusted(last), last })
       const parked = await readParked(edge.db.read)
       const details: string[] = []
       for (const { period_start, tenant_ids } of [...uninvoiced, ...parked]) {

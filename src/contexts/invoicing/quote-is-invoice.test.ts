@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { instantsOf, period } from '../../kernel/period.ts'
+import { instantsOf, laterDate, period } from '../../kernel/period.ts'
 import { type Company, testCompany } from './company.fixture.ts'
 
 const APRIL = period('2026-04-01', '2026-05-01')
@@ -48,13 +48,15 @@ const PLANS = {
   },
 }
 
+type Discount = { name: string; rate?: string; amount_cents?: number; line_kinds?: string[]; periods?: number }
 type Case = {
   plan: string
   zone: string
+  /** Days from the first of April. */
   starts: number
-  lasts: number | null
+  ends: number | null
   addons: boolean
-  discounts: object[]
+  discounts: Discount[]
   llm: string[]
   events: { meter: string; quantity: string; minute: number; properties: Record<string, string> }[]
 }
@@ -62,13 +64,14 @@ type Case = {
 const cases: fc.Arbitrary<Case> = fc.record({
   plan: fc.constantFrom(...Object.keys(PLANS)),
   zone: fc.constantFrom(...ZONES),
-  starts: fc.integer({ min: 0, max: 25 }),
-  lasts: fc.option(fc.integer({ min: 1, max: 4 })),
+  starts: fc.oneof(fc.integer({ min: 0, max: 25 }), fc.integer({ min: -90, max: -1 })),
+  ends: fc.option(fc.oneof(fc.integer({ min: 26, max: 29 }), fc.constant(30))),
   addons: fc.boolean(),
   discounts: fc.array(
-    fc.constantFrom<object>(
+    fc.constantFrom<Discount>(
       { name: 'A third', rate: '0.3333' },
       { name: 'Fixed', amount_cents: 777 },
+      { name: 'First month', rate: '0.25', periods: 1 },
       { name: 'On usage', rate: '0.5', line_kinds: ['usage', 'overage'] },
     ),
     { maxLength: 2 },
@@ -136,18 +139,18 @@ test('a quote of the facts has the lines of the invoice, to the last digit', asy
 })
 
 /** Makes the subscription and sends its usage; gives the quote that asks for the same. */
-async function sell({ plan, zone, starts, lasts, addons, discounts, llm, events }: Case) {
+async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }: Case) {
   made += 1
   const tenant_id = `t_${made}`
   const deployment_id = await company.tenant(tenant_id, { timezone: zone })
-  const start = APRIL.start.add({ days: starts })
-  const end = lasts === null ? APRIL.end : start.add({ days: lasts })
-  const order = { plan_code: plan, start_date: start, addons: addons ? [{ code: 'storage_50gb' }] : [] }
+  const first = APRIL.start.add({ days: starts })
+  const active = { start: laterDate(first, APRIL.start), end: APRIL.start.add({ days: ends ?? 30 }) }
+  const order = { plan_code: plan, start_date: first, addons: addons ? [{ code: 'storage_50gb' }] : [] }
   const { id } = await company.subscribe(deployment_id, order)
   for (const discount of discounts) {
-    await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: start })
+    await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: first })
   }
-  if (lasts !== null) await company.post(`/subscriptions/${id}/cancel`, { end_date: end })
+  if (ends !== null) await company.post(`/subscriptions/${id}/cancel`, { end_date: active.end })
   for (const [index, charge] of llm.entries()) {
     await company.ask(tenant_id, deployment_id, {
       id: `${tenant_id}/${index}`,
@@ -165,12 +168,15 @@ async function sell({ plan, zone, starts, lasts, addons, discounts, llm, events 
     const { rejected } = await company.post('/usage/events', { events: sent })
     assert.deepEqual(rejected, [])
   }
-  const metered = instantsOf({ start, end: lasts === null ? end : end.add({ days: 1 }) }, zone)
+  const metered = instantsOf({ ...active, end: active.end.add({ days: ends === null ? 0 : 1 }) }, zone)
   const counted = sent.filter(
     ({ meter, occurred_at }) =>
       Temporal.Instant.compare(occurred_at, metered.end) < 0 &&
       (LEVELS.includes(meter) || Temporal.Instant.compare(occurred_at, metered.start) >= 0),
   )
+  const terms = discounts.map(({ periods: _periods, ...discount }) => discount)
+  const began_before = starts < 0
+  const year = { start: first, end: first.add({ years: 1 }), discounts: terms }
   const usage = Object.groupBy(counted, ({ meter }) => meter)
   return {
     tenant_id,
@@ -180,8 +186,10 @@ async function sell({ plan, zone, starts, lasts, addons, discounts, llm, events 
       usage: Object.fromEntries(Object.entries(usage).map(([meter, own = []]) => [meter, own.map(quotedEvent)])),
       llm_charges: llm,
       period: APRIL,
-      active: { start, end },
-      discounts,
+      active,
+      left: ends !== null,
+      ...(plan === 'yearly' && began_before && { year }),
+      discounts: terms.filter((_, index) => !began_before || discounts[index]?.periods === undefined),
       tenant_id,
     },
   }

@@ -4,11 +4,10 @@ import { instantsOf, isTimeZone, monthLabel, type Period } from '../../kernel/pe
 import { anyOf, type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import { found } from '../../platform/wire.ts'
-import type { QuoteFacts } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
-import { readAdjustments } from './adjustments.ts'
-import { type Attempt, attempt, type Failure, failureOf, valueOf } from './attempt.ts'
-import { type BillFacts, billOf, type TaxedAdjustment } from './bill.ts'
+import { readAdjustments, withAdjustments } from './adjustments.ts'
+import { type Attempt, attempt, type Failure, failureOf } from './attempt.ts'
+import { billOf } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 import { type Draft, draftOf, type Seller } from './invoice.ts'
 import { periodNotOver } from './problems.ts'
@@ -153,14 +152,10 @@ async function draftAll(
     tenant,
     draft: attempt(() => {
       requireOver(period, [tenant], now)
-      const whole = wholeFacts(present(facts.get(tenant.id), 'every tenant has facts'), adjustments.get(tenant.id))
+      const whole = withAdjustments(present(facts.get(tenant.id), 'every tenant has facts'), adjustments.get(tenant.id))
       return draftOf({ tenant, facts: whole, bill: billOf(whole) }, drafting)
     }),
   }))
-}
-
-function wholeFacts(facts: Attempt<QuoteFacts>, adjustments: Attempt<TaxedAdjustment[]> | undefined): BillFacts {
-  return { ...valueOf(facts), adjustments: adjustments === undefined ? [] : valueOf(adjustments) }
 }
 
 /** Whose drafts these were. One that was issued meanwhile is no draft any more, and stays. */

@@ -40,6 +40,12 @@ test('without a rate the margin is refused, and says which rate to record', asyn
   assert.match(body.detail, /AUD to USD.*POST \/billing\/exchange-rates/)
 })
 
+test('without a rate a what-if leaves the cost out, and says why', async () => {
+  const { totals, hints } = await whatIf()
+  assert.deepEqual([totals.cost_cents, totals.margin_now_cents, totals.coverage], [null, null, '0'])
+  assert.match(hints[0], /^The cost of 2026-04 is left out: No rate .*USD to AUD.*POST \/billing\/exchange-rates/)
+})
+
 test('invoices in two currencies are added up in that of the bill, at the last rate up to the end of the month', async () => {
   await record('2026-04-15', '0.5')
   await record('2026-04-30', '0.66')
@@ -64,6 +70,17 @@ test('invoices in two currencies are added up in that of the bill, at the last r
       amount_to: '33',
     },
   ])
+})
+
+test('a what-if has its cost converted by the same rate into the currency of the prices', async () => {
+  const { totals, hints } = await whatIf()
+  // 33.33 ÷ 0.66.
+  assert.deepEqual(
+    [totals.revenue_now_cents, totals.revenue_then_cents, totals.cost_cents, totals.coverage],
+    [5_000, 6_000, 5_050, '1'],
+  )
+  assert.deepEqual([totals.margin_now_cents, totals.margin_then_cents], [-50, 950])
+  assert.deepEqual(hints, [])
 })
 
 test('the same month in the other currency, by the same rate, adds up as well', async () => {
@@ -113,6 +130,11 @@ test('what is no currency is refused', async () => {
 
 function margin(query: string) {
   return company.ok('GET', `/margin?${query}`)
+}
+
+function whatIf() {
+  const terms = { currency: 'AUD', base_price_cents: 6_000 }
+  return company.post('/what-if', { plan: { code: 'studio', terms }, from: '2026-04', to: '2026-04' })
 }
 
 async function record(date: string, rate: string): Promise<void> {

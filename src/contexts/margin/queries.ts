@@ -2,10 +2,9 @@ import { sql } from 'kysely'
 import type { Currency } from '../../kernel/money.ts'
 import { instantsOf, type Period } from '../../kernel/period.ts'
 import type { Reader } from '../../platform/db.ts'
+import { PROVIDER_ZONE } from '../../providers/bill-line.ts'
+import { COUNTS_IN_ITS_MONTH } from '../costs/index.ts'
 import type { Books } from './margin.ts'
-
-/** Providers bill by the month in UTC. */
-const PROVIDER_ZONE = 'UTC'
 
 /**
  * In one statement, so that no bill or invoice changes between one book and the other. The rates are those between the
@@ -73,13 +72,7 @@ function billsOf({ start, end }: Period) {
         coalesce(sum(amount) filter (where charge_category = 'Credit'), 0)::text as credit_amount
       from costs.cost_line where provider_invoice_id = bill.id
     ) line
-    where bill.period_start >= ${start} and bill.period_start < ${end} and (
-      bill.status = 'issued' or bill.status = 'preview' and not exists (
-        select from costs.provider_invoice issued
-        where issued.provider = bill.provider and issued.status = 'issued'
-          and issued.period_start >= ${start} and issued.period_start < ${end}
-      )
-    )`
+    where bill.period_start >= ${start} and bill.period_start < ${end} and ${COUNTS_IN_ITS_MONTH}`
 }
 
 /** Matched lines, and the shares of allocated ones. */

@@ -7,6 +7,8 @@ export type RatedMonth = {
   legal_name: string
   now_cents: bigint
   then_cents: bigint
+  /** Whether a price for a year is among those compared. */
+  is_yearly: boolean
   /** Null where the cost is not known. */
   costs_cents: readonly (bigint | null)[]
 }
@@ -43,6 +45,7 @@ export type WhatIfReport = {
 }
 
 const COVERAGE_PLACES = 4
+const YEARLY_HINT = 'A yearly price counts by the days of its year here; it is invoiced whole when the year begins.'
 
 export function reportOf(
   rated: readonly RatedMonth[],
@@ -53,7 +56,7 @@ export function reportOf(
     .toSorted(byDifference)
   const count = (outcome: Outcome): number => tenants.filter((tenant) => tenant.outcome === outcome).length
   const totals = { ...compared(rated), tenants: tenants.length, winners: count('winner'), losers: count('loser') }
-  return { currency, tenants, totals, left_out, hints: [...hints, ...hintsOf(totals, left_out)] }
+  return { currency, tenants, totals, left_out, hints: [...hints, ...hintsOf(totals, { rated, left_out })] }
 }
 
 function comparedTenant(months: readonly RatedMonth[]): ComparedTenant[] {
@@ -99,8 +102,12 @@ function byDifference(a: ComparedTenant, b: ComparedTenant): number {
   return a.tenant_id < b.tenant_id ? -1 : 1
 }
 
-function hintsOf({ cost_cents, coverage }: Comparison, left_out: readonly LeftOut[]): string[] {
+function hintsOf(
+  { cost_cents, coverage }: Comparison,
+  { rated, left_out }: { rated: readonly RatedMonth[]; left_out: readonly LeftOut[] },
+): string[] {
   return [
+    ...(rated.some(({ is_yearly }) => is_yearly) ? [YEARLY_HINT] : []),
     ...(cost_cents === null ? ['No cost is known for these months, and so no margin.'] : []),
     ...(cost_cents !== null && coverage !== '1' ? ['Some of the cost is not known: see coverage.'] : []),
     ...(left_out.length > 0 ? ['Some could not be rated: see left_out.'] : []),

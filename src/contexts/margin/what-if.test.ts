@@ -73,18 +73,38 @@ test('prices that are in no version are asked about as they are given', async ()
   ])
 })
 
-test('a yearly price is billed in the month that the year begins in', async () => {
-  const terms = { currency: 'AUD', interval: 'year', base_price_cents: 50_000 }
-  const { tenants } = await answer({ code: 'studio', terms })
+test('a yearly price counts by the days of its year, in whatever month one begins to look', async () => {
+  const terms = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
+  const { tenants, hints } = await answer({ code: 'studio', terms })
+  // 61 and 15 days at 1.00.
   assert.deepEqual(outline(tenants), [
-    ['boab', 13_500, 50_000, 'loser'],
-    ['kelpie', 2_500, 50_000, 'loser'],
+    ['boab', 13_500, 6_100, 'winner'],
+    ['kelpie', 2_500, 1_500, 'winner'],
   ])
+  assert.match(hints[0], /^A yearly price counts by the days of its year/)
   const april = await answer({ code: 'studio', terms }, { from: '2026-04' })
   assert.deepEqual(outline(april.tenants), [
-    ['boab', 8_000, 0, 'winner'],
-    ['kelpie', 2_500, 50_000, 'loser'],
+    ['boab', 8_000, 3_000, 'winner'],
+    ['kelpie', 2_500, 1_500, 'winner'],
   ])
+})
+
+test('a yearly price that is asked about a monthly one counts by days on that side too', async () => {
+  await company.post('/plans', {
+    code: 'annual',
+    name: 'Annual',
+    version: { currency: 'AUD', interval: 'year', base_price_cents: 36_500 },
+  })
+  await company.post('/plans/annual/versions/1/publish')
+  await company.subscribe(await company.tenant('wombat'), { plan_code: 'annual', start_date: '2026-03-17' })
+  const terms = { currency: 'AUD', base_price_cents: 3_100 }
+  for (const [from, now_cents, then_cents] of [
+    ['2026-03', 4_500, 4_600],
+    ['2026-04', 3_000, 3_100],
+  ] as const) {
+    const { tenants } = await answer({ code: 'annual', terms }, { from })
+    assert.deepEqual(outline(tenants), [['wombat', now_cents, then_cents, 'loser']])
+  }
 })
 
 test('the version that all are on changes nothing, also for a price of one’s own; another drops it', async () => {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
 import type { Currency } from '../../kernel/money.ts'
-import { dateIn, isBefore, monthLabel, monthOf, type Period } from '../../kernel/period.ts'
+import { dateIn, isBefore, monthLabel, monthOf, monthsOf, type Period } from '../../kernel/period.ts'
 import { invalidInput, Problem } from '../../kernel/problem.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
 import {
@@ -18,6 +18,7 @@ import type { Tenant } from '../tenants/index.ts'
 import { mixedCurrencies, noExchangeRate } from './conversion.ts'
 import { type Margin, marginOf } from './margin.ts'
 import { readBooks } from './queries.ts'
+import { accrued, isYearly } from './what-if-accrual.ts'
 import { type AskedPlan, readAskedPlan, underPlan, type WhatIfPlan } from './what-if-plan.ts'
 import { type LeftOut, type RatedMonth, reportOf, type WhatIfReport } from './what-if-report.ts'
 
@@ -39,11 +40,12 @@ const TENANTS_PER_BATCH_MAX = 500
 /**
  * Rates history under other prices: every deployment that had the plan in a month, under whatever version, once as it was
  * agreed and once as if it had been on the asked version, with the usage that occurred. It is the engine and the facts of
- * the invoices, and nothing is stored. Usage of the running month counts up to `now`. Throws what `readAskedPlan` throws,
- * `request/invalid` for months that make no sense, and `margin/mixed-currencies`.
+ * the invoices, and nothing is stored; only yearly prices count by the days of their years, whenever they are billed.
+ * Usage of the running month counts up to `now`. Throws what `readAskedPlan` throws, and `request/invalid` for months that
+ * make no sense.
  */
 export async function whatIf(reader: Reader, question: WhatIfQuestion): Promise<WhatIf> {
-  const months = monthsOf(question)
+  const months = askedMonths(question)
   const asked = await readAskedPlan(reader, question.plan)
   const { currency } = asked.plan
   const due = await readDue(reader, { asked, months })
@@ -73,13 +75,12 @@ export async function whatIf(reader: Reader, question: WhatIfQuestion): Promise<
   }
 }
 
-function monthsOf({ from, to, now }: WhatIfQuestion): Period[] {
+function askedMonths({ from, to, now }: WhatIfQuestion): Period[] {
   if (isBefore(to.start, from.start)) throw refusal(`must not be before ${monthLabel(from)}`)
   // Nowhere is it later than the next day of UTC.
   const running = monthOf(dateIn(now, 'UTC').add({ days: 1 }))
   if (isBefore(running.start, to.start)) throw refusal(`must not be after ${monthLabel(running)}: it is history`)
-  const months: Period[] = []
-  for (let month = from; !isBefore(to.start, month.start); month = monthOf(month.end)) months.push(month)
+  const months = monthsOf({ start: from.start, end: to.end })
   if (months.length > WHAT_IF_MAX_MONTHS) throw refusal(`must be at most ${WHAT_IF_MAX_MONTHS} months on`)
   return months
 }
@@ -199,8 +200,9 @@ function ratedMonth(
   return {
     tenant_id: id,
     legal_name,
-    now_cents: quote(now.facts).subtotal_cents,
-    then_cents: quote(then.facts).subtotal_cents,
+    now_cents: quote(accrued(now.facts)).subtotal_cents,
+    then_cents: quote(accrued(then.facts)).subtotal_cents,
+    is_yearly: isYearly(now.facts) || isYearly(then.facts),
     costs_cents: [...now.deployment_ids].map((deployment_id) => costs.cents.get(deployment_id) ?? null),
   }
 }

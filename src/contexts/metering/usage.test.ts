@@ -3,9 +3,10 @@ import { after, afterEach, before, test } from 'node:test'
 import fc from 'fast-check'
 import { memoryDatabase } from '../../../test/support/database.ts'
 import { decimal, larger, plain, round, sum, ZERO } from '../../kernel/decimal.ts'
+import { period } from '../../kernel/period.ts'
 import { type Database, insertRows, within } from '../../platform/db.ts'
 import { randomIds } from '../../platform/ids.ts'
-import { type Charge, usageKey } from '../pricing/index.ts'
+import { type Charge, type EventCount, type PlanTerms, quote, usageKey } from '../pricing/index.ts'
 import { readUsage, type Usage } from './index.ts'
 
 const TENANT = 't_1'
@@ -140,6 +141,64 @@ test('a charge with terms per event has its events by size, and their sum as its
     },
   })
 })
+
+test('more amounts than are kept apart cost what they cost one by one', async () => {
+  const terms = { model: 'percentage', rate: '0.029', fixed_per_event: '0.1' } as const
+  const limits = { min_per_event: '1.75', max_per_event: '12' }
+  const charges: Charge[] = [
+    { meter: 'payments', filter: { region: ['syd1'] }, ...terms },
+    { meter: 'payments', ...terms, ...limits },
+  ]
+  // From 0 to 422.5, with a hundred of them and more on each side of the bounds (57 and 410.3).
+  const amounts = (unit: string) =>
+    Array.from({ length: 900 }, (_, index) => plain(decimal(BigInt(Math.min(index, 650) ** 2)).div(decimal(unit))))
+  await send([
+    ...amounts('1000').map((quantity) => event({ meter: 'payments', quantity })),
+    ...amounts('100000').map((quantity) => event({ meter: 'payments', quantity, properties: { region: 'syd1' } })),
+  ])
+  const { usage, events } = await usageOf(charges)
+  for (const [key, unit] of [
+    ['payments', '1000'],
+    ['payments[region=syd1]', '100000'],
+  ] as const) {
+    const charge = charges.find((one) => usageKey(one) === key)
+    assert.ok(charge)
+    const exact = amounts(unit).map((quantity) => ({ quantity, count: 1 }))
+    assert.ok((events[key]?.length ?? 0) > 20 && (events[key]?.length ?? 0) <= 106)
+    const [kept, each] = [events[key] ?? [], exact].map((counts) => amountOf(charge, counts))
+    assert.equal(kept, each)
+    assert.equal(usage[key], plain(sum(exact.map(({ quantity }) => decimal(quantity)))))
+  }
+})
+
+/** What the engine makes of the events of a charge, at 20 places. */
+function amountOf(charge: Charge, events: readonly EventCount[]): string | undefined {
+  const key = usageKey(charge)
+  const plan: PlanTerms = {
+    code: null,
+    version: null,
+    name: null,
+    currency: 'AUD',
+    interval: 'month',
+    base_price_cents: 0n,
+    proration: 'daily',
+    commitment_cents: null,
+    charges: [charge],
+  }
+  const april = period('2026-04-01', '2026-05-01')
+  const total = plain(sum(events.map(({ quantity, count }) => decimal(quantity).times(decimal(BigInt(count))))))
+  const measured = { usage: { [key]: total }, events: { [key]: events } }
+  const segment = { active: april, mode: 'normal', plan, addons: [], year: null, ...measured } as const
+  const owner = { deployment_id: null, subscription_id: null }
+  return quote({
+    currency: 'AUD',
+    period: april,
+    tax: { treatment: 'export', name: null, rate: null },
+    subscriptions: [{ ...owner, segments: [segment], discounts: [] }],
+    llm: [],
+    adjustments: [],
+  }).lines[0]?.amount_precise
+}
 
 test('a level is carried over: 1 GB since March is 720 GB·h in April', async () => {
   await send([event({ meter: 'stored_gb', quantity: '1', occurred_at: '2026-03-01T00:00:00Z' })])

@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import { type Decimal, decimal, plain } from '../../kernel/decimal.ts'
 import { type Reader, toJson } from '../../platform/db.ts'
-import { type Charge, type EventCount, isPerEvent, usageKey } from '../pricing/index.ts'
+import { type Charge, eventBounds, type EventCount, isPerEvent, usageKey } from '../pricing/index.ts'
 import { DERIVED_METERS } from './event.ts'
 
 /**
  * A stretch of time of one deployment, half-open. `key` is the caller's own name for it. `charges`, in plan order, say
- * how events are divided by their properties and which of them are wanted one by one; without any, all usage of a meter
+ * how events are divided by their properties and which of them are rated one by one; without any, all usage of a meter
  * stands under the meter. Windows under the same prices share one array.
  */
 export type UsageWindow = {
@@ -20,7 +20,8 @@ export type UsageWindow = {
 
 /**
  * Quantities by usage key, as canonical decimal strings; what has no usage is absent. `events` has the same event by
- * event, smallest first, for the charges with terms per event.
+ * event, smallest first, for the charges with terms per event. Beyond the EXACT_AMOUNTS_MAX smallest amounts, events at
+ * the least fee, at the greatest and between are taken together each, as that many that are alike and add up to the same.
  */
 export type Usage = {
   usage: Readonly<Record<string, string>>
@@ -28,6 +29,8 @@ export type Usage = {
 }
 
 const SECONDS_PER_HOUR = decimal('3600')
+/** Per window and usage key: more than a line lists, and few enough that a batch of tenants fits into memory. */
+const EXACT_AMOUNTS_MAX = 100
 
 /**
  * What was used in each window, by the window's key. An event belongs to the first charge on its meter whose filter it
@@ -56,14 +59,23 @@ export async function readUsage(reader: Reader, windows: readonly UsageWindow[])
 type Measured = { quantity: Decimal; events: EventCount[] }
 type RowKey = { key: string; usage_key: string }
 type SecondsRow = RowKey & { weighted_seconds: string }
-type AggregateRow = RowKey & { quantity: string; event_quantity: string | null; event_count: bigint }
+type AggregateRow = RowKey & { quantity: string; is_per_event: boolean; event_count: bigint }
 
 function hoursOf({ weighted_seconds }: SecondsRow): Decimal {
   return decimal(weighted_seconds).div(SECONDS_PER_HOUR)
 }
 
-function eventCounts({ event_quantity, event_count }: AggregateRow): EventCount[] {
-  return event_quantity === null ? [] : [{ quantity: plain(decimal(event_quantity)), count: Number(event_count) }]
+/** Events that are alike, but for one that takes what the division leaves. */
+function eventCounts({ is_per_event, quantity, event_count }: AggregateRow): EventCount[] {
+  if (!is_per_event) return []
+  const [total, count] = [decimal(quantity), Number(event_count)]
+  const each = total.div(decimal(event_count))
+  const last = total.minus(each.times(decimal(event_count - 1n)))
+  if (last.eq(each)) return [{ quantity: plain(each), count }]
+  return [
+    { quantity: plain(each), count: count - 1 },
+    { quantity: plain(last), count: 1 },
+  ]
 }
 
 function usageOf(measured: ReadonlyMap<string, Measured>): Usage {
@@ -128,33 +140,47 @@ async function readLevels(reader: Reader, windows: readonly UsageWindow[]): Prom
 }
 
 /**
- * Each meter's own aggregate of the events inside each window; a row for each size of event where they are wanted one
- * by one. An event of a meter that counts adds 1, whatever its quantity.
+ * Each meter's own aggregate of the events inside each window. Where events are rated one by one, a row for each of the
+ * smallest amounts, and of those beyond a row for each `side` of the bounds. An event of a meter that counts adds 1,
+ * whatever its quantity.
  */
 async function readAggregates(reader: Reader, windows: readonly UsageWindow[]): Promise<AggregateRow[]> {
   const { rows } = await sql<AggregateRow>`
-    select key, usage_key, event_quantity::text as event_quantity, count(*) as event_count, (case aggregation
-      when 'sum' then sum(quantity)
-      when 'count' then count(*)
-      when 'max' then max(quantity)
-      when 'last' then (array_agg(quantity order by occurred_at desc, event_id desc, source desc)
-        filter (where aggregation = 'last'))[1]
-      when 'unique_count' then count(distinct counted)
-    end)::text as quantity
-    from (
+    with event as (
       select w.key, coalesce(f.charge ->> 'usage_key', e.meter) as usage_key, m.aggregation,
-        e.quantity, e.occurred_at, e.event_id, e.source, e.properties ->> m.unique_property as counted,
-        case when coalesce(f.charge -> 'is_per_event', w.prices -> e.meter -> 'is_per_event') = 'true'
-          then case m.aggregation when 'count' then 1 else e.quantity end
-        end as event_quantity
+        e.quantity, e.occurred_at, e.event_id, e.source, e.properties ->> m.unique_property as counted, b.bounds,
+        case when b.bounds is not null then case m.aggregation when 'count' then 1 else e.quantity end end as amount
       from ${windowRows(windows)}
       join metering.usage_event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id
         and e.occurred_at >= w."start" and e.occurred_at < w."end"
       join catalog.meter m on m.code = e.meter and m.aggregation <> 'time_weighted_sum'
       cross join lateral (select ${FILTERED_CHARGE} as charge offset 0) f
-    ) event
-    group by key, usage_key, aggregation, event_quantity
-    order by key, usage_key, event.event_quantity`.execute(reader)
+      cross join lateral (
+        select case when f.charge is null then w.prices -> e.meter -> 'bounds' else f.charge -> 'bounds' end as bounds
+      ) b
+    ), measured as (
+      select key, usage_key, amount, count(*) as event_count, (case aggregation
+        when 'sum' then sum(quantity)
+        when 'count' then count(*)
+        when 'max' then max(quantity)
+        when 'last' then (array_agg(quantity order by occurred_at desc, event_id desc, source desc)
+          filter (where aggregation = 'last'))[1]
+        when 'unique_count' then count(distinct counted)
+      end) as quantity,
+        case
+          when amount <= (bounds ->> 'least')::numeric then -1
+          when amount >= (bounds ->> 'greatest')::numeric then 1
+          else 0
+        end as side,
+        row_number() over (partition by key, usage_key order by amount) <= ${EXACT_AMOUNTS_MAX}::int as is_exact
+      from event
+      group by key, usage_key, aggregation, amount, bounds
+    )
+    select key, usage_key, sum(quantity)::text as quantity, sum(event_count)::int8 as event_count,
+      bool_or(amount is not null) as is_per_event
+    from measured
+    group by key, usage_key, side, case when is_exact then amount end
+    order by key, usage_key, min(amount)`.execute(reader)
   return rows
 }
 
@@ -175,19 +201,23 @@ function chargeLists(windows: readonly UsageWindow[]): Set<readonly Charge[]> {
   return new Set(windows.flatMap(({ charges }) => (charges === undefined ? [] : [charges])))
 }
 
-/** By meter: the filtered charges in plan order, where there are any, and whether the default charge is per event. */
+/** By meter: the filtered charges in plan order, where there are any, and the bounds of a default charge per event. */
 function pricesOf(charges: readonly Charge[]) {
   return Object.fromEntries(
     [...Map.groupBy(charges, ({ meter }) => meter)].map(([meter, own]) => {
       const filtered = own.filter(isFiltered).map((charge) => ({
         filter: charge.filter,
         usage_key: usageKey(charge),
-        is_per_event: isPerEvent(charge),
+        ...boundsOf(charge),
       }))
-      const is_per_event = own.some((charge) => !isFiltered(charge) && isPerEvent(charge))
-      return [meter, { is_per_event, ...(filtered.length > 0 && { filtered }) }]
+      const unfiltered = own.find((charge) => !isFiltered(charge))
+      return [meter, { ...(unfiltered && boundsOf(unfiltered)), ...(filtered.length > 0 && { filtered }) }]
     }),
   )
+}
+
+function boundsOf(charge: Charge) {
+  return isPerEvent(charge) && { bounds: eventBounds(charge) }
 }
 
 function isFiltered({ filter }: Charge): boolean {

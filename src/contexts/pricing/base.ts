@@ -1,8 +1,9 @@
-import { decimal, plain, share } from '../../kernel/decimal.ts'
+import { decimal, type Decimal, plain, share } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
 import { days, isBefore, type Period } from '../../kernel/period.ts'
+import { discountDrafts } from './discount.ts'
 import type { PlanTerms, PlanYear } from './facts.ts'
-import { postedAmount } from './line.ts'
+import { postedAmount, totalCents } from './line.ts'
 import type { Part, PartDraft } from './part.ts'
 import { prorate } from './proration.ts'
 
@@ -30,8 +31,8 @@ export function baseDrafts(group: readonly Part[]): PartDraft[] {
 
 /**
  * The base price of a yearly plan, whole in the segment that its year begins with; and what is given back of it: the
- * days of a pause, and when the plan is left the days to the end of the year. A plan that is not prorated gives nothing
- * back.
+ * days of a pause, and when the plan is left the days to the end of the year, at the price less the year's discounts. A
+ * plan that is not prorated gives nothing back.
  */
 export function yearDrafts(part: Part): PartDraft[] {
   const { plan, active, mode, year } = part.segment
@@ -39,10 +40,15 @@ export function yearDrafts(part: Part): PartDraft[] {
   const price_cents = year.base_price_cents ?? plan.base_price_cents
   if (price_cents === 0n) return []
   const begins = active.start.equals(year.period.start)
+  const { days_given_back = 0 } = year
+  const paused_days = mode === 'paused' ? days(active) : 0
+  const rest = { start: active.end, end: year.period.end }
   return [
     ...(begins ? [yearDraft(part, year)] : []),
-    ...(mode === 'paused' ? givenBack(part, { year, of: active, reason: 'paused' }) : []),
-    ...(year.is_left ? givenBack(part, { year, of: { start: active.end, end: year.period.end }, reason: 'left' }) : []),
+    ...(mode === 'paused' ? givenBack(part, { year, of: active, days_before: days_given_back, reason: 'paused' }) : []),
+    ...(year.is_left
+      ? givenBack(part, { year, of: rest, days_before: days_given_back + paused_days, reason: 'left' })
+      : []),
   ]
 }
 
@@ -62,14 +68,23 @@ function yearDraft(part: Part, year: PlanYear): PartDraft {
   }
 }
 
+/**
+ * What all days so far come to, less what those before were given back at: so all credits of a year add up to no more
+ * than the year was billed, to the minor unit.
+ */
 function givenBack(
   part: Part,
-  { year, of, reason }: { year: PlanYear; of: Period; reason: 'paused' | 'left' },
+  { year, of, days_before, reason }: { year: PlanYear; of: Period; days_before: number; reason: 'paused' | 'left' },
 ): PartDraft[] {
   const { plan } = part.segment
   if (plan.proration === 'none' || !isBefore(of.start, of.end)) return []
-  const price = yearPrice(part, year)
-  const [days_credited, days_in_year] = [days(of).toString(), days(year.period).toString()]
+  const { net_cents, price } = netOf(part, year)
+  if (net_cents === 0n) return []
+  const net = fromMinor(net_cents, plan.currency)
+  const days_in_year = days(year.period)
+  const [days_credited, days_so_far] = [days(of), days_before + days(of)]
+  const shareOf = (count: number): Decimal => share(net, decimal(BigInt(count)), decimal(BigInt(days_in_year)))
+  const before = fromMinor(postedAmount(shareOf(days_before), plan.currency).amount_cents, plan.currency)
   return [
     {
       at: part.at,
@@ -78,20 +93,30 @@ function givenBack(
       description: `${baseDescription(plan)}, ${reason === 'paused' ? 'days paused' : 'rest of the year'}`,
       quantity: null,
       unit_price: null,
-      ...postedAmount(share(price, decimal(days_credited), decimal(days_in_year)).times(decimal(-1n)), plan.currency),
+      ...postedAmount(before.minus(shareOf(days_so_far)), plan.currency),
       service_period: of,
       details: {
         ...planDetails(plan),
         interval: 'year',
         reason,
         base_price: plain(price),
-        days_credited,
-        days_in_year,
+        net_price: plain(net),
+        days_credited: days_credited.toString(),
+        days_in_year: days_in_year.toString(),
+        ...(days_before > 0 && { days_given_back: days_before.toString(), given_back: plain(before) }),
         year_start: year.period.start.toString(),
         year_end: year.period.end.toString(),
       },
     },
   ]
+}
+
+/** The year's price, and what its discounts leave of it. */
+function netOf(part: Part, year: PlanYear): { price: Decimal; net_cents: bigint } {
+  const draft = yearDraft(part, year)
+  const { currency } = part.segment.plan
+  const discounts = discountDrafts([draft], { discounts: year.discounts ?? [], currency })
+  return { price: yearPrice(part, year), net_cents: totalCents([draft, ...discounts]) }
 }
 
 function yearPrice({ plan }: Part, { base_price_cents }: PlanYear) {

@@ -57,13 +57,30 @@ test('minimum, maximum and trial are part of the formula', () => {
   assert.deepEqual(shown('2', { mode: 'trial' }), ['2 × 1, free in the trial = 0.00'])
 })
 
-test('terms per event show the fee of an event and the share that is not included', () => {
+test('terms per event show the fee of each event and the share that is not included', () => {
   const cards: Charge = { meter: 'm', model: 'percentage', rate: '0.029', fixed_per_event: '0.30', max_per_event: '12' }
   const shown = (charge: Charge) => formulas(chargeFacts(charge, '100'))[0]
-  assert.equal(shown(cards), '1 event at 2.9 % + 0.30, each at most 12.00 = 3.20')
+  assert.equal(shown(cards), '1 event at 2.9 % + 0.30, each at most 12.00: 3.20 = 3.20')
   assert.equal(
     shown({ ...cards, min_per_event: '1', included_quantity: '25' }),
     '1 event at 2.9 % + 0.30, each at least 1.00 and at most 12.00: 3.20 × 75 of 100 = 2.40',
+  )
+  const two = [
+    { quantity: '10', count: 4 },
+    { quantity: '60', count: 1 },
+  ]
+  assert.equal(
+    formulas(chargeFacts(cards, '100', { events: { m: two } }))[0],
+    '5 events at 2.9 % + 0.30, each at most 12.00: 4 × 0.59 + 2.04 = 4.40',
+  )
+  assert.equal(
+    formulas(chargeFacts({ ...cards, included_quantity: '25' }, '100', { events: { m: two } }))[0],
+    '5 events at 2.9 % + 0.30, each at most 12.00: (4 × 0.59 + 2.04) × 75 of 100 = 3.30',
+  )
+  const many = Array.from({ length: 25 }, (_, index) => ({ quantity: `${index}`, count: 1 }))
+  assert.equal(
+    formulas(chargeFacts(cards, '300', { events: { m: many } }))[0],
+    '25 events at 2.9 % + 0.30, each at most 12.00 = 16.20',
   )
 })
 
@@ -80,7 +97,7 @@ test('a year, what it gives back and a commitment show what they follow from', (
     [
       '600.00 for the year = 600.00',
       '−600.00 × 4 of 365 days paused = -6.575342465753…, rounded to -6.58',
-      '−600.00 × 346 of 365 days left of the year = -568.767123287671…, rounded to -568.77',
+      '6.58 given back − 600.00 × (4 + 346) of 365 days left of the year = -568.762465753424…, rounded to -568.76',
       '90.00 × 15 of 30 days commitment − 0.00 charged = 45.00',
     ],
   )

@@ -108,8 +108,18 @@ function lessIncluded(line: ExplainableLine): string {
   return `${grouped(plain(metered))} − ${grouped(plain(used))}${of} included`
 }
 
-/** `3 events at 2.99 %, each at least 1.75 and at most 12.00: 16.142 × 10,000 of 10,090`. */
+/** `3 events at 2.99 %, each at least 1.75 and at most 12.00: (1.75 + 2.392 + 12.00) × 10,000 of 10,090`. */
 function eventsWorking(line: ExplainableLine): string {
+  const terms = eventTerms(line)
+  const fees = feesWorking(line)
+  if (decimal(detail(line, 'included_quantity')).eq(ZERO)) return fees === null ? terms : `${terms}: ${fees}`
+  const billable = stated(line.quantity)
+  const metered = detail(line, 'metered_quantity')
+  const whole = fees?.includes(' ') ? `(${fees})` : money(detail(line, 'events_amount'), line)
+  return `${terms}: ${whole} × ${grouped(billable)} of ${grouped(metered)}`
+}
+
+function eventTerms(line: ExplainableLine): string {
   const count = detail(line, 'event_count')
   const fixed = has(line, 'fixed_per_event') ? ` + ${money(detail(line, 'fixed_per_event'), line)}` : ''
   const limits = [
@@ -117,11 +127,19 @@ function eventsWorking(line: ExplainableLine): string {
     ...(has(line, 'max_per_event') ? [`at most ${money(detail(line, 'max_per_event'), line)}`] : []),
   ]
   const each = limits.length === 0 ? '' : `, each ${limits.join(' and ')}`
-  const terms = `${grouped(count)} ${count === '1' ? 'event' : 'events'} at ${percent(detail(line, 'rate'))}${fixed}${each}`
-  const billable = stated(line.quantity)
-  const metered = detail(line, 'metered_quantity')
-  if (decimal(detail(line, 'included_quantity')).eq(ZERO)) return terms
-  return `${terms}: ${money(detail(line, 'events_amount'), line)} × ${grouped(billable)} of ${grouped(metered)}`
+  return `${grouped(count)} ${count === '1' ? 'event' : 'events'} at ${percent(detail(line, 'rate'))}${fixed}${each}`
+}
+
+/** The fee of each event, or null where the line does not list them. */
+function feesWorking(line: ExplainableLine): string | null {
+  const { events } = line.details
+  if (!Array.isArray(events) || events.length === 0) return null
+  const fees = events.map((event: unknown) => {
+    const fee = money(text(event, 'fee'), line)
+    const count = text(event, 'count')
+    return count === '1' ? fee : `${grouped(count)} × ${fee}`
+  })
+  return fees.join(' + ')
 }
 
 function packageWorking(line: ExplainableLine): string {
@@ -148,12 +166,20 @@ function adjustmentWorking(line: ExplainableLine): string {
 /** What a yearly plan gives back, a line's share of a discount, or an amount stated as it is. */
 function creditWorking(line: ExplainableLine): string {
   if (has(line, 'days_credited')) {
-    const days = `${detail(line, 'days_credited')} of ${detail(line, 'days_in_year')} days`
-    const reason = detail(line, 'reason') === 'paused' ? 'paused' : 'left of the year'
-    return `−${money(detail(line, 'base_price'), line)} × ${days} ${reason}`
+    return yearCreditWorking(line)
   }
   if (has(line, 'discount_name')) return discountWorking(line)
   return adjustmentWorking(line)
+}
+
+/** `−328.50 × 10 of 365 days paused`, or with days before `9.00 given back − 328.50 × (10 + 20) of 365 days paused`. */
+function yearCreditWorking(line: ExplainableLine): string {
+  const price = money(detail(line, 'net_price'), line)
+  const days = grouped(detail(line, 'days_credited'))
+  const of = `of ${detail(line, 'days_in_year')} days ${detail(line, 'reason') === 'paused' ? 'paused' : 'left of the year'}`
+  if (!has(line, 'given_back')) return `−${price} × ${days} ${of}`
+  const given_back = money(detail(line, 'given_back'), line)
+  return `${given_back} given back − ${price} × (${detail(line, 'days_given_back')} + ${days}) ${of}`
 }
 
 function discountWorking(line: ExplainableLine): string {
@@ -162,7 +188,7 @@ function discountWorking(line: ExplainableLine): string {
   const terms = has(line, 'discount_rate')
     ? `${percent(detail(line, 'discount_rate'))} of ${whole}: ${total}`
     : `${money(detail(line, 'discount_amount'), line)} off, at most ${whole}: ${total}`
-  return `${terms}; −${total} × ${money(detail(line, 'line_amount'), line)} of ${money(detail(line, 'spread_over'), line)}, by largest remainder`
+  return `${terms}; −${total} × ${money(detail(line, 'line_amount'), line)} of ${whole}, by largest remainder`
 }
 
 /** `"0.029"` → `2.9 %`. */

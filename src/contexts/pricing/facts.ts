@@ -55,15 +55,27 @@ export type SegmentFacts = {
   year: PlanYear | null
 }
 
-/** `count` events (a whole number) added `quantity` each to what was metered. The order of such entries never matters. */
+/**
+ * `count` events (a whole number) added `quantity` each to what was metered. The order of such entries never matters, nor
+ * that each event stands for itself: events between the same bounds (`eventBounds`) may be given as as many that are alike
+ * and add up to the same.
+ */
 export type EventCount = { quantity: string; count: number }
 
 /**
  * The year of a yearly plan that the segment's days belong to; null on a monthly plan and in a trial. Years are counted
  * from the first charged day under the plan version. `is_left`: the plan is left at the segment's end, before the year's.
  * `base_price_cents` is what the year was billed at where an override has changed it since; left out, it is the plan's.
+ * `discounts` are those of the month that the year began in, and `days_given_back` the paused days of the year before the
+ * segment; left out, there are none.
  */
-export type PlanYear = { period: Period; is_left: boolean; base_price_cents?: bigint }
+export type PlanYear = {
+  period: Period
+  is_left: boolean
+  base_price_cents?: bigint
+  discounts?: readonly DiscountTerms[]
+  days_given_back?: number
+}
 
 /**
  * A plan version. `code`, `version` and `name` are null for a plan given inline. The base price is for the interval;

@@ -1,3 +1,4 @@
+export { amountTooLargeIn } from './amounts.ts'
 export { checkCharges, PRICE_MAX_PLACES } from './check.ts'
 export { explain } from './explain.ts'
 export type {
@@ -18,7 +19,7 @@ export type {
   TaxTerms,
   Tier,
 } from './facts.ts'
-export { isPerEvent } from './models/percentage.ts'
+export { eventBounds, isPerEvent } from './models/percentage.ts'
 export { overridden } from './override.ts'
 export { quote } from './quote.ts'
 export { type Phase, type Segment, segments } from './segments.ts'

@@ -1,4 +1,4 @@
-import { type Decimal, decimal } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, plain } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
 import type { Charge, PlanTerms } from './facts.ts'
 import { graduatedRater } from './models/graduated.ts'
@@ -19,7 +19,7 @@ export type RatedPlan = {
 
 export type RatedCharge = {
   terms: Charge
-  /** The terms as text: charges that read the same share what is due once. */
+  /** The terms as one spelling of them: charges of the same terms share what is due once. */
   identity: string
   usage_key: string
   included: Decimal | null
@@ -50,7 +50,7 @@ export function ratedPlan(terms: PlanTerms): RatedPlan {
 function ratedCharge(terms: Charge, charges: readonly Charge[]): RatedCharge {
   return {
     terms,
-    identity: JSON.stringify(terms),
+    identity: identityOf(terms),
     usage_key: usageKey(terms),
     included: optional(terms.included_quantity),
     min: optional(terms.min_amount),
@@ -59,6 +59,19 @@ function ratedCharge(terms: Charge, charges: readonly Charge[]): RatedCharge {
     is_per_event: isPerEvent(terms),
     rate: raterOf(terms),
   }
+}
+
+/** Whatever the order of the terms, the digits of a decimal (`10`, `10.0`), and whether none is null or left out. */
+function identityOf({ meter, filter, model, ...terms }: Charge): string {
+  return JSON.stringify([usageKey({ meter, filter: filter ?? null }), model, canonical(terms)])
+}
+
+function canonical(terms: unknown): unknown {
+  if (typeof terms === 'string') return plain(decimal(terms))
+  if (Array.isArray(terms)) return terms.map(canonical)
+  if (typeof terms !== 'object' || terms === null) return terms
+  const set = Object.entries(terms).filter(([, term]) => term !== undefined && term !== null)
+  return set.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, term]) => [name, canonical(term)])
 }
 
 /** The default charge of the meter, or where every charge has a filter the first. */

@@ -20,6 +20,7 @@ export const endTrialsJob = (edge: Edge, { onTransition }: TrialsDeps) =>
   ({
     name: 'subscriptions.end-trials',
     schedule: '17 * * * *',
+    at_start: true,
     payload: Nothing,
     handle: async () => {
       const due = await readEndedTrials(edge.db.read, edge.clock.now())

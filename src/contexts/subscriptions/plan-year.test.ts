@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { monthOf } from '../../kernel/period.ts'
 import type { Phase as BilledPhase } from '../pricing/index.ts'
-import { planYear, planYears } from './plan-year.ts'
+import { pausedDays, planYear, planYears } from './plan-year.ts'
 
 const date = (text: string) => Temporal.PlainDate.from(text)
 const phase = (start: string, end: string | null, given: Partial<BilledPhase> = {}): BilledPhase => ({
@@ -38,6 +38,23 @@ test('a trial comes before the first year, and a pause does not move it', () => 
   assert.equal(yearOn(phases, '2026-04-14'), null)
   for (const on of ['2026-04-15', '2026-08-01', '2027-04-14']) assert.equal(yearOn(phases, on), '2026-04-15 2027-04-15')
   assert.equal(yearOn(phases, '2027-04-15'), '2027-04-15 2028-04-15')
+})
+
+test('the paused days of a year are those under its plan version, from its first day to the date', () => {
+  const phases = [
+    phase('2025-03-01', '2026-01-20'),
+    phase('2026-01-20', '2026-03-11', { mode: 'paused' }),
+    phase('2026-03-11', '2026-04-01', { plan_version_id: 'other', mode: 'paused' }),
+  ]
+  const year = (start: string) => ({
+    plan_version_id: 'yearly',
+    period: { start: date(start), end: date(start).add({ years: 1 }) },
+  })
+  const paused = (start: string, on: string) => pausedDays(phases, year(start), date(on))
+  assert.equal(paused('2025-03-01', '2026-01-20'), 0)
+  assert.equal(paused('2025-03-01', '2026-02-01'), 12)
+  assert.equal(paused('2026-03-01', '2026-03-05'), 4)
+  assert.equal(paused('2026-03-01', '2026-04-01'), 10)
 })
 
 test('a plan that is left ends its year, and one that is taken again begins a new one', () => {

@@ -1,5 +1,5 @@
 import { invariant } from '../../kernel/invariant.ts'
-import { isBefore, overlap, type Period } from '../../kernel/period.ts'
+import { days, isBefore, overlap, type Period } from '../../kernel/period.ts'
 import type { Phase as BilledPhase } from '../pricing/index.ts'
 
 /**
@@ -27,6 +27,21 @@ export function planYears(phases: readonly BilledPhase[], period: Period): Subsc
 /** The year that `date` is a day of; null in a trial before the first year, and on days under no yearly plan version. */
 export function planYear(phases: readonly BilledPhase[], date: Temporal.PlainDate): SubscribedYear | null {
   return planYears(phases, { start: date, end: date.add({ days: 1 }) })[0] ?? null
+}
+
+/** The days of the year before `date` on which its plan version was paused. `phases` as in `planYears`. */
+export function pausedDays(
+  phases: readonly BilledPhase[],
+  { plan_version_id, period }: Pick<SubscribedYear, 'plan_version_id' | 'period'>,
+  date: Temporal.PlainDate,
+): number {
+  const passed = { start: period.start, end: date }
+  return phases
+    .filter((phase) => phase.mode === 'paused' && phase.plan_version_id === plan_version_id)
+    .reduce((total, phase) => {
+      const paused = overlap(passed, phase)
+      return paused === undefined ? total : total + days(paused)
+    }, 0)
 }
 
 type Run = { plan_version_id: string; end: Temporal.PlainDate | null; phases: BilledPhase[] }

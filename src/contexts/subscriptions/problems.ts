@@ -32,3 +32,16 @@ export const currencyMismatch = problem({
   status: 422,
   title: 'The tenant is billed in another currency',
 })
+// Refused before it comes to the database; only what races past a check gets there.
+problem({
+  code: 'subscriptions/terms-not-sound',
+  status: 422,
+  title: 'The override or discount cannot be applied',
+  constraints: ['override_of_something', 'discount_ends_after_start', 'discount_by_rate_or_amount'],
+})
+problem({
+  code: 'subscriptions/discounts-at-once',
+  status: 409,
+  title: 'Another discount was given at the same time',
+  constraints: ['discount_in_order'],
+})

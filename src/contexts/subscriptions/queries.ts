@@ -17,8 +17,8 @@ import type { Phase } from './phase.ts'
 type Span = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
 /**
- * A subscription as it is billed: open ends are null, and only phases, add-ons and discounts of the asked period are
- * there. `yearly_phases` are all phases ever under yearly plan versions, which `planYear` counts the years of.
+ * A subscription as it is billed: open ends are null, and only phases and add-ons of the asked period are there, but all
+ * discounts: a plan year is given back under those of its first month. `yearly_phases` are all phases ever under yearly plan versions, which `planYear` counts the years of.
  * `overrides`, by id, are what the phases name.
  */
 export type BilledSubscription = {
@@ -116,7 +116,6 @@ async function readBilledDiscounts(reader: Reader, filter: SubscriptionFilter) {
     // The schema has let only kinds of lines in.
     .$narrowType<{ line_kinds: LineKind[] | null }>()
     .where(matches(filter))
-    .where(sharesDays('c', filter.period))
     .orderBy('c.position')
     .execute()
   return bySubscription(rows)
@@ -178,10 +177,14 @@ function matches({ period, tenant_ids, deployment_id }: SubscriptionFilter) {
     ${deployment_id === undefined ? sql`` : sql`and s.deployment_id = ${deployment_id}`})`
 }
 
-/** Empty ranges share no day with anything, so what ended on its first day is left out. */
-function sharesDays(alias: 's' | 'p' | 'a' | 'c', { start, end }: Period) {
-  const days = sql`daterange(${sql.ref(`${alias}.starts_on`)}, ${sql.ref(`${alias}.ends_on`)})`
-  return sql<boolean>`${days} && daterange(${start}::date, ${end}::date)`
+/**
+ * What ended on its first day has no days, and is left out. Plain comparisons, because a batch of tenants may well be
+ * found by reading all rows, and a range would have to be made of each.
+ */
+function sharesDays(alias: 's' | 'p' | 'a', { start, end }: Period) {
+  const [starts_on, ends_on] = [sql.ref(`${alias}.starts_on`), sql.ref(`${alias}.ends_on`)]
+  return sql<boolean>`(${starts_on} < ${end}::date
+    and (${ends_on} is null or ${ends_on} > greatest(${starts_on}, ${start}::date)))`
 }
 
 function billedPhase(row: {

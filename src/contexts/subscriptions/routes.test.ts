@@ -111,6 +111,7 @@ test('what cannot be sold is refused', async () => {
     [{ plan_code: 'dollars' }, 'subscriptions/currency-mismatch'],
     [{ addons: [{ code: 'dollars' }] }, 'subscriptions/currency-mismatch'],
     [{ addons: [{ code: 'storage', quantity: 5 }] }, 'request/invalid'],
+    [{ addons: [{ code: 'storage', quantity: '0' }] }, 'request/invalid'],
     [{ start_date: '2026-02-30' }, 'request/invalid'],
     [{ trial_days: -1 }, 'request/invalid'],
     [{ trial_days: '14' }, 'request/invalid'],
@@ -196,6 +197,7 @@ test('an add-on is refused outside the subscription, in another currency and whe
     [{ code: 'storage', start_date: '2026-04-19' }, 'subscriptions/outside-subscription'],
     [{ code: 'dollars' }, 'subscriptions/currency-mismatch'],
     [{ code: 'nothing' }, 'catalog/unknown-addon'],
+    [{ code: 'storage', quantity: '0.00' }, 'request/invalid'],
   ]
   for (const [body, code] of cases) {
     const refused = await harness.call('POST', `/subscriptions/${id}/addons`, { body })

@@ -18,13 +18,13 @@ import {
   OneOf,
   OptionalBody,
   PeriodOut,
+  PositiveDecimalText,
   Query,
-  UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { Charges, ChargesOut, discountFields, QuoteOut } from '../catalog/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
-import { compareMonths, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
+import { comparePreviews, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
 import { readSubscription } from './queries.ts'
 import { subscribe } from './subscribe.ts'
 import { endDiscount, giveDiscount, overridePrices, removeOverride } from './terms.ts'
@@ -35,7 +35,7 @@ const DISCOUNT_MAX_MONTHS = 1_200
 
 const Code = Type.String({ minLength: 1, maxLength: 63 })
 const PlanVersionNumber = Type.Integer({ minimum: 1 })
-const WantedAddon = { code: Code, quantity: Type.Optional(UnsignedDecimalText) }
+const WantedAddon = { code: Code, quantity: Type.Optional(PositiveDecimalText) }
 const When = Type.Optional(OneOf(['now', 'period_end']))
 const FirstDayWithout = Type.Optional(Type.String({ ...DateText, description: 'The first day without it' }))
 const Order = Body({
@@ -139,19 +139,26 @@ const Differences = Type.Array(
     amount_cents: CentsOut,
   }),
 )
-/** `charged` less `credited` is the difference of the month's totals. */
+/** `charged` less `credited` is the difference of the totals. */
+const comparisonFields = {
+  period: PeriodOut,
+  before: QuoteOut,
+  after: QuoteOut,
+  credited: Differences,
+  charged: Differences,
+  difference_cents: CentsOut,
+}
 const PreviewOut = Type.Object({
   subscription: SubscriptionOut,
-  months: Type.Array(
-    Type.Object({
-      period: PeriodOut,
-      before: QuoteOut,
-      after: QuoteOut,
-      credited: Differences,
-      charged: Differences,
-      difference_cents: CentsOut,
-    }),
-  ),
+  months: Type.Array(Type.Object({ ...comparisonFields, is_issued: Type.Boolean() }), {
+    description: 'The months that come to something else',
+  }),
+  next_invoice: Type.Union([Type.Object(comparisonFields), Type.Null()], {
+    description: 'The first invoice to come that differs, with what it adjusts of issued months',
+  }),
+  billed_by_hand: Type.Union([PeriodOut, Type.Null()], {
+    description: 'Months that the change reaches too, but that no invoice adjusts any more',
+  }),
   difference_cents: CentsOut,
 })
 const tags = ['subscriptions']
@@ -397,21 +404,19 @@ async function applied(edge: Edge, change: Change) {
   return edge.db.transaction(async (tx) => readSubscription(tx, (await change(tx)).id))
 }
 
-/** The change is made, looked at and taken back; what was before is read after that. */
+/** The change is made, looked at and taken back; then what was before is looked at. */
 async function previewed(edge: Edge, change: Change, { previewInvoices }: SubscriptionsDeps) {
-  const { subscription, months, after, of } = await rehearse(edge.db, async (tx) => {
+  const as_of = edge.clock.now()
+  return rehearse(edge.db, async (tx, takeBack) => {
     const made = await change(tx)
-    const within = touchedMonths(made, edge.clock.now())
-    const invoiced = { tenant_id: made.tenant_id, deployment_id: made.deployment_id, months: within }
-    return {
-      subscription: await readSubscription(tx, made.id),
-      months: within,
-      after: await previewInvoices(tx, invoiced),
-      of: invoiced,
-    }
+    const { tenant_id, deployment_id } = made
+    const scope = { tenant_id, deployment_id, touched: touchedMonths(made, as_of), as_of }
+    const subscription = await readSubscription(tx, made.id)
+    const after = await previewInvoices(tx, scope)
+    await takeBack()
+    const before = await previewInvoices(tx, scope)
+    return { subscription, ...comparePreviews({ before, after }) }
   })
-  const before = await previewInvoices(edge.db.read, of)
-  return { subscription, ...compareMonths(months, { before, after }) }
 }
 
 function madeAt({ clock, ids }: Edge): Made {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { testHttp } from '../../../test/support/http.ts'
 import { present } from '../../kernel/invariant.ts'
+import { monthsOf } from '../../kernel/period.ts'
 import { within } from '../../platform/db.ts'
 import { catalogRoutes, readPlanTerms } from '../catalog/index.ts'
 import { deploymentsRoutes, type TransitionHook } from '../deployments/index.ts'
@@ -91,42 +92,41 @@ export async function testSubscriptions() {
 export const outline = (data: { phases: PhaseOut[] }) =>
   data.phases.map((phase) => `${phase.plan_code} ${phase.mode} ${phase.starts_on} ${phase.ends_on ?? '…'}`)
 
-/** Invoices of one deployment, of base prices, add-ons and discounts alone. */
-const quoteWithoutUsage: PreviewInvoices = async (reader, { deployment_id, months }) => {
-  const quotes = []
-  for (const period of months) {
+/** Invoices of one deployment, of monthly base prices, add-ons and discounts alone; none is issued. */
+const quoteWithoutUsage: PreviewInvoices = async (reader, { deployment_id, touched }) => {
+  const months = []
+  for (const period of monthsOf(touched)) {
     const subscriptions = await readSubscriptions(reader, { period, deployment_id })
     const ids = subscriptions.flatMap(({ phases }) => phases.map((phase) => phase.plan_version_id))
     const plans = await readPlanTerms(reader, ids)
-    quotes.push(
-      quote({
-        currency: 'AUD',
-        period,
-        tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
-        subscriptions: subscriptions.map((subscription) => ({
-          deployment_id,
-          subscription_id: subscription.subscription_id,
-          discounts: discountsIn(subscription, period),
-          segments: segments({
-            period,
-            phases: subscription.phases,
-            addons: subscription.addons.map((addon) => ({ ...addon, id: present(addon.id, 'it is attached') })),
-          }).map(({ active, mode, plan_version_id, override_id, addon_ids }) => ({
-            active,
-            mode,
-            plan: overridden(
-              present(plans.get(plan_version_id), 'the plan is there'),
-              subscription.overrides.get(override_id ?? '') ?? null,
-            ),
-            addons: subscription.addons.filter(({ id }) => id !== null && addon_ids.includes(id)),
-            usage: {},
-            year: null,
-          })),
+    const invoice = quote({
+      currency: 'AUD',
+      period,
+      tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+      subscriptions: subscriptions.map((subscription) => ({
+        deployment_id,
+        subscription_id: subscription.subscription_id,
+        discounts: discountsIn(subscription, period),
+        segments: segments({
+          period,
+          phases: subscription.phases,
+          addons: subscription.addons.map((addon) => ({ ...addon, id: present(addon.id, 'it is attached') })),
+        }).map(({ active, mode, plan_version_id, override_id, addon_ids }) => ({
+          active,
+          mode,
+          plan: overridden(
+            present(plans.get(plan_version_id), 'the plan is there'),
+            subscription.overrides.get(override_id ?? '') ?? null,
+          ),
+          addons: subscription.addons.filter(({ id }) => id !== null && addon_ids.includes(id)),
+          usage: {},
+          year: null,
         })),
-        llm: [],
-        adjustments: [],
-      }),
-    )
+      })),
+      llm: [],
+      adjustments: [],
+    })
+    months.push({ period, quote: invoice, invoice })
   }
-  return quotes
+  return { months, billed_by_hand: null }
 }

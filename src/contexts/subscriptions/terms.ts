@@ -36,7 +36,7 @@ export async function overridePrices(tx: Tx, given: NewOverride, made: Made): Pr
   requireDayOf(subscription, { date: start, path: 'start_date' })
   const { currency, tenant_id } = subscription
   refuse('The override cannot be rated.', [
-    ...(base_price_cents === null && commitment_cents === null && charges === null
+    ...(base_price_cents === null && commitment_cents === null && (charges ?? []).length === 0
       ? [{ path: 'charges', message: 'is required where there is no base_price_cents and no commitment_cents' }]
       : []),
     ...(end_date !== null && !isBefore(start, end_date)

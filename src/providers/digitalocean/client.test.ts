@@ -25,7 +25,30 @@ test('every page of a list is read', async () => {
     history.map(({ description }) => description),
     long.billing_history.map(({ description }) => description),
   )
-  assert.equal(standIn.requests(), 3)
+  assert.equal(standIn.requests(), 4, 'three pages, and the first one again')
+})
+
+test('a payment that comes while the history is read counts no other one twice', async () => {
+  const payment = (n: number) => ({ type: 'Payment', date: '2026-04-03T08:44:38Z', amount: '-1', description: `${n}` })
+  let asked = 0
+  const growing = (history_changes: number): typeof fetch => {
+    asked = 0
+    return async (input) => {
+      const page = Number(new URL(new Request(input).url).searchParams.get('page'))
+      const entries = Array.from({ length: 4 + Math.min(asked, history_changes) }, (_, n) => payment(n)).toReversed()
+      asked += 1
+      const next = `https://api.digitalocean.com/v2/customers/my/billing_history?page=${page + 1}`
+      const billing_history = entries.slice((page - 1) * 3, page * 3)
+      return Response.json({ billing_history, ...(page * 3 < entries.length && { links: { pages: { next } } }) })
+    }
+  }
+  const history = await createDigitalOcean({ token: TOKEN, fetch: growing(1) }).billingHistory()
+  assert.deepEqual(
+    history.map(({ description }) => description),
+    ['4', '3', '2', '1', '0'],
+  )
+  const restless = createDigitalOcean({ token: TOKEN, fetch: growing(99) })
+  assert.match((await failureOf(restless.billingHistory())).message, /changes each time that it is read/)
 })
 
 test('an ordinary list of one page is one request', async () => {

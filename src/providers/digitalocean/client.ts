@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Static, TSchema } from 'typebox'
 
 import { invariant } from '../../kernel/invariant.ts'
@@ -68,6 +69,8 @@ export const PREVIEW = 'preview'
 const PAGE_SIZE_ITEMS = 200
 /** 200,000 items: far above any real list, and an end to one that never ends. */
 const MAX_PAGES = 1_000
+/** A list of some pages is read in seconds, and gets an entry in days. */
+const MAX_STEADY_READS = 3
 const MAX_RATE_WAIT_MS = 60_000
 
 export type DigitalOceanOptions = {
@@ -106,7 +109,7 @@ export function createDigitalOcean(options: DigitalOceanOptions): DigitalOcean {
   return {
     balance: async () => toBalance((await getJson(api, '/v2/customers/my/balance', BalanceAnswer)).body),
     billingHistory: async () => {
-      const pages = await getPages(api, '/v2/customers/my/billing_history', BillingHistoryPage)
+      const pages = await getSteadyPages(api, '/v2/customers/my/billing_history', BillingHistoryPage)
       return pages.flatMap((page) => page.billing_history.map(toBillingEntry))
     },
     invoices: async () => {
@@ -244,6 +247,24 @@ async function getPages<Schema extends TSchema>(
     query = Object.assign({}, first, queryOf(next, api, path))
   }
   throw pagingError(path, `more than ${MAX_PAGES} pages`)
+}
+
+/**
+ * All pages of a list whose entries nothing but their content tells apart, so that one which moved to the next page while
+ * the list was read would count twice: where the first page is another one afterwards, all are read again.
+ */
+async function getSteadyPages<Schema extends TSchema>(
+  api: Api,
+  path: string,
+  schema: Static<Schema> extends Linked ? Schema : never,
+): Promise<Static<Schema>[]> {
+  for (let read = 0; read < MAX_STEADY_READS; read += 1) {
+    const pages = await getPages(api, path, schema)
+    if (pages.length <= 1) return pages
+    const { body } = await getJson(api, path, schema, { page: 1, per_page: PAGE_SIZE_ITEMS })
+    if (isDeepStrictEqual(body, pages[0])) return pages
+  }
+  throw pagingError(path, `changes each time that it is read, ${MAX_STEADY_READS} times`)
 }
 
 function nextLink(page: Linked): string | null {

@@ -1,4 +1,5 @@
 import type { BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
+import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
 import { readCsvText, readRows, takeHeader } from '../csv.ts'
 import { toBillLine } from './describe.ts'
 import { exclusiveEnd, type InvoiceItem, readDecimal, readInstant, readMoney } from './item.ts'
@@ -47,38 +48,33 @@ const REQUIRED_COLUMNS = ['product', 'description', 'hours', 'start', 'end', 'US
 const OPTIONAL_COLUMNS = ['group_description', 'project_name', 'category'] as const
 const COLUMNS = [...REQUIRED_COLUMNS, ...OPTIONAL_COLUMNS]
 type Column = (typeof COLUMNS)[number]
-type Columns = {
-  /** The place of each column that the file has. */
-  readonly at: Readonly<Partial<Record<Column, number>>>
-  readonly extra: readonly { readonly index: number; readonly name: string }[]
-}
 type ItemReader = { readonly read: (cells: readonly string[], row: number) => InvoiceItem | CsvFaults }
 
 function createItemReader(header: readonly string[]): ItemReader | CsvFaults {
   const columns = locateColumns(header)
   if ('faults' in columns) return columns
   const times = { start: remembering(readInstant), end: remembering(readEnd) }
-  return { read: (cells, row) => readItem({ row, cells, columns, times, faults: [] }) }
+  return { read: (cells, row) => readItem({ number: row, cells, columns, faults: [] }, times) }
 }
 
 function toRow(item: InvoiceItem | CsvFaults): BillRow | CsvFaults {
   return 'faults' in item ? item : { bill: null, line: toBillLine(item) }
 }
 
-function locateColumns(header: readonly string[]): Columns | CsvFaults {
+function locateColumns(header: readonly string[]): Columns<Column> | CsvFaults {
   const names = header.map((name) => name.toLowerCase())
-  const at: Partial<Record<Column, number>> = {}
+  const at = new Map<Column, number>()
   const faults: CsvFault[] = []
   for (const column of COLUMNS) {
     const name = column.toLowerCase()
     const index = names.indexOf(name)
-    if (index !== -1) at[column] = index
+    if (index !== -1) at.set(column, index)
     if (index !== names.lastIndexOf(name)) faults.push(headerFault(column, 'expected this column once'))
     if (index === -1 && isRequired(column)) faults.push(headerFault(column, 'expected this column in the header'))
   }
-  const known = new Set(Object.values(at))
+  const known = new Set(at.values())
   const extra = header.flatMap((name, index) => (known.has(index) ? [] : { index, name }))
-  return faults.length > 0 ? { faults } : { at, extra }
+  return faults.length > 0 ? { faults } : { at, extra, isBlank: (cell) => cell === '' }
 }
 
 function headerFault(column: Column, message: string): CsvFault {
@@ -89,21 +85,15 @@ function isRequired(column: Column): boolean {
   return REQUIRED_COLUMNS.some((required) => required === column)
 }
 
-type Row = {
-  readonly row: number
-  readonly cells: readonly string[]
-  readonly columns: Columns
-  readonly times: { readonly start: typeof readInstant; readonly end: typeof readInstant }
-  readonly faults: CsvFault[]
-}
+type Times = { readonly start: typeof readInstant; readonly end: typeof readInstant }
 
-function readItem(row: Row): InvoiceItem | CsvFaults {
+function readItem(row: CsvRow<Column>, times: Times): InvoiceItem | CsvFaults {
   const product = required(row, 'product', keep, 'a product name')
   const description = required(row, 'description', keep, 'a description')
   const amount = required(row, 'USD', readMoney, 'an amount such as $1,363.44, -$25.00 or ($25.00)')
   const duration = optional(row, 'hours', readDecimal, 'a number such as 744 or 300.25, or nothing')
-  const start = optional(row, 'start', row.times.start, 'a time such as 2026-04-01 00:00:00 +0000')
-  const end = optional(row, 'end', row.times.end, 'a time such as 2026-05-01 00:00:00 +0000')
+  const start = optional(row, 'start', times.start, 'a time such as 2026-04-01 00:00:00 +0000')
+  const end = optional(row, 'end', times.end, 'a time such as 2026-05-01 00:00:00 +0000')
   if (start && end && Temporal.Instant.compare(end, start) < 0) {
     refuse(row, 'end', 'a time that is not before the start')
   }
@@ -112,37 +102,19 @@ function readItem(row: Row): InvoiceItem | CsvFaults {
   }
   return {
     product,
-    group_description: textOf(row, 'group_description') || null,
+    group_description: textOf(row, 'group_description'),
     description,
     amount,
     duration,
     duration_unit: null,
     start,
     end,
-    project_name: textOf(row, 'project_name') || null,
-    category: textOf(row, 'category') || null,
+    project_name: textOf(row, 'project_name'),
+    category: textOf(row, 'category'),
     resource_id: null,
     resource_uuid: null,
     extra: extraOf(row),
   }
-}
-
-function required<T>(row: Row, column: Column, read: (text: string) => T | undefined, expected: string): T | null {
-  if (textOf(row, column) === '') refuse(row, column, expected)
-  return optional(row, column, read, expected)
-}
-
-function optional<T>(row: Row, column: Column, read: (text: string) => T | undefined, expected: string): T | null {
-  const text = textOf(row, column)
-  if (text === '') return null
-  const value = read(text)
-  if (value === undefined) refuse(row, column, expected)
-  return value ?? null
-}
-
-function extraOf({ cells, columns }: Row): InvoiceItem['extra'] {
-  const kept = columns.extra.flatMap(({ index, name }) => (cells[index] ? [[name, cells[index]]] : []))
-  return kept.length === 0 ? null : Object.fromEntries(kept)
 }
 
 function readEnd(text: string): Temporal.Instant | undefined {
@@ -162,15 +134,6 @@ function remembering(read: typeof readInstant): typeof readInstant {
 }
 
 const MAX_REMEMBERED_TIMES = 50_000
-
-function textOf(row: Row, column: Column): string {
-  const index = row.columns.at[column]
-  return index === undefined ? '' : (row.cells[index] ?? '')
-}
-
-function refuse(row: Row, column: Column, expected: string): void {
-  row.faults.push({ row: row.row, column, message: `expected ${expected}` })
-}
 
 function keep(text: string): string {
   return text

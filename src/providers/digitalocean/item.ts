@@ -31,7 +31,7 @@ const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?) ?(Z
 
 /** `"13.270"` → `"13.27"`; undefined when it is not a plain decimal. */
 export function readDecimal(text: string): string | undefined {
-  return NUMBER.test(text) ? plain(decimal(text)) : undefined
+  return NUMBER.test(text) ? normalized(text) : undefined
 }
 
 /** `$1,363.44`, `-$25.00`, `$-25.00`, `($25.00)` or the same without `$`; undefined when it is none of them. */
@@ -42,9 +42,15 @@ export function readMoney(text: string): string | undefined {
   const [, outer, inner, whole = '', fraction = ''] = match
   const signs = [bracketed, outer, inner].filter(Boolean).length
   if (signs > 1) return undefined
-  const size = decimal(whole.replaceAll(',', '') + fraction)
-  return plain(signs === 1 ? size.neg() : size)
+  return normalized(`${signs === 1 ? '-' : ''}${whole.replaceAll(',', '')}${fraction}`)
 }
+
+/** Without zeros that say nothing. Most have none, and are as they are. */
+function normalized(text: string): string {
+  return NORMAL.test(text) ? text : plain(decimal(text))
+}
+
+const NORMAL = /^-?(?:[1-9]\d*|0(?=\.))(?:\.\d*[1-9])?$/
 
 /** `2019-01-01 00:00:00 +0000` or RFC 3339; undefined when it is neither or no such day exists. */
 export function readInstant(text: string): Temporal.Instant | undefined {

@@ -38,13 +38,32 @@ const WHOLE = {
 test('a FOCUS file is known by its header, and a bill of another format is not taken for one', () => {
   assert.equal(isFocusHeader(['ChargePeriodStart', 'x_any', 'BILLEDCOST']), true)
   assert.equal(isFocusHeader(['product', 'description', 'hours', 'start', 'end', 'USD']), false)
+  assert.equal(isFocusHeader(['BilledCost', 'product', 'description']), false)
+})
+
+test('a FOCUS file that misses a column is told by the names of FOCUS', () => {
+  for (const missing of ['BilledCost', 'ChargePeriodStart']) {
+    const header = Object.keys(REQUIRED).filter((name) => name !== missing)
+    assert.equal(isFocusHeader(header), true)
+    const refused = createFocusReader(header)
+    assert.ok('faults' in refused)
+    assert.deepEqual(refused.faults, [{ row: 1, column: missing, message: 'expected this column in the header' }])
+  }
+})
+
+test('the word for a provider is one that a rule can name', () => {
+  const wordOf = (name: string) => rowOf({ ...WHOLE, ProviderName: name }).bill?.provider
+  assert.equal(wordOf('Ünï  Cö'), 'uni-co')
+  assert.equal(wordOf('Øst & Co.'), 'st-co')
+  assert.equal(wordOf('云 Cloud 9'), 'cloud-9')
+  assert.equal(wordOf('a'.repeat(63) + ' b')?.length, 63)
 })
 
 test('a row becomes a line of the bill that it names', () => {
   const { bill, line } = rowOf(WHOLE)
   assert.equal(bill?.provider, 'example-cloud')
   assert.equal(`${bill?.billing_period.start}/${bill?.billing_period.end}`, '2026-04-01/2026-05-01')
-  assert.deepEqual([bill?.invoice_number, bill?.currency], ['EXC-1', 'USD'])
+  assert.deepEqual([bill?.invoice_number, bill?.currency, bill?.billing_account], ['EXC-1', 'USD', null])
   const { start, end, extra, ...rest } = line
   assert.equal(`${start}/${end}`, '2026-04-01T00:00:00Z/2026-05-01T00:00:00Z')
   assert.deepEqual(rest, {
@@ -102,6 +121,11 @@ test('the names of earlier versions are understood', () => {
     [bill?.provider, line.charge_category, line.region, line.quantity, line.unit],
     ['example-cloud', 'Usage', 'ap-2', '3', 'GB'],
   )
+})
+
+test('two accounts have two bills', () => {
+  const { bill, line } = rowOf({ ...WHOLE, BillingAccountId: 'acc-1' })
+  assert.deepEqual([bill?.billing_account, line.extra?.['BillingAccountId']], ['acc-1', 'acc-1'])
 })
 
 test('nothing is nothing, whether the cell is empty or says NULL', () => {

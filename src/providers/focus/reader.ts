@@ -9,21 +9,22 @@ import {
   UNCLASSIFIED,
 } from '../bill-line.ts'
 import type { BillKey, BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
+import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
 import { isNull, providerWord, readNumber, readTime, snakeCase } from './values.ts'
 
 /**
  * Whether these are the columns of a FOCUS file (FinOps Open Cost and Usage Specification): no other format of bills has
- * both of these names.
+ * any of its names, so that two of them tell it even where a needed one is missing.
  */
 export function isFocusHeader(names: readonly string[]): boolean {
-  const known = new Set(names.map(normalized))
-  return known.has('billedcost') && known.has('chargeperiodstart')
+  const found = new Set(names.map(normalized))
+  return COLUMNS.filter((column) => found.has(normalized(column))).length >= 2
 }
 
 /**
  * A reader of FOCUS 1.0 to 1.2, in any order of columns and any case; a few names of 0.5 and the previews are understood
  * too. A column without a place in a line, custom ones (`x_…`) and tags among them, is kept in `extra` as it was. The
- * bill of a row is its provider, billing period, invoice (1.2 only) and currency.
+ * bill of a row is its provider, billing account, billing period, invoice (1.2 only) and currency.
  */
 export function createFocusReader(header: readonly string[]): RowReader | CsvFaults {
   const found = locateColumns(header)
@@ -42,6 +43,7 @@ const REQUIRED_COLUMNS = [
   'ProviderName',
 ] as const
 const OPTIONAL_COLUMNS = [
+  'BillingAccountId',
   'BillingPeriodEnd',
   'ChargeDescription',
   'ConsumedQuantity',
@@ -93,13 +95,7 @@ const TOLD_IN_FULL: ReadonlySet<Column> = new Set<Column>([
   'SubAccountName',
 ])
 
-type Columns = {
-  readonly at: ReadonlyMap<Column, number>
-  /** Names as the file spells a custom column, and as the specification spells its own. */
-  readonly extra: readonly { readonly index: number; readonly name: string }[]
-}
-
-function locateColumns(header: readonly string[]): Columns | CsvFaults {
+function locateColumns(header: readonly string[]): Columns<Column> | CsvFaults {
   const names = header.map(normalized)
   const at = new Map<Column, number>()
   const faults: CsvFault[] = []
@@ -111,10 +107,11 @@ function locateColumns(header: readonly string[]): Columns | CsvFaults {
     if (name === undefined && isRequired(column))
       faults.push({ row: 1, column, message: 'expected this column in the header' })
   }
-  return faults.length > 0 ? { faults } : { at, extra: extraColumns(header, at) }
+  return faults.length > 0 ? { faults } : { at, extra: extraColumns(header, at), isBlank: isNull }
 }
 
-function extraColumns(header: readonly string[], at: ReadonlyMap<Column, number>): Columns['extra'] {
+/** Names as the file spells a custom column, and as the specification spells its own. */
+function extraColumns(header: readonly string[], at: ReadonlyMap<Column, number>): Columns<Column>['extra'] {
   const known = new Map([...at].map(([column, index]) => [index, column]))
   return header.flatMap((name, index) => {
     const column = known.get(index)
@@ -136,12 +133,7 @@ function normalized(name: string): string {
   return name.trim().toLowerCase()
 }
 
-type Row = {
-  readonly cells: readonly string[]
-  readonly number: number
-  readonly columns: Columns
-  readonly faults: CsvFault[]
-}
+type Row = CsvRow<Column>
 
 function readRow(row: Row, billOf: (row: Row) => BillKey | null): BillRow | CsvFaults {
   const bill = billOf(row)
@@ -179,12 +171,20 @@ function readRow(row: Row, billOf: (row: Row) => BillKey | null): BillRow | CsvF
 
 const A_TIME = 'a time such as 2026-04-01T00:00:00Z'
 
+const KEY_COLUMNS = [
+  'ProviderName',
+  'BillingAccountId',
+  'BillingPeriodStart',
+  'BillingPeriodEnd',
+  'InvoiceId',
+  'BillingCurrency',
+] as const
+
 /** Rows of one bill mostly follow each other, so the last key is kept and given out again. */
 function createBillKeys(): (row: Row) => BillKey | null {
-  const columns = ['ProviderName', 'BillingPeriodStart', 'BillingPeriodEnd', 'InvoiceId', 'BillingCurrency'] as const
   let last: { readonly cells: readonly (string | null)[]; readonly key: BillKey } | undefined
   return (row) => {
-    const cells = columns.map((column) => textOf(row, column))
+    const cells = KEY_COLUMNS.map((column) => textOf(row, column))
     if (last?.cells.every((cell, index) => cell === cells[index])) return last.key
     const key = readBillKey(row)
     if (key !== null) last = { cells, key }
@@ -193,12 +193,15 @@ function createBillKeys(): (row: Row) => BillKey | null {
 }
 
 function readBillKey(row: Row): BillKey | null {
-  const provider = required(row, 'ProviderName', (name) => providerWord(name) || undefined, 'the name of a provider')
+  const provider = required(row, 'ProviderName', (name) => providerWord(name) || undefined, A_PROVIDER)
   const currency = required(row, 'BillingCurrency', currencyOf, 'an ISO 4217 code such as USD')
   const billing_period = readBillingPeriod(row)
   if (provider === null || currency === null || billing_period === null) return null
-  return { provider, billing_period, invoice_number: textOf(row, 'InvoiceId'), currency }
+  const [billing_account, invoice_number] = [textOf(row, 'BillingAccountId'), textOf(row, 'InvoiceId')]
+  return { provider, billing_account, billing_period, invoice_number, currency }
 }
+
+const A_PROVIDER = 'the name of a provider, with a letter of a to z or a digit'
 
 /** Its days in UTC; the month of the start where the file does not tell the end. */
 function readBillingPeriod(row: Row): Period | null {
@@ -254,35 +257,4 @@ function serviceCategoryOf(text: string): ServiceCategory | undefined {
 function currencyOf(text: string): string | undefined {
   const code = text.toUpperCase()
   return isCurrency(code) ? code : undefined
-}
-
-function extraOf({ cells, columns }: Row): BillLine['extra'] {
-  const kept = columns.extra.flatMap(({ index, name }): [string, string][] => {
-    const cell = cells[index] ?? ''
-    return isNull(cell) ? [] : [[name, cell]]
-  })
-  return kept.length === 0 ? null : Object.fromEntries(kept)
-}
-
-function required<T>(row: Row, column: Column, read: (text: string) => T | undefined, expected: string): T | null {
-  if (textOf(row, column) === null) refuse(row, column, expected)
-  return optional(row, column, read, expected)
-}
-
-function optional<T>(row: Row, column: Column, read: (text: string) => T | undefined, expected: string): T | null {
-  const text = textOf(row, column)
-  if (text === null) return null
-  const value = read(text)
-  if (value === undefined) refuse(row, column, expected)
-  return value ?? null
-}
-
-function textOf({ cells, columns }: Row, column: Column): string | null {
-  const index = columns.at.get(column)
-  const cell = index === undefined ? '' : (cells[index] ?? '')
-  return isNull(cell) ? null : cell
-}
-
-function refuse(row: Row, column: Column, expected: string): void {
-  row.faults.push({ row: row.number, column, message: `expected ${expected}` })
 }

@@ -55,19 +55,18 @@ export function readTime(text: string): Temporal.Instant | undefined {
 
 /** `Virtual Machine`, `VirtualMachine` → `virtual_machine`; empty when nothing of the text is a letter or a digit. */
 export function snakeCase(text: string): string {
-  return words(text.replace(/([a-z\d])([A-Z])/g, '$1 $2'), '_')
+  const spaced = text.replace(/([a-z\d])([A-Z])/g, '$1 $2').toLowerCase()
+  return spaced.match(/[\p{Ll}\p{Lo}\p{Nd}]+/gu)?.join('_') ?? ''
 }
 
-/** `Example Cloud` → `example-cloud`. */
+const PROVIDER_MAX_CHARS = 64
+
+/** `Example Cloud` → `example-cloud`, `Ünï Cö` → `uni-co`: what a rule can name. Empty when nothing of it is in ASCII. */
 export function providerWord(name: string): string {
-  return words(name, '-')
-}
-
-function words(text: string, separator: string): string {
-  return (
-    text
-      .toLowerCase()
-      .match(/[\p{Ll}\p{Lo}\p{Nd}]+/gu)
-      ?.join(separator) ?? ''
-  )
+  const unmarked = name
+    .normalize('NFKD')
+    .replace(/\p{Mark}/gu, '')
+    .toLowerCase()
+  const word = unmarked.match(/[a-z\d]+/g)?.join('-') ?? ''
+  return word.slice(0, PROVIDER_MAX_CHARS).replace(/-$/, '')
 }

@@ -27,6 +27,11 @@ test('each event costs its rate, but no less than the least and no more than the
     max_per_event: '12',
     event_count: '3',
     events_amount: '16.142',
+    events: [
+      { quantity: '10', count: '1', fee: '1.75' },
+      { quantity: '80', count: '1', fee: '2.392' },
+      { quantity: '10000', count: '1', fee: '12' },
+    ],
   })
 })
 
@@ -41,6 +46,18 @@ test('an included quantity takes its share of the fees', () => {
   const terms: PercentageTerms = { model: 'percentage', rate: '0', fixed_per_event: '1' }
   assert.equal(plain(rate(terms, [{ quantity: '10', count: 10 }], '25').amount), '7.5')
   assert.equal(plain(rate(terms, [one('0')], '25').amount), '0')
+})
+
+test('events of up to 20 amounts are listed, once per amount and however they are spelt, those of more are not', () => {
+  const same = [one('2'), one('2.0'), { quantity: '1', count: 3 }]
+  assert.deepEqual(rate(CARDS, same).details['events'], [
+    { quantity: '1', count: '3', fee: '1.75' },
+    { quantity: '2', count: '2', fee: '1.75' },
+  ])
+  const amounts = (number: number) => Array.from({ length: number }, (_, index) => one(`${index}`))
+  assert.equal((rate(CARDS, amounts(20)).details['events'] as unknown[]).length, 20)
+  const { events, events_note } = rate(CARDS, amounts(21)).details
+  assert.deepEqual([events, events_note], [undefined, 'of more than 20 amounts: not listed'])
 })
 
 test('events that are counted together cost what they cost one by one, in any order', () => {

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { WhatIf } from '../contexts/margin/index.ts'
+import { textOf } from './what-if.ts'
+
+const AMOUNTS = {
+  revenue_now_cents: 5_000n,
+  revenue_then_cents: 5_000n,
+  difference_cents: 0n,
+  cost_cents: null,
+  margin_now_cents: null,
+  margin_then_cents: null,
+  coverage: '0',
+}
+
+test('every tenant is named: who pays less, who pays more and who pays the same', () => {
+  const text = textOf(answerWith([tenant('banksia', 'winner'), tenant('mulga', 'same'), tenant('wattle', 'loser')]))
+  for (const line of ['1 would have paid less', '1 would have paid more', '1 would have paid the same']) {
+    assert.ok(text.includes(line), line)
+  }
+  for (const name of ['banksia', 'mulga', 'wattle']) assert.match(text, new RegExp(`^${name} `, 'm'))
+})
+
+test('a long list says how many it leaves out', () => {
+  const text = textOf(answerWith(Array.from({ length: 23 }, (_, index) => tenant(`t_${index}`, 'same'))))
+  assert.match(text, /23 would have paid the same/)
+  assert.match(text, /and 3 more: see --json/)
+})
+
+function tenant(tenant_id: string, outcome: WhatIf['tenants'][number]['outcome']): WhatIf['tenants'][number] {
+  return { ...AMOUNTS, tenant_id, legal_name: '', outcome }
+}
+
+function answerWith(tenants: WhatIf['tenants']): WhatIf {
+  const count = (outcome: string): number => tenants.filter((one) => one.outcome === outcome).length
+  return {
+    plan_code: 'studio',
+    plan_version: 2,
+    from: '2026-01',
+    to: '2026-04',
+    currency: 'AUD',
+    tenants,
+    totals: { ...AMOUNTS, tenants: tenants.length, winners: count('winner'), losers: count('loser') },
+    left_out: [],
+    hints: [],
+  }
+}

@@ -1,0 +1,340 @@
+import { type RawBuilder, sql } from 'kysely'
+import { present } from '../../kernel/invariant.ts'
+import type { Period } from '../../kernel/period.ts'
+import { anyOf, type Reader } from '../../platform/db.ts'
+import { type ChargeCategory, type ServiceCategory, UNCLASSIFIED } from '../../providers/bill-line.ts'
+import type { InvoiceSummary } from '../../providers/digitalocean/index.ts'
+import type { KnownInvoice } from './announce.ts'
+import type { BillHeader } from './bill.ts'
+import type { ProductTotal } from './control-totals.ts'
+import type { DifferingLines } from './difference.ts'
+import type { PageAfter } from './wire.ts'
+
+/**
+ * Of a `costs.provider_invoice bill`, whether it counts in its month: those do that are issued, and of a provider that
+ * has issued none for the month, its preview.
+ */
+export const COUNTS_IN_ITS_MONTH = sql`(
+  bill.status = 'issued' or bill.status = 'preview' and not exists (
+    select from costs.provider_invoice issued
+    where issued.provider = bill.provider and issued.status = 'issued'
+      and date_trunc('month', issued.period_start::timestamp) = date_trunc('month', bill.period_start::timestamp)
+  )
+)`
+
+export type ProviderInvoiceFilter = { readonly period?: Period; readonly status?: string }
+
+export type ProviderInvoiceRow = {
+  id: string
+  provider: string
+  external_id: string
+  invoice_number: string | null
+  billing_account: string | null
+  status: 'announced' | 'preview' | 'issued'
+  period_start: Temporal.PlainDate
+  period_end: Temporal.PlainDate
+  currency: string
+  amount: string
+  lines_amount: string | null
+  gap: string | null
+  tax_amount: string | null
+  credit_amount: string
+  matched_amount: string
+  allocated_amount: string
+  unmatched_amount: string
+  line_count: number | null
+  matched_lines: number
+  allocated_lines: number
+  unmatched_lines: number
+  unclassified_lines: number
+  unclassified_amount: string
+  coverage: string | null
+  read_from: 'items' | 'csv' | 'upload' | null
+  summary: InvoiceSummary | null
+  difference: unknown
+  announced_at: Temporal.Instant
+  ingested_at: Temporal.Instant | null
+  last_error: string | null
+}
+
+/** Newest month first, `limit` + 1 rows strictly after `after` (period start, id). */
+export async function listProviderInvoices(
+  reader: Reader,
+  { period, status }: ProviderInvoiceFilter,
+  { limit, after }: PageAfter,
+): Promise<ProviderInvoiceRow[]> {
+  const conditions: RawBuilder<unknown>[] = [sql`true`]
+  if (period) conditions.push(sql`i.period_start >= ${period.start} and i.period_start < ${period.end}`)
+  if (status !== undefined) conditions.push(sql`i.status = ${status}`)
+  if (after) conditions.push(sql`(i.period_start, i.id) < (${after[0]}::date, ${after[1]}::uuid)`)
+  const { rows } = await sql<ProviderInvoiceRow>`
+    ${SELECT_PROVIDER_INVOICE} where ${sql.join(conditions, sql` and `)}
+    order by i.period_start desc, i.id desc limit ${limit + 1}`.execute(reader)
+  return rows
+}
+
+export async function findProviderInvoice(reader: Reader, id: string): Promise<ProviderInvoiceRow | undefined> {
+  const [invoice] = await findProviderInvoices(reader, [id])
+  return invoice
+}
+
+export async function findProviderInvoices(reader: Reader, ids: readonly string[]): Promise<ProviderInvoiceRow[]> {
+  const { rows } = await sql<ProviderInvoiceRow>`${SELECT_PROVIDER_INVOICE} where i.id = ${anyOf(ids)}`.execute(reader)
+  return rows
+}
+
+export type DifferenceRow = {
+  id: string
+  lines_amount: string | null
+  tax_amount: string | null
+  line_count: number | null
+  /** What was received; an announcement of another amount tells only that. */
+  difference: {
+    seen_at: string
+    read_from?: 'items' | 'csv' | 'upload'
+    amount?: string
+    lines_amount?: string
+    tax_amount?: string
+    line_count?: number
+  }
+  differing_lines: DifferingLines | null
+}
+
+/** Undefined where there is no such invoice, or nothing that differs from it. */
+export async function findDifference(reader: Reader, id: string): Promise<DifferenceRow | undefined> {
+  const { rows } = await sql<DifferenceRow>`
+    select id, trim_scale(lines_amount) as lines_amount, trim_scale(tax_amount) as tax_amount, line_count, difference,
+      differing_lines
+    from costs.provider_invoice where id = ${id} and difference is not null`.execute(reader)
+  return rows[0]
+}
+
+/** Coverage is the part of the net usage whose deployment is known; unknown while there is no usage. */
+const SELECT_PROVIDER_INVOICE = sql`
+  select i.id, i.provider, i.external_id, i.invoice_number, i.billing_account, i.status, i.period_start, i.period_end, i.currency,
+    trim_scale(i.amount) as amount, trim_scale(i.lines_amount) as lines_amount, trim_scale(i.gap) as gap,
+    trim_scale(i.tax_amount) as tax_amount, i.line_count, i.read_from, i.summary, i.difference, i.announced_at,
+    i.ingested_at, i.last_error, c.matched_lines, c.allocated_lines, c.unmatched_lines, trim_scale(c.credit_amount) as credit_amount,
+    c.unclassified_lines, trim_scale(c.unclassified_amount) as unclassified_amount,
+    trim_scale(c.matched_amount) as matched_amount, trim_scale(c.allocated_amount) as allocated_amount,
+    trim_scale(c.unmatched_amount) as unmatched_amount,
+    trim_scale(round((c.matched_amount + c.allocated_amount)
+      / nullif(c.matched_amount + c.allocated_amount + c.unmatched_amount, 0), 4)) as coverage
+  from costs.provider_invoice i
+  cross join lateral (
+    select
+      (count(*) filter (where l.match_status = 'matched'))::integer as matched_lines,
+      (count(*) filter (where l.match_status = 'allocated'))::integer as allocated_lines,
+      (count(*) filter (where l.match_status = 'unmatched'))::integer as unmatched_lines,
+      coalesce(sum(l.amount) filter (where l.match_status = 'matched'), 0) as matched_amount,
+      coalesce(sum(l.amount) filter (where l.match_status = 'allocated'), 0) as allocated_amount,
+      coalesce(sum(l.amount) filter (where l.match_status = 'unmatched'), 0) as unmatched_amount,
+      coalesce(sum(l.amount) filter (where l.charge_category = 'Credit'), 0) as credit_amount,
+      (count(*) filter (where l.kind = ${UNCLASSIFIED}))::integer as unclassified_lines,
+      coalesce(sum(l.amount) filter (where l.kind = ${UNCLASSIFIED}), 0) as unclassified_amount
+    from costs.cost_line l where l.provider_invoice_id = i.id
+  ) c`
+
+/** By invoice: what its lines of each product add up to. */
+export async function loadProductTotals(
+  reader: Reader,
+  provider_invoice_ids: readonly string[],
+): Promise<Map<string, ProductTotal[]>> {
+  const { rows } = await sql<ProductTotal & { provider_invoice_id: string }>`
+    select provider_invoice_id, product, kind, charge_category, trim_scale(sum(amount)) as amount
+    from costs.cost_line where provider_invoice_id = ${anyOf(provider_invoice_ids)}
+    group by provider_invoice_id, product, kind, charge_category`.execute(reader)
+  return Map.groupBy(rows, ({ provider_invoice_id }) => provider_invoice_id)
+}
+
+export type ProductFilter = { readonly period?: Period; readonly classified?: boolean }
+
+export type ProductRow = {
+  provider: string
+  product: string
+  kind: string
+  classified: boolean
+  service_category: ServiceCategory
+  service_name: string
+  charge_category: ChargeCategory
+  currency: string
+  lines: number
+  amount: string
+  first_period_start: Temporal.PlainDate
+  first_period_end: Temporal.PlainDate
+  last_period_start: Temporal.PlainDate
+  last_period_end: Temporal.PlainDate
+}
+
+/** What identifies a product in the list, in the order of its columns after `classified`. */
+export const PRODUCT_KEY = [
+  'provider',
+  'product',
+  'kind',
+  'service_category',
+  'service_name',
+  'charge_category',
+  'currency',
+] as const
+
+/** The unclassified first, `limit` + 1 rows strictly after `after` (classified as text, then the key). */
+export async function listProducts(
+  reader: Reader,
+  { period, classified }: ProductFilter,
+  { limit, after }: PageAfter,
+): Promise<ProductRow[]> {
+  const inPeriod = period ? sql`where i.period_start >= ${period.start} and i.period_start < ${period.end}` : sql``
+  const conditions: RawBuilder<unknown>[] = [sql`true`]
+  if (classified !== undefined) conditions.push(sql`classified = ${classified}`)
+  const key = sql.join(PRODUCT_KEY.map((column) => sql.ref(column)))
+  if (after) conditions.push(sql`(classified::text, ${key}) > (${sql.join(after)})`)
+  const { rows } = await sql<ProductRow>`
+    with line as (
+      select l.provider, l.product, l.kind, l.kind <> ${UNCLASSIFIED} as classified, l.charge_category, l.currency,
+        l.service_category, l.service_name, l.amount, i.period_start, i.period_end
+      from costs.cost_line l join costs.provider_invoice i on i.id = l.provider_invoice_id ${inPeriod}
+    )
+    select classified, ${key}, count(*)::integer as lines, trim_scale(sum(amount)) as amount,
+      min(period_start) as first_period_start, min(period_end) as first_period_end,
+      max(period_start) as last_period_start, max(period_end) as last_period_end
+    from line where ${sql.join(conditions, sql` and `)}
+    group by classified, ${key} order by classified::text, ${key} limit ${limit + 1}`.execute(reader)
+  return rows
+}
+
+/** Over every bill that is stored. */
+export async function countUnclassified(reader: Reader): Promise<{ lines: number; products: number }> {
+  const { rows } = await sql<{ lines: number; products: number }>`
+    select count(*)::integer as lines, count(distinct (provider, product))::integer as products
+    from costs.cost_line where kind = ${UNCLASSIFIED}`.execute(reader)
+  return present(rows[0], 'a count has a row')
+}
+
+export async function loadKnownInvoices(reader: Reader, provider: string): Promise<KnownInvoice[]> {
+  return reader
+    .selectFrom('costs.provider_invoice')
+    .select(['id', 'status', 'provider_uuid', 'invoice_number', 'period_start', 'amount', 'read_from'])
+    .select(['ingested_at', 'compared_at'])
+    .select(sql<string | null>`difference ->> 'amount'`.as('listed_amount'))
+    .select(IS_DIFFERENCE_READ.as('is_difference_read'))
+    .where('provider', '=', provider)
+    .where('status', '<>', 'preview')
+    .execute()
+}
+
+/** Issued bills of which the provider has sent another version, newest first. */
+export async function listDifferingBills(reader: Reader): Promise<{ provider: string; external_id: string }[]> {
+  return reader
+    .selectFrom('costs.provider_invoice')
+    .select(['provider', 'external_id'])
+    .where('difference', 'is not', null)
+    .orderBy('period_start', 'desc')
+    .orderBy('id')
+    .execute()
+}
+
+export type InvoiceToStore = {
+  readonly id: string
+  readonly provider: string
+  readonly billing_account: string | null
+  readonly status: 'announced' | 'preview' | 'issued'
+  readonly period: Period
+  readonly currency: string
+  readonly amount: string
+  readonly content_hash: string | null
+  /** The provider tells it apart from its other bills: by its own id, or by the number in the rows. */
+  readonly is_told_apart: boolean
+  /** What is known of the version that differs from it; null when there is none. */
+  readonly difference: { readonly content_hash?: string } | null
+  readonly is_difference_read: boolean
+}
+
+export async function loadInvoiceToStore(reader: Reader, id: string): Promise<InvoiceToStore> {
+  const { period_start, period_end, ...invoice } = await reader
+    .selectFrom('costs.provider_invoice')
+    .select(['id', 'provider', 'billing_account', 'status', 'period_start', 'period_end', 'currency', 'amount'])
+    .select(['content_hash', IS_TOLD_APART.as('is_told_apart')])
+    .select([
+      sql<InvoiceToStore['difference']>`difference`.as('difference'),
+      IS_DIFFERENCE_READ.as('is_difference_read'),
+    ])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  return { ...invoice, period: { start: period_start, end: period_end } }
+}
+
+/** The lines of the version that differs were compared with what is stored. */
+const IS_DIFFERENCE_READ = sql<boolean>`(difference is null or differing_lines is not null)`
+const IS_TOLD_APART = sql<boolean>`(provider_uuid is not null or number_is_stated)`
+
+/**
+ * The other issued bill of the month that has the same lines, if there is one. Not one that the provider tells apart from
+ * this one: two invoices of a month may be alike.
+ */
+export async function findBillWithContent(
+  reader: Reader,
+  { id, provider, billing_account, currency, period, is_told_apart }: InvoiceToStore,
+  content_hash: string,
+) {
+  return reader
+    .selectFrom('costs.provider_invoice')
+    .select(['id', 'external_id', 'period_start'])
+    .where('provider', '=', provider)
+    .where('currency', '=', currency)
+    .where('period_start', '=', period.start)
+    .where(maybeOfAccount(billing_account))
+    .where('content_hash', '=', content_hash)
+    .where('status', '=', 'issued')
+    .where('line_count', '>', 0)
+    .where('id', '<>', id)
+    .where(sql<boolean>`not (${IS_TOLD_APART} and ${is_told_apart})`)
+    .executeTakeFirst()
+}
+
+/** Where either side does not say whose bill it is, it may be. */
+export function maybeOfAccount(billing_account: string | null): RawBuilder<boolean> {
+  return sql<boolean>`coalesce(billing_account = ${billing_account}, true)`
+}
+
+export type InvoiceToIngest = {
+  readonly status: 'announced' | 'preview' | 'issued'
+  readonly provider_uuid: string
+  readonly amount: string
+  /** Of an issued bill, where the provider lists it with another amount now. */
+  readonly listed_amount: string | null
+  readonly incomplete_readings: number
+}
+
+/** Undefined when there is no such invoice, or when the provider cannot be asked for it. */
+export async function findInvoiceToIngest(reader: Reader, id: string): Promise<InvoiceToIngest | undefined> {
+  const invoice = await reader
+    .selectFrom('costs.provider_invoice')
+    .select(['status', 'provider_uuid', 'amount', 'incomplete_readings'])
+    .select(sql<string | null>`case when status = 'issued' then difference ->> 'amount' end`.as('listed_amount'))
+    .where('id', '=', id)
+    .executeTakeFirst()
+  const provider_uuid = invoice?.provider_uuid ?? null
+  return invoice && provider_uuid !== null ? { ...invoice, provider_uuid } : undefined
+}
+
+/**
+ * The invoice that an uploaded bill is about: the one with its printed number (and of its month, where the rows say both);
+ * else the one of its month, where either side does not know the number. None of those that other bills of the upload are
+ * about.
+ */
+export async function findUploadedInvoice(
+  reader: Reader,
+  { provider, billing_account, invoice_number, number_is_stated, period, currency }: BillHeader,
+  others: readonly string[],
+): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`
+    select id from costs.provider_invoice
+    where provider = ${provider} and currency = ${currency} and status <> 'preview'
+      and ${maybeOfAccount(billing_account)} and id <> all(${[...others]}::uuid[])
+      and case when ${invoice_number}::text is null or invoice_number is null then period_start = ${period.start}
+        else invoice_number = ${invoice_number} and (not ${number_is_stated} or period_start = ${period.start}) end
+    order by invoice_number is not distinct from ${invoice_number} desc,
+      billing_account is not distinct from ${billing_account} desc, invoice_number, id
+    limit 1`.execute(reader)
+  return rows[0]?.id
+}

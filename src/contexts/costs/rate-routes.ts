@@ -1,0 +1,104 @@
+import { type Static, Type } from 'typebox'
+import { POSITIVE_DECIMAL_PATTERN } from '../../kernel/decimal.ts'
+import type { Edge } from '../../platform/edge.ts'
+import type { App } from '../../platform/http.ts'
+import {
+  Body,
+  CurrencyCode,
+  CursorText,
+  Data,
+  DateOut,
+  DateText,
+  InstantOut,
+  List,
+  ListQuery,
+  pageOf,
+  Query,
+  readCursor,
+  requireCurrency,
+} from '../../platform/wire.ts'
+import { recordExchangeRate } from './exchange-rates.ts'
+import { type ExchangeRateRow, listExchangeRates } from './rate-queries.ts'
+import { actOf, config, DecimalOut, tags } from './wire.ts'
+
+export const rateRoutes =
+  (edge: Edge) =>
+  (app: App): void => {
+    app.get(
+      '/billing/exchange-rates',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'Dated exchange rates, newest first',
+          querystring: ExchangeRatesQuery,
+          response: { 200: List(ExchangeRateOut) },
+        },
+      },
+      async ({ query: { limit, cursor, ...filter } }) => {
+        const page = { limit, after: readCursor(cursor, [DateText, CursorText, CursorText]) }
+        const rows = await listExchangeRates(edge.db.read, filter, page)
+        const { data, next_cursor } = pageOf(rows, limit, ({ date, from_currency, to_currency }) => [
+          date.toString(),
+          from_currency,
+          to_currency,
+        ])
+        return { data: data.map(exchangeRateOut), next_cursor }
+      },
+    )
+
+    app.post(
+      '/billing/exchange-rates',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'Record what a currency was worth in another on a day; it stays as it is',
+          description: 'Margin converts by the latest rate of a pair up to the end of the month, either way round.',
+          body: ExchangeRateBody,
+          response: { 200: Data(ExchangeRateOut), 201: Data(ExchangeRateOut) },
+        },
+      },
+      async ({ body: { from, to, date, rate, source }, caller }, reply) => {
+        const given = {
+          from_currency: requireCurrency(from, 'from'),
+          to_currency: requireCurrency(to, 'to'),
+          date: Temporal.PlainDate.from(date),
+          rate,
+          source,
+        }
+        const { is_new, stored } = await edge.db.transaction((tx) =>
+          recordExchangeRate(tx, given, actOf(edge, { caller })),
+        )
+        void reply.code(is_new ? 201 : 200)
+        return { data: exchangeRateOut(stored) }
+      },
+    )
+  }
+
+function exchangeRateOut({ from_currency, to_currency, ...rate }: ExchangeRateRow): Static<typeof ExchangeRateOut> {
+  return { ...rate, from: from_currency, to: to_currency }
+}
+
+const ExchangeRatesQuery = Query({ ...ListQuery, currency: Type.Optional(CurrencyCode) })
+
+const ExchangeRateBody = Body({
+  from: CurrencyCode,
+  to: CurrencyCode,
+  date: DateText,
+  rate: Type.String({
+    pattern: POSITIVE_DECIMAL_PATTERN,
+    description: 'What one unit of `from` is worth in `to`: an exact decimal above 0',
+  }),
+  source: Type.String({ minLength: 1, maxLength: 500, description: 'Who says so: a central bank, a contract, …' }),
+})
+
+const ExchangeRateOut = Type.Object({
+  from: Type.String(),
+  to: Type.String(),
+  date: DateOut,
+  rate: DecimalOut,
+  source: Type.String(),
+  recorded_at: InstantOut,
+  recorded_by: Type.String(),
+})

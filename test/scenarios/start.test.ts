@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { memoryDatabase } from '../support/database.ts'
+import { type Books, openBooks } from './books.ts'
+
+const TIMEOUT_MS = 30_000
+
+let books: Books
+before(async () => {
+  books = await openBooks(await memoryDatabase(), '2026-05-02T06:00:00Z')
+})
+after(() => books.close())
+
+test('a trial that ended while nothing worked is over as soon as work starts', { timeout: TIMEOUT_MS }, async () => {
+  await books.ok('POST', '/tenants', { id: 'acme', legal_name: 'Acme', country: 'AU', currency: 'AUD' })
+  const version = { currency: 'AUD', base_price_cents: 5_000 }
+  await books.ok('POST', '/plans', { code: 'studio', name: 'Studio', version })
+  await books.ok('POST', '/plans/studio/versions/1/publish')
+  const { id } = await books.ok('POST', '/deployments', { tenant_id: 'acme', slug: 'app', status: 'trial' })
+  const order = { plan_code: 'studio', start_date: '2026-04-01', trial_days: 14 }
+  await books.ok('POST', `/deployments/${id}/subscribe`, order)
+  await books.app.jobs.work()
+  assert.ok(await books.app.jobs.drain(TIMEOUT_MS))
+  assert.equal((await books.ok('GET', `/deployments/${id}`)).status, 'active')
+})
