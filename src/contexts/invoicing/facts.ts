@@ -201,7 +201,7 @@ function yearOf(
     period: year.period,
     is_left: year.left_on !== null && year.left_on.equals(segment.active.end),
     ...(billed_cents !== termsOf(segment).base_price_cents && { base_price_cents: billed_cents }),
-    
+    ...(discounts.length > 0 && { discounts }),
     ...(days_given_back > 0 && { days_given_back }),
   }
 }
