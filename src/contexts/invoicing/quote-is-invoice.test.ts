@@ -134,7 +134,7 @@ test('a quote of the facts has the lines of the invoice, to the last digit', asy
         }
       }
     }),
-    { numRuns: 3 },
+    { numRuns: 3, endOnFailure: true },
   )
 })
 

@@ -126,7 +126,10 @@ async function run(deployment_id: string, given: Command): Promise<boolean> {
       assert.ok([201, 409].includes(status), text)
       return status === 201
     }
-    default: {
+    case 'plan-change':
+    case 'overrides':
+    case 'cancel':
+    case 'discounts': {
       const { body } = await call('GET', `/deployments/${deployment_id}`)
       const id: string | undefined = body.data.subscription?.id
       if (id === undefined) return false
