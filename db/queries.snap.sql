@@ -14,6 +14,8 @@ copy "pg_temp"."staged_line" ("provider_invoice_id", "position", "id", "provider
 
 create index on pg_temp.bearer (borne_name, kind, provider);
 
+create index on pg_temp.given_share (cost_line_id);
+
 create index on pg_temp.handed_on (resource_id);
 
 create index on pg_temp.rented (external_id, provider);
