@@ -21,7 +21,7 @@ const COPY_MAX_RATIO = 3
 const GROWTH_MAX_RATIO = 1.2
 const MEMORY_MAX_MB = 400
 const MEMORY_SAMPLE_MS = 20
-const READ_CHUNK_BYTES = 256 * 1024
+const READ_CHUNK_BYTES = 64 * 1024
 const NOW = Temporal.Instant.from('2026-05-02T06:00:00Z')
 
 type Run = { readonly seconds: number; readonly peak_mb: number }

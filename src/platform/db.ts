@@ -1,4 +1,4 @@
-import { pipeline } from 'node:stream/promises'
+import { finished } from 'node:stream/promises'
 import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
 import {
@@ -183,8 +183,44 @@ export async function insertRows<C extends string>(
 
 /** A row for `copyRows`, its fields in the order of the columns: numbers, ids and times as they are, texts by `copyText`. */
 export function copyRow(fields: readonly (string | number)[]): string {
-  return `${fields.join('\t')}\n`
+  return `${copyFields(fields)}\n`
 }
+
+/** Some fields of a row, as one field for `copyRow`. */
+export function copyFields(fields: readonly (string | number)[]): string {
+  return fields.join('\t')
+}
+
+/**
+ * Rows of `copyRow` for `copyRows`, in memory that is kept when they are taken out, for the next ones. They must stay
+ * while a `copyRows` of them runs.
+ */
+export class CopyBuffer {
+  private bytes = Buffer.allocUnsafe(COPY_BUFFER_MIN_BYTES)
+  private size_bytes = 0
+
+  add(rows: string): void {
+    const size_max_bytes = this.size_bytes + rows.length * UTF_8_MAX_BYTES
+    if (size_max_bytes > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(size_max_bytes, 2 * this.bytes.length))
+      this.bytes.copy(larger, 0, 0, this.size_bytes)
+      this.bytes = larger
+    }
+    this.size_bytes += this.bytes.write(rows, this.size_bytes)
+  }
+
+  clear(): void {
+    this.size_bytes = 0
+  }
+
+  get rows(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.size_bytes)
+  }
+}
+
+const COPY_BUFFER_MIN_BYTES = 64 * 1024
+/** Of one unit of a JavaScript string. */
+const UTF_8_MAX_BYTES = 3
 
 /** A field of any text, or of null. */
 export function copyText(text: string | null): string {
@@ -199,13 +235,13 @@ const COPY_ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': 
 
 /**
  * Copies rows into a table, of `C` or of the transaction's own (`pg_temp.`): the quick way in for more rows than a
- * statement should carry. `rows` are texts of `copyRow` in UTF-8, cut anywhere; all of them are in memory while it runs.
+ * statement should carry. All of them are in memory while it runs.
  */
 export async function copyRows<C extends string>(
   tx: ContextTx<C>,
   table: TableOf<C> | `pg_temp.${string}`,
   columns: readonly string[],
-  rows: readonly Uint8Array<ArrayBuffer>[],
+  { rows }: CopyBuffer,
 ): Promise<void> {
   if (rows.length === 0) return
   const target = sql`${sql.table(table)} (${sql.join(columns.map((name) => sql.ref(name)))})`.compile(tx).sql
@@ -214,9 +250,9 @@ export async function copyRows<C extends string>(
 
 /** The only parameter of a `copy … from stdin`: its rows, in the text format. Both drivers below know it. */
 class CopyData {
-  readonly parts: readonly Uint8Array<ArrayBuffer>[]
-  constructor(parts: readonly Uint8Array<ArrayBuffer>[]) {
-    this.parts = parts
+  readonly rows: Uint8Array<ArrayBuffer>
+  constructor(rows: Uint8Array<ArrayBuffer>) {
+    this.rows = rows
   }
 }
 
@@ -362,9 +398,10 @@ function encodingPool(pool: pg.Pool): pg.Pool {
   })
 }
 
-async function copyToServer(client: pg.PoolClient, text: string, { parts }: CopyData) {
+async function copyToServer(client: pg.PoolClient, text: string, { rows }: CopyData) {
   const copy = client.query(copyFrom(text))
-  await pipeline(parts, copy)
+  copy.end(rows)
+  await finished(copy)
   return { command: 'COPY', rowCount: copy.rowCount, rows: [] }
 }
 
@@ -387,7 +424,7 @@ function encodingPGlite(pglite: PGlite): PGlite {
 function encodingQuery(target: PGliteQuery): PGliteQuery['query'] {
   return (text, values, options) =>
     values?.[0] instanceof CopyData
-      ? target.query(text.replace(/ from stdin$/, " from '/dev/blob'"), [], { blob: new Blob([...values[0].parts]) })
+      ? target.query(text.replace(/ from stdin$/, " from '/dev/blob'"), [], { blob: new Blob([values[0].rows]) })
       : target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
 }
 

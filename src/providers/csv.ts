@@ -83,7 +83,7 @@ function wrongWidth(row: number, { width, found }: { width: number; found: numbe
 }
 
 /** So many at a time are split into records: larger parts are no quicker. */
-const PART_MIN_CHARACTERS = 256 * 1024
+const PART_MIN_CHARACTERS = 64 * 1024
 const UNPACKED_CHUNK_BYTES = 256 * 1024
 const NOT_CSV = `expected comma-separated values with closed quotes, at most ${MAX_CSV_RECORD_BYTES} bytes a row`
 

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
-import { anyOf, type ContextTx, copyRow, copyRows, jsonb, type Reader } from '../../platform/db.ts'
+import { anyOf, type ContextTx, CopyBuffer, copyRow, copyRows, jsonb, type Reader } from '../../platform/db.ts'
 import { type Owner } from '../inventory/index.ts'
 import { readUsage } from '../metering/index.ts'
 import {
@@ -209,7 +209,7 @@ async function storePage(
     where s.page = ${page} and l.id = s.id
       and (l.match_status, l.match_method, l.match_reason)
         is distinct from (o.match_status, o.match_method, o.match_reason)`.execute(tx)
-  await copyRows(tx, 'pg_temp.sharing_part', PART_COLUMNS, decided.map(partRows))
+  await copyRows(tx, 'pg_temp.sharing_part', PART_COLUMNS, partRows(decided))
   await storeShares(tx, {
     lines: sql`select id from pg_temp.selected_line where page = ${page}`,
     parts: sql`
@@ -220,13 +220,16 @@ async function storePage(
 }
 
 const PART_COLUMNS = ['sharing', 'place', 'tenant_id', 'deployment_id', 'weight']
-const ENCODER = new TextEncoder()
 
-function partRows({ sharing, shares }: DecidedSharing): Uint8Array<ArrayBuffer> {
-  const rows = shares.map(({ tenant_id, deployment_id, weight }, place) =>
-    copyRow([sharing, place, tenant_id, deployment_id, weight]),
-  )
-  return ENCODER.encode(rows.join(''))
+function partRows(decided: readonly DecidedSharing[]): CopyBuffer {
+  const buffer = new CopyBuffer()
+  for (const { sharing, shares } of decided) {
+    const rows = shares.map(({ tenant_id, deployment_id, weight }, place) =>
+      copyRow([sharing, place, tenant_id, deployment_id, weight]),
+    )
+    buffer.add(rows.join(''))
+  }
+  return buffer
 }
 
 type InBook = { readonly book: string }

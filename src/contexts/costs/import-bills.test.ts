@@ -151,12 +151,15 @@ test('the lines of a long bill are matched as they come in to what matching them
     { external_id: 's1', name: 'sold', tags: own },
   ]
   const renamed = { external_id: 'r1', name: 'first', tags: own }
-  await listInventory(edge, '2026-02-01T00:00:00Z', [...plain, ...twins, volume, free, sold, renamed])
+  const disk = { kind: 'volume' as const, external_id: 'v2', name: 'disk', tags: other }
+  const saved = { kind: 'snapshot' as const, external_id: 'i1', name: 'node-4', tags: other }
+  const still = [...plain, ...twins, volume, free, disk, saved]
+  await listInventory(edge, '2026-02-01T00:00:00Z', [...still, sold, renamed])
   const later = [
     { ...sold, tags: other },
     { ...renamed, name: 'second' },
   ]
-  await listInventory(edge, '2026-04-10T00:00:00Z', [...plain, ...twins, volume, free, ...later])
+  await listInventory(edge, '2026-04-10T00:00:00Z', [...still, ...later])
   const droplets = [
     ...plain.map(({ name }) => name),
     'NODE-7',
@@ -168,13 +171,26 @@ test('the lines of a long bill are matched as they come in to what matching them
     'gone',
     'É',
   ]
-  const of = (name: string, day: number) =>
-    row('Droplets', `${name} (s-1)`, '1.00').replace('2026-05-01 00', `2026-04-${String(day).padStart(2, '0')} 12`)
-  const rows = Array.from({ length: 6_000 }, (_, n) => of(droplets[n % droplets.length] ?? '', 1 + (n % 28)))
+  const products: readonly ((name: string) => [product: string, description: string])[] = [
+    (name) => ['Droplets', `${name} (s-1)`],
+    (name) => ['Droplet Backups', `${name} (Weekly Backup Services)`],
+    (name) => ['Droplet Snapshots', `${name}-1234567890 (nyc1) 10.15GB Droplet Snapshot`],
+    (name) => ['Volume Snapshots', `${name === 'Node-9' ? 'disk' : name}-1234567890 (nyc1) 1GB Volume Snapshot`],
+  ]
+  const rows = Array.from({ length: 12_000 }, (_, n) => {
+    const describe = products[Math.floor(n / 28) % products.length] ?? products[0]
+    const [product, description] = describe?.(droplets[n % droplets.length] ?? '') ?? []
+    const day = String(1 + (n % 28)).padStart(2, '0')
+    return row(product ?? '', description ?? '', '1.00').replace('2026-05-01 00', `2026-04-${day} 12`)
+  })
   const apart = [row('Volumes', 'node-1 (nyc1) 10GB', '2.00'), row('Droplet Backups', 'node-2 (Weekly)', '3.00'), TAX]
   assert.equal((await upload(costs, csv(...rows, ...apart))).status, 201)
   const before = await matches()
-  assert.ok(new Set(before.map(({ match_reason }) => match_reason)).size > 45)
+  const reasons = new Set(before.map(({ match_reason }) => match_reason))
+  assert.ok(reasons.size > 90, `only ${reasons.size} reasons`)
+  for (const kind of ['droplet node-7', 'volume disk', 'droplet second']) {
+    assert.ok(reasons.has(`belongs to the ${kind}`), kind)
+  }
   await db.transaction((tx) => matchLines(tx, {}))
   assert.deepEqual(await matches(), before)
   await assertSound(costs)

@@ -66,11 +66,22 @@ export async function prepareLadder(tx: Reader): Promise<void> {
 }
 
 /**
+ * Runs a statement that holds the ladder. Of what its parts find the planner expects a row or two, and would look through
+ * all of it once for each line: quadratic. Without nested loops it joins sets on whole keys.
+ */
+export async function runLadder<T>(tx: Reader, statement: RawBuilder<T>): Promise<readonly T[]> {
+  await sql`set local enable_nestloop = off`.execute(tx)
+  const { rows } = await statement.execute(tx)
+  await sql`set local enable_nestloop = on`.execute(tx)
+  return rows
+}
+
+/**
  * The ladder, as CTEs that follow one named `target` (`select ${TARGET_COLUMNS} from … l`) and end in `decision`: one row
  * for each line, with `id`, `resource_id`, `tenant_id`, `deployment_id`, `match_status`, `match_method`, `match_reason`
- * and, for a line that is split, `shares`: a JSON array of `{tenant_id, deployment_id, weight}`, else null. `decided` are
- * those of them that took the whole way, all that are split among them. The transaction must have called
- * `prepareLadder`; `target` is read twice, and best not materialized. The rungs, of which the first that knows a deployment wins:
+ * and, for a line that is split, `shares`: a JSON array of `{tenant_id, deployment_id, weight}`, else null. The
+ * transaction must have called `prepareLadder`, and `runLadder` runs the statement. The rungs, of which the first that
+ * knows a deployment wins:
  *
  * 1. `resource_id`: the resource that the line names by id
  * 2. `kind_and_name`: the resource of that kind that bore the name in the line's time
@@ -88,7 +99,6 @@ export async function prepareLadder(tx: Reader): Promise<void> {
  */
 export function ladder(): RawBuilder<unknown> {
   return sql`
-    unsettled as materialized (select t.* from target t left join bearer r on ${IS_PLAIN} where r.resource_id is null),
     candidate as materialized (
       ${CANDIDATES_BY_ID}
       union all ${candidatesByName({ kind: sql`t.resource_kind`, name: sql`t.name` }, { rung: 2, method: 'kind_and_name' })}
@@ -112,23 +122,8 @@ export function ladder(): RawBuilder<unknown> {
       ) found
       order by line_id, rung
     ),
-    decided as materialized (${DECISIONS}),
-    decision as (${PLAIN_DECISIONS} union all select * from decided)`
+    decision as materialized (${DECISIONS})`
 }
-
-/**
- * Most lines are plain: they carry no id, and only one resource of the kind, of one owner all its life, ever bore the
- * name, at a stretch. One look says what the rungs would find for them, in a tenth of the time.
- */
-const IS_PLAIN = sql`
-  r.is_plain and r.provider = t.provider and r.kind = t.resource_kind and r.borne_name = t.name
-  and r.borne_from < t.charge_end and r.borne_till > t.charge_start
-  and t.external_resource_id is null and t.external_resource_uuid is null`
-
-const PLAIN_DECISIONS = sql`
-  select t.id, r.resource_id, r.tenant_id, r.deployment_id, 'matched' as match_status, 'kind_and_name' as match_method,
-    t.resource_kind || ' named ' || t.resource_name as match_reason, null::jsonb as shares
-  from target t join bearer r on ${IS_PLAIN}`
 
 const PROJECT_RUNG = 5
 /** A key or a value that is the whole tag, or the key `arcadia` with the rest of it as its value. */
@@ -146,10 +141,10 @@ const IS_THERE = sql`r.borne_in && tstzrange(t.charge_start, t.charge_end)`
 
 const CANDIDATES_BY_ID = sql`
   select ${candidate({ rung: 1, method: 'resource_id' })}
-  from unsettled t join rented r on r.provider = t.provider and r.external_id = t.external_resource_id
+  from target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_id
   union
   select ${candidate({ rung: 1, method: 'resource_id' })}
-  from unsettled t join rented r on r.provider = t.provider and r.external_id = t.external_resource_uuid`
+  from target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_uuid`
 
 function candidatesByName(
   { kind, name }: { kind: RawBuilder<unknown>; name: RawBuilder<unknown> },
@@ -157,7 +152,7 @@ function candidatesByName(
 ): RawBuilder<unknown> {
   return sql`
     select ${candidate(rung)}
-    from unsettled t join bearer r on r.provider = t.provider and r.kind = ${kind} and r.borne_name = ${name}
+    from target t join bearer r on r.provider = t.provider and r.kind = ${kind} and r.borne_name = ${name}
     where ${name} is not null and ${IS_THERE}`
 }
 
@@ -174,7 +169,7 @@ const PARENTS_BY_NAME = sql`
     from (
       select ${candidate({ rung: 4, method: 'parent' }, sql`t.parent_kind || ' ' || t.parent_name`)},
         ${IS_THERE} as is_there, upper(r.borne_in * tstzmultirange(tstzrange(null, t.charge_end))) as borne_till
-      from unsettled t join bearer r
+      from target t join bearer r
         on r.provider = t.provider and r.kind = t.parent_kind and r.borne_name = t.parent_name
         and r.borne_from < t.charge_end
     ) named
@@ -185,7 +180,7 @@ const PARENTS_BY_NAME = sql`
 /** Text and not JSON is searched, because any text may stand there. Tags that name two deployments name none. */
 const TAGGED = sql`
   select t.id, 3, 'tag', min(d.tag), min(d.tenant_id), min(d.id::text)::uuid, null::jsonb
-  from unsettled t
+  from target t
   cross join lateral regexp_matches(lower(t.tags), ${sql.lit(DEPLOYMENT_TAG)}, 'g') named
   join (select id, tenant_id, lower('arcadia:' || tenant_id || ':' || slug) as tag from deployments.deployment) d
     on d.tag = 'arcadia:' || named[1]
@@ -273,7 +268,7 @@ const DECISIONS = sql`
       else 'no ' || coalesce(t.parent_kind, t.kind) || ' named ' || coalesce(t.resource_name, t.parent_name) || ' was alive in this window'
     end || case when o.shares is not null then ', which changed hands: split by the time of each' else '' end as match_reason,
     o.shares
-  from unsettled t
+  from target t
   left join subject f on f.line_id = t.id
   left join owner o on o.line_id = t.id
   left join costs.remembered_assignment m

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { anyOf, type ContextTx, type Reader } from '../../platform/db.ts'
 import { allocateLines, winningRules } from './allocate-lines.ts'
-import { ladder, prepareLadder, TARGET_COLUMNS } from './ladder.ts'
+import { ladder, prepareLadder, runLadder, TARGET_COLUMNS } from './ladder.ts'
 import { makeSplitTable, storeSplits } from './line-shares.ts'
 import { lockBills } from './lock.ts'
 import { isOpenMonth } from './open-month.ts'
@@ -23,7 +23,9 @@ export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Pro
   await lockBills(tx)
   await prepareLadder(tx)
   await makeSplitTable(tx)
-  const { rows } = await sql<{ id: string }>`
+  const rows = await runLadder(
+    tx,
+    sql<{ id: string }>`
     with target as not materialized (${targets(scope)}), ${ladder()},
     unfound as (select t.* from target t join decision d on d.id = t.id where d.match_status = 'unmatched'),
     rule as (${winningRules('unfound')}),
@@ -34,12 +36,13 @@ export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Pro
     split as (
       insert into pg_temp.split_line (id, amount, currency, shares)
       select d.id, l.amount, l.currency, d.shares
-      from decided d join costs.cost_line l on l.id = d.id where d.shares is not null
+      from decision d join costs.cost_line l on l.id = d.id where d.shares is not null
       returning id
     )
     select provider_invoice_id as id from changed
     union
-    select l.provider_invoice_id from split join costs.cost_line l on l.id = split.id`.execute(tx)
+    select l.provider_invoice_id from split join costs.cost_line l on l.id = split.id`,
+  )
   await storeSplits(tx)
   if (resource_ids === undefined) {
     await allocateLines(tx, provider_invoice_ids ? { provider_invoice_ids } : {})

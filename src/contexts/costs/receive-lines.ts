@@ -1,16 +1,16 @@
 import { type RawBuilder, sql } from 'kysely'
 import { present } from '../../kernel/invariant.ts'
 import { dateIn, instantsOf, laterInstant, monthLabel, monthOf, type Window } from '../../kernel/period.ts'
-import { type ContextTx, COPY_NULL, copyRow, copyRows, copyText } from '../../platform/db.ts'
+import { type ContextTx, COPY_NULL, CopyBuffer, copyRow, copyRows, copyText } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import type { BillLine } from '../../providers/bill-line.ts'
 import type { BillKey, BillRow } from '../../providers/bill-reader.ts'
 import { allocateLines } from './allocate-lines.ts'
 import { type BillContent, createTally, type Tally, timeOf } from './bill.ts'
-import { ladder, prepareLadder, TARGET_COLUMNS } from './ladder.ts'
+import { ladder, prepareLadder, runLadder, TARGET_COLUMNS } from './ladder.ts'
 import { makeSplitTable, storeSplits } from './line-shares.ts'
 import type { InvoiceToStore } from './bill-queries.ts'
-import { loadPlainNames, NO_PLAIN_NAMES, type PlainNames } from './plain-names.ts'
+import { loadPlainNames, MATCH_COLUMNS, NO_PLAIN_NAMES, type PlainNames } from './plain-names.ts'
 
 export type ReceivedBill = {
   readonly invoice: InvoiceToStore
@@ -39,6 +39,7 @@ export async function receiveLines(
   const bills = new Map<string, OpenBill>()
   let plainNames = NO_PLAIN_NAMES
   let batch = emptyBatch()
+  let spare = emptyBatch()
   let stored = Promise.resolve()
   try {
     for await (const part of rows) {
@@ -54,13 +55,13 @@ export async function receiveLines(
       placeLines(part, { bills, batch, plainNames, ids })
       if (batch.line_count < BATCH_MIN_LINES) continue
       await stored
-      const next = emptyBatch()
+      clear(spare)
       // The ladder reads the inventory each time: its lines wait until there are enough of them.
-      if (batch.staged_count < LADDER_MIN_LINES) moveStaged(batch, next)
+      if (batch.staged_count < LADDER_MIN_LINES) swapStaged(batch, spare)
       stored = storeBatch(tx, batch)
       // Whoever waits for it next gets the failure; until then it is nobody's.
       stored.catch(() => {})
-      batch = next
+      ;[batch, spare] = [spare, batch]
     }
   } finally {
     // Also when a row cannot be read: the transaction must not end in the middle of a statement.
@@ -90,21 +91,26 @@ const LADDER_MIN_LINES = 20_000
 /** So many take the ladder before it pays to load what is needed to match more without it. */
 const FEW_LINES = 2_000
 
-/** Rows for `copyRows`: of lines that are matched, that take the ladder, and that are only compared. */
-type Batch = { [kind in 'settled' | 'staged' | 'compared']: Uint8Array<ArrayBuffer>[] } & {
-  line_count: number
-  staged_count: number
-}
+/** Lines that are matched, that take the ladder, and that are only compared. */
+type Batch = Record<'settled' | 'staged' | 'compared', CopyBuffer> & { line_count: number; staged_count: number }
 
 function emptyBatch(): Batch {
-  return { settled: [], staged: [], compared: [], line_count: 0, staged_count: 0 }
+  const [settled, staged, compared] = [new CopyBuffer(), new CopyBuffer(), new CopyBuffer()]
+  return { settled, staged, compared, line_count: 0, staged_count: 0 }
 }
 
-function moveStaged(from: Batch, to: Batch): void {
-  to.staged = from.staged
-  to.staged_count = from.staged_count
-  from.staged = []
+function clear(batch: Batch): void {
+  for (const kind of KINDS) batch[kind].clear()
+  batch.line_count = 0
+  batch.staged_count = 0
 }
+
+function swapStaged(one: Batch, other: Batch): void {
+  ;[one.staged, other.staged] = [other.staged, one.staged]
+  ;[one.staged_count, other.staged_count] = [other.staged_count, one.staged_count]
+}
+
+const KINDS = ['settled', 'staged', 'compared'] as const
 
 type OpenBill = {
   readonly invoice: InvoiceToStore
@@ -152,16 +158,12 @@ function placeLines(rows: readonly BillRow[], { bills, batch, plainNames, ids }:
     else if (!bill.is_compared) batch.staged_count += 1
     texts[settled ? 'settled' : bill.is_compared ? 'compared' : 'staged'] += copyRow(fields)
   }
-  for (const kind of ['settled', 'staged', 'compared'] as const) {
-    if (texts[kind] !== '') batch[kind].push(ENCODER.encode(texts[kind]))
-  }
+  for (const kind of KINDS) batch[kind].add(texts[kind])
   batch.line_count += rows.length
 }
 
-const ENCODER = new TextEncoder()
-
 /** The fields of MATCH_COLUMNS, where they can be told without the ladder. */
-function settle(line: BillLine, { invoice, window }: OpenBill, plainNames: PlainNames): string[] | null {
+function settle(line: BillLine, { invoice, window }: OpenBill, plainNames: PlainNames): readonly string[] | null {
   const { charge_category, start, end } = line
   if (charge_category === 'Tax' || charge_category === 'Credit') {
     const reason = `a ${charge_category.toLowerCase()} line belongs to the whole bill`
@@ -169,10 +171,7 @@ function settle(line: BillLine, { invoice, window }: OpenBill, plainNames: Plain
   }
   const start_ms = timeOf(start ?? window.start).ms
   const end_ms = Math.max(timeOf(end ?? window.end).ms, start_ms + MOMENT_MS)
-  const match = plainNames(line, { provider: invoice.provider, start_ms, end_ms })
-  if (match === null) return null
-  const { resource_id, tenant_id, deployment_id, match_reason } = match
-  return [resource_id, copyText(tenant_id), deployment_id, 'matched', 'kind_and_name', copyText(match_reason)]
+  return plainNames(line, { provider: invoice.provider, start_ms, end_ms })
 }
 
 /** As the ladder has it: the window of a charge for one moment is that second. */
@@ -237,15 +236,6 @@ const COLUMNS = [
   'extra',
 ] as const
 
-const MATCH_COLUMNS = [
-  'resource_id',
-  'tenant_id',
-  'deployment_id',
-  'match_status',
-  'match_method',
-  'match_reason',
-] as const
-
 /** One line of the bill's own time says that the others are late. */
 function noteMonth(bill: OpenBill, { start, end }: BillLine): void {
   if (start === null || bill.months === 'its own') return
@@ -270,9 +260,11 @@ function columnsOf(table: string, columns: readonly string[]): RawBuilder<unknow
 async function storeBatch(tx: ContextTx<'costs'>, { settled, staged, compared }: Batch): Promise<void> {
   await copyRows(tx, 'pg_temp.received_line', COLUMNS, compared)
   await copyRows(tx, 'costs.cost_line', [...COLUMNS, ...MATCH_COLUMNS], settled)
-  if (staged.length === 0) return
+  if (staged.rows.length === 0) return
   await copyRows(tx, 'pg_temp.staged_line', COLUMNS, staged)
-  await sql`
+  await runLadder(
+    tx,
+    sql`
     with target as not materialized (select ${TARGET_COLUMNS} from pg_temp.staged_line l), ${ladder()},
     stored as (
       insert into costs.cost_line (${sql.join([...COLUMNS, ...MATCH_COLUMNS].map((column) => sql.ref(column)))})
@@ -281,7 +273,8 @@ async function storeBatch(tx: ContextTx<'costs'>, { settled, staged, compared }:
     )
     insert into pg_temp.split_line (id, amount, currency, shares)
     select d.id, l.amount, l.currency, d.shares
-    from decided d join pg_temp.staged_line l on l.id = d.id where d.shares is not null`.execute(tx)
+    from decision d join pg_temp.staged_line l on l.id = d.id where d.shares is not null`,
+  )
   await storeSplits(tx)
   await sql`truncate pg_temp.staged_line`.execute(tx)
 }

@@ -126,8 +126,10 @@ function readEnd(text: string): Temporal.Instant | undefined {
 function remembering(read: typeof readInstant): typeof readInstant {
   const known = new Map<string, Temporal.Instant>()
   return (text) => {
-    const found = known.get(text) ?? read(text)
+    const remembered = known.get(text)
+    if (remembered) return remembered
     if (known.size >= MAX_REMEMBERED_TIMES) known.clear()
+    const found = read(text)
     if (found) known.set(text, found)
     return found
   }
