@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Reader } from '../../platform/db.ts'
 
 /**
- * What the ladder reads of a line `l`: the columns of the CTE `target`. `resource_kind` and `name` say which resource the
+ * What the ladder reads of a line `l`: the columns of its target. `resource_kind` and `name` say which resource the
  * line is about, `parent_kind` and `parent_name` what that was taken of or is a part of: snapshots and backups are named
  * after it, and the parts of a Kubernetes cluster stand in its group. `tags` is JSON text, as a bill in the open format
  * spells it, or anything else. The window of a charge for one moment is that second.
@@ -66,22 +66,31 @@ export async function prepareLadder(tx: Reader): Promise<void> {
 }
 
 /**
- * Runs a statement that holds the ladder. Of what its parts find the planner expects a row or two, and would look through
- * all of it once for each line: quadratic. Without nested loops it joins sets on whole keys.
+ * Runs a statement that holds the ladder, for the lines that `target` selects (`select ${TARGET_COLUMNS} from … l`): they
+ * are in `pg_temp.target` while it runs. The transaction must have called `prepareLadder`.
  */
-export async function runLadder<T>(tx: Reader, statement: RawBuilder<T>): Promise<readonly T[]> {
-  await sql`set local enable_nestloop = off`.execute(tx)
+export async function runLadder<T>(
+  tx: Reader,
+  { target, statement }: { target: RawBuilder<unknown>; statement: RawBuilder<T> },
+): Promise<readonly T[]> {
+  await sql`drop table if exists pg_temp.target`.execute(tx)
+  const { numAffectedRows } = await sql`create temporary table target on commit drop as ${target}`.execute(tx)
+  await sql`analyze pg_temp.target`.execute(tx)
+  // Of what the ladder finds the planner expects a row or two, and would look through all of it once for each line. Of
+  // many lines that is quadratic: without nested loops it joins sets on whole keys.
+  const isMany = (numAffectedRows ?? 0n) > FEW_LINES
+  if (isMany) await sql`set local enable_nestloop = off`.execute(tx)
   const { rows } = await statement.execute(tx)
-  await sql`set local enable_nestloop = on`.execute(tx)
+  if (isMany) await sql`set local enable_nestloop = on`.execute(tx)
   return rows
 }
 
+const FEW_LINES = 500n
+
 /**
- * The ladder, as CTEs that follow one named `target` (`select ${TARGET_COLUMNS} from … l`) and end in `decision`: one row
- * for each line, with `id`, `resource_id`, `tenant_id`, `deployment_id`, `match_status`, `match_method`, `match_reason`
- * and, for a line that is split, `shares`: a JSON array of `{tenant_id, deployment_id, weight}`, else null. The
- * transaction must have called `prepareLadder`, and `runLadder` runs the statement. The rungs, of which the first that
- * knows a deployment wins:
+ * The ladder, as CTEs for `runLadder` that end in `decision`: one row for each line, with `id`, `resource_id`,
+ * `tenant_id`, `deployment_id`, `match_status`, `match_method`, `match_reason` and, for a line that is split, `shares`: a
+ * JSON array of `{tenant_id, deployment_id, weight}`, else null. The rungs, of which the first that knows a deployment wins:
  *
  * 1. `resource_id`: the resource that the line names by id
  * 2. `kind_and_name`: the resource of that kind that bore the name in the line's time
@@ -141,10 +150,10 @@ const IS_THERE = sql`r.borne_in && tstzrange(t.charge_start, t.charge_end)`
 
 const CANDIDATES_BY_ID = sql`
   select ${candidate({ rung: 1, method: 'resource_id' })}
-  from target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_id
+  from pg_temp.target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_id
   union
   select ${candidate({ rung: 1, method: 'resource_id' })}
-  from target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_uuid`
+  from pg_temp.target t join rented r on r.provider = t.provider and r.external_id = t.external_resource_uuid`
 
 function candidatesByName(
   { kind, name }: { kind: RawBuilder<unknown>; name: RawBuilder<unknown> },
@@ -152,7 +161,7 @@ function candidatesByName(
 ): RawBuilder<unknown> {
   return sql`
     select ${candidate(rung)}
-    from target t join bearer r on r.provider = t.provider and r.kind = ${kind} and r.borne_name = ${name}
+    from pg_temp.target t join bearer r on r.provider = t.provider and r.kind = ${kind} and r.borne_name = ${name}
     where ${name} is not null and ${IS_THERE}`
 }
 
@@ -169,7 +178,7 @@ const PARENTS_BY_NAME = sql`
     from (
       select ${candidate({ rung: 4, method: 'parent' }, sql`t.parent_kind || ' ' || t.parent_name`)},
         ${IS_THERE} as is_there, upper(r.borne_in * tstzmultirange(tstzrange(null, t.charge_end))) as borne_till
-      from target t join bearer r
+      from pg_temp.target t join bearer r
         on r.provider = t.provider and r.kind = t.parent_kind and r.borne_name = t.parent_name
         and r.borne_from < t.charge_end
     ) named
@@ -180,7 +189,7 @@ const PARENTS_BY_NAME = sql`
 /** Text and not JSON is searched, because any text may stand there. Tags that name two deployments name none. */
 const TAGGED = sql`
   select t.id, 3, 'tag', min(d.tag), min(d.tenant_id), min(d.id::text)::uuid, null::jsonb
-  from target t
+  from pg_temp.target t
   cross join lateral regexp_matches(lower(t.tags), ${sql.lit(DEPLOYMENT_TAG)}, 'g') named
   join (select id, tenant_id, lower('arcadia:' || tenant_id || ':' || slug) as tag from deployments.deployment) d
     on d.tag = 'arcadia:' || named[1]
@@ -268,7 +277,7 @@ const DECISIONS = sql`
       else 'no ' || coalesce(t.parent_kind, t.kind) || ' named ' || coalesce(t.resource_name, t.parent_name) || ' was alive in this window'
     end || case when o.shares is not null then ', which changed hands: split by the time of each' else '' end as match_reason,
     o.shares
-  from target t
+  from pg_temp.target t
   left join subject f on f.line_id = t.id
   left join owner o on o.line_id = t.id
   left join costs.remembered_assignment m

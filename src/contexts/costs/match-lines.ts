@@ -23,11 +23,21 @@ export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Pro
   await lockBills(tx)
   await prepareLadder(tx)
   await makeSplitTable(tx)
-  const rows = await runLadder(
-    tx,
-    sql<{ id: string }>`
-    with target as not materialized (${targets(scope)}), ${ladder()},
-    unfound as (select t.* from target t join decision d on d.id = t.id where d.match_status = 'unmatched'),
+  const rows = await runLadder(tx, { target: targets(scope), statement: rematch() })
+  await storeSplits(tx)
+  if (resource_ids === undefined) {
+    await allocateLines(tx, provider_invoice_ids ? { provider_invoice_ids } : {})
+    return
+  }
+  const shared = await findBillsSharedBy(tx, resource_ids)
+  await allocateLines(tx, { provider_invoice_ids: [...rows.map(({ id }) => id), ...shared] })
+}
+
+/** Gives the bills that a line changed on. */
+function rematch(): RawBuilder<{ id: string }> {
+  return sql`
+    with ${ladder()},
+    unfound as (select t.* from pg_temp.target t join decision d on d.id = t.id where d.match_status = 'unmatched'),
     rule as (${winningRules('unfound')}),
     changed as (${UPDATE_LINES}),
     unshared as (
@@ -41,15 +51,7 @@ export async function matchLines(tx: ContextTx<'costs'>, scope: MatchScope): Pro
     )
     select provider_invoice_id as id from changed
     union
-    select l.provider_invoice_id from split join costs.cost_line l on l.id = split.id`,
-  )
-  await storeSplits(tx)
-  if (resource_ids === undefined) {
-    await allocateLines(tx, provider_invoice_ids ? { provider_invoice_ids } : {})
-    return
-  }
-  const shared = await findBillsSharedBy(tx, resource_ids)
-  await allocateLines(tx, { provider_invoice_ids: [...rows.map(({ id }) => id), ...shared] })
+    select l.provider_invoice_id from split join costs.cost_line l on l.id = split.id`
 }
 
 /** Usage that has come late counts in the months that are open. Returns how many lines are shared by a meter. */

@@ -262,19 +262,19 @@ async function storeBatch(tx: ContextTx<'costs'>, { settled, staged, compared }:
   await copyRows(tx, 'costs.cost_line', [...COLUMNS, ...MATCH_COLUMNS], settled)
   if (staged.rows.length === 0) return
   await copyRows(tx, 'pg_temp.staged_line', COLUMNS, staged)
-  await runLadder(
-    tx,
-    sql`
-    with target as not materialized (select ${TARGET_COLUMNS} from pg_temp.staged_line l), ${ladder()},
-    stored as (
-      insert into costs.cost_line (${sql.join([...COLUMNS, ...MATCH_COLUMNS].map((column) => sql.ref(column)))})
-      select ${columnsOf('l', COLUMNS)}, ${columnsOf('d', MATCH_COLUMNS)}
-      from pg_temp.staged_line l join decision d on d.id = l.id
-    )
-    insert into pg_temp.split_line (id, amount, currency, shares)
-    select d.id, l.amount, l.currency, d.shares
-    from decision d join pg_temp.staged_line l on l.id = d.id where d.shares is not null`,
-  )
+  await runLadder(tx, {
+    target: sql`select ${TARGET_COLUMNS} from pg_temp.staged_line l`,
+    statement: sql`
+      with ${ladder()},
+      stored as (
+        insert into costs.cost_line (${sql.join([...COLUMNS, ...MATCH_COLUMNS].map((column) => sql.ref(column)))})
+        select ${columnsOf('l', COLUMNS)}, ${columnsOf('d', MATCH_COLUMNS)}
+        from pg_temp.staged_line l join decision d on d.id = l.id
+      )
+      insert into pg_temp.split_line (id, amount, currency, shares)
+      select d.id, l.amount, l.currency, d.shares
+      from decision d join pg_temp.staged_line l on l.id = d.id where d.shares is not null`,
+  })
   await storeSplits(tx)
   await sql`truncate pg_temp.staged_line`.execute(tx)
 }
