@@ -203,13 +203,21 @@ create table costs.exchange_rate (
   source text not null,
   recorded_at timestamp with time zone not null,
   recorded_by text not null,
-  constraint exchange_rate_once PRIMARY KEY (from_currency, to_currency, date),
+  withdrawn_at timestamp with time zone,
+  withdrawn_by text,
+  withdrawn_reason text,
+  id uuid not null,
+  constraint exchange_rate_pkey PRIMARY KEY (id),
   constraint exchange_rate_from_currency_check CHECK ((from_currency ~ '^[A-Z]{3}$'::text)),
   constraint exchange_rate_is_between_two CHECK ((from_currency <> to_currency)),
   constraint exchange_rate_rate_check CHECK ((rate > (0)::numeric)),
-  constraint exchange_rate_to_currency_check CHECK ((to_currency ~ '^[A-Z]{3}$'::text))
+  constraint exchange_rate_to_currency_check CHECK ((to_currency ~ '^[A-Z]{3}$'::text)),
+  constraint exchange_rate_withdrawn_reason_check CHECK ((withdrawn_reason <> ''::text)),
+  constraint exchange_rate_withdrawn_whole CHECK ((((withdrawn_at IS NULL) = (withdrawn_by IS NULL)) AND ((withdrawn_at IS NULL) = (withdrawn_reason IS NULL))))
 );
-CREATE TRIGGER exchange_rate_stays BEFORE DELETE OR UPDATE ON costs.exchange_rate FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_exchange_rate();
+CREATE TRIGGER exchange_rate_is_kept BEFORE DELETE ON costs.exchange_rate FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_exchange_rate();
+CREATE TRIGGER exchange_rate_stays BEFORE UPDATE ON costs.exchange_rate FOR EACH ROW WHEN (((old.withdrawn_at IS NOT NULL) OR ((((((((new.id IS DISTINCT FROM old.id) OR (new.from_currency IS DISTINCT FROM old.from_currency)) OR (new.to_currency IS DISTINCT FROM old.to_currency)) OR (new.date IS DISTINCT FROM old.date)) OR (new.rate IS DISTINCT FROM old.rate)) OR (new.source IS DISTINCT FROM old.source)) OR (new.recorded_at IS DISTINCT FROM old.recorded_at)) OR (new.recorded_by IS DISTINCT FROM old.recorded_by)))) EXECUTE FUNCTION costs.refuse_change_of_exchange_rate();
+CREATE UNIQUE INDEX exchange_rate_once ON costs.exchange_rate USING btree (from_currency, to_currency, date) WHERE (withdrawn_at IS NULL);
 
 create table costs.line_share (
   cost_line_id uuid not null,
@@ -301,6 +309,21 @@ create table costs.remembered_assignment (
   constraint remembered_assignment_pkey PRIMARY KEY (provider, kind, resource_name),
   constraint remembered_assignment_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
 );
+
+create table costs.settled_difference (
+  id uuid not null,
+  provider_invoice_id uuid not null,
+  difference jsonb not null,
+  differing_lines jsonb,
+  settled_at timestamp with time zone not null,
+  settled_by text not null,
+  reason text not null,
+  constraint settled_difference_pkey PRIMARY KEY (id),
+  constraint settled_difference_provider_invoice_id_fkey FOREIGN KEY (provider_invoice_id) REFERENCES costs.provider_invoice(id),
+  constraint settled_difference_reason_check CHECK ((reason <> ''::text))
+);
+CREATE INDEX settled_difference_of_bill ON costs.settled_difference USING btree (provider_invoice_id);
+CREATE TRIGGER settled_difference_is_kept BEFORE DELETE OR UPDATE ON costs.settled_difference FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_settled_difference();
 
 create table deployments.deployment (
   tenant_id text not null,
@@ -822,6 +845,16 @@ begin
       using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
   end if;
   return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_settled_difference()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'what was settled is kept as it was'
+    using errcode = 'check_violation', constraint = 'settled_difference_is_kept';
 end $function$
 ;
 

@@ -148,6 +148,10 @@ export interface DB {
     source: string
     recorded_at: Temporal.Instant
     recorded_by: string
+    withdrawn_at: Temporal.Instant | null
+    withdrawn_by: string | null
+    withdrawn_reason: string | null
+    id: string
   }
   'costs.line_share': {
     cost_line_id: string
@@ -201,6 +205,15 @@ export interface DB {
     deployment_id: string
     created_at: Temporal.Instant
     created_by: string
+  }
+  'costs.settled_difference': {
+    id: string
+    provider_invoice_id: string
+    difference: Jsonb
+    differing_lines: NullableJsonb
+    settled_at: Temporal.Instant
+    settled_by: string
+    reason: string
   }
   'deployments.deployment': {
     tenant_id: string

@@ -110,7 +110,10 @@ async function differencesNote({ edge }: Application): Promise<Pick<Check, 'ok' 
   const bills = await listDifferingBills(edge.db.read)
   if (bills.length === 0) return { ok: true, detail: 'as the providers send them' }
   const names = bills.map(({ provider, external_id }) => `${external_id} of ${provider}`)
-  return { ok: false, detail: `the provider sends another version of ${names.join(', ')}` }
+  return {
+    ok: false,
+    detail: `the provider sends another version of ${names.join(', ')}: GET /billing/provider-invoices/:id/difference shows both, POST …/difference/settle with a reason ends the alarm`,
+  }
 }
 
 async function readLastRuns({ edge }: Application) {

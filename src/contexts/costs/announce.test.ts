@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { period } from '../../kernel/period.ts'
-import { type Announcement, decideAnnouncements, type KnownInvoice, newestToReread } from './announce.ts'
+import { type Announcement, decideAnnouncements, type KnownInvoice, billsToReread } from './announce.ts'
 
 const APRIL = period('2026-04-01', '2026-05-01')
 const header: Announcement = { invoice_uuid: 'u-1', invoice_number: '512', period: APRIL, amount: '86.92' }
@@ -49,16 +49,40 @@ test('another amount for an issued invoice is a difference, told once, and its l
   assert.deepEqual(decideAnnouncements([{ ...read, listed_amount: '88' }], [other]), told)
 })
 
-test('of the issued invoices that are listed the newest is read again once a day', () => {
+test('of the issued invoices that are listed the newest is read again once a day, and the stalest of its year with it', () => {
   const older = { ...issued, id: 'i-0', provider_uuid: 'u-0', period_start: APRIL.start.subtract({ months: 1 }) }
   const unlisted = { ...issued, id: 'i-2', provider_uuid: 'u-2', period_start: APRIL.end }
   const headers = [header, { ...header, invoice_uuid: 'u-0', invoice_number: '511' }]
   const at = (now: string, invoice: KnownInvoice = issued) =>
-    newestToReread([older, invoice, unlisted], headers, Temporal.Instant.from(now))
-  assert.equal(at('2026-05-01T07:00:00Z'), undefined)
-  assert.equal(at('2026-05-02T06:00:00Z'), 'i-1')
+    billsToReread([older, invoice, unlisted], headers, Temporal.Instant.from(now))
+  assert.deepEqual(at('2026-05-01T07:00:00Z'), [])
+  assert.deepEqual(at('2026-05-02T06:00:00Z'), ['i-1', 'i-0'])
   const compared_at = Temporal.Instant.from('2026-05-02T06:00:00Z')
-  assert.equal(at('2026-05-02T06:30:00Z', { ...issued, compared_at }), undefined)
+  assert.deepEqual(at('2026-05-02T06:30:00Z', { ...issued, compared_at }), [])
+})
+
+test('every older bill of a year comes round, the one that was not read for longest first', () => {
+  const bills = Array.from({ length: 15 }, (_, ago) => ({
+    ...issued,
+    id: `ago-${ago}`,
+    provider_uuid: `u-${ago}`,
+    period_start: APRIL.start.subtract({ months: ago }),
+  }))
+  const headers = bills.map(({ provider_uuid }) => ({ ...header, invoice_uuid: provider_uuid }))
+  const read: string[] = []
+  let known: KnownInvoice[] = bills
+  for (let day = 0; day < 13; day += 1) {
+    const now = Temporal.Instant.from('2026-05-03T06:00:00Z').add({ hours: 24 * day })
+    const due = billsToReread(known, headers, now)
+    assert.equal(due[0], 'ago-0')
+    read.push(...due.slice(1))
+    known = known.map((bill) => (due.includes(bill.id) ? { ...bill, compared_at: now } : bill))
+  }
+  assert.deepEqual(
+    read.slice(0, 12),
+    Array.from({ length: 12 }, (_, n) => `ago-${n + 1}`),
+  )
+  assert.equal(read[12], 'ago-1')
 })
 
 test('an uploaded invoice is the same under its printed number, or its month, and is compared once', () => {

@@ -23,7 +23,7 @@ export type KnownInvoice = {
   readonly invoice_number: string | null
   readonly period_start: Temporal.PlainDate
   readonly amount: string
-  /** Another amount that the provider has listed it with since it was issued. */
+  /** Another amount that the provider has listed it with since it was issued, also where that is settled. */
   readonly listed_amount: string | null
   /** False: it is known that something differs, and not yet which lines. */
   readonly is_difference_read: boolean
@@ -38,8 +38,8 @@ const REREAD_AFTER_HOURS = 20
 /**
  * Records the invoices that the provider lists, and says which of them are to be read: the new ones, those whose last
  * reading failed, uploaded ones that were never compared, issued ones that are listed with another amount, and once a day
- * the newest, because a change that leaves the total as it is shows in the lines alone. `clashing` are known invoices
- * whose number the provider has given to another one, too.
+ * two that are issued, because a change that leaves the total as it is shows in the lines alone. `clashing` are known
+ * invoices whose number the provider has given to another one, too.
  */
 export async function announceInvoices(
   tx: ContextTx<'costs'>,
@@ -50,8 +50,7 @@ export async function announceInvoices(
   const known = await loadKnownInvoices(tx, provider)
   const announcements = uniqueAnnouncements(listed)
   const { fresh, due, identified, amended, differing, clashing } = decideAnnouncements(known, announcements)
-  const reread = newestToReread(known, announcements, now)
-  if (reread !== undefined && !due.includes(reread)) due.push(reread)
+  due.push(...billsToReread(known, announcements, now).filter((id) => !due.includes(id)))
   const rows = fresh.map((header) => announcedRow(header, { id: ids.uuid(), provider, now }))
   await insertRows(tx, 'costs.provider_invoice', rows)
   await sql`
@@ -74,7 +73,10 @@ export async function announceInvoices(
     update costs.provider_invoice i set difference = n.difference
     from ${rowset('costs.provider_invoice', clashes)} n
     where i.provider = ${provider} and i.invoice_number = n.invoice_number and i.status <> 'preview'
-      and i.difference is null
+      and i.difference is null and not exists (
+        select from costs.settled_difference s
+        where s.provider_invoice_id = i.id and s.difference ->> 'invoice_uuid' = n.difference ->> 'invoice_uuid'
+      )
     returning i.id`.execute(tx)
   return {
     new_count: rows.length,
@@ -175,18 +177,33 @@ function isNeverCompared({ read_from, compared_at }: KnownInvoice): boolean {
   return read_from === 'upload' && compared_at === null
 }
 
-/** The newest issued one of those that are listed, if it was not read lately. */
-export function newestToReread(
+/**
+ * Of the issued bills that are listed: the newest, once a day, and with it the one of the others of a year that was not
+ * read for longest, so that each of them comes round in two weeks.
+ */
+export function billsToReread(
   known: readonly KnownInvoice[],
   announcements: readonly Announcement[],
   now: Temporal.Instant,
-): string | undefined {
+): string[] {
   const listed = new Set<string | null>(announcements.map(({ invoice_uuid }) => invoice_uuid))
-  const [newest] = known
+  const [newest, ...others] = known
     .filter(({ status, provider_uuid }) => status === 'issued' && listed.has(provider_uuid))
     .toSorted((a, b) => Temporal.PlainDate.compare(b.period_start, a.period_start))
-  if (newest === undefined) return undefined
-  const read_at = newest.compared_at ?? newest.ingested_at
-  const since = now.subtract({ hours: REREAD_AFTER_HOURS })
-  return read_at === null || Temporal.Instant.compare(read_at, since) <= 0 ? newest.id : undefined
+  if (newest === undefined || wasReadLately(newest, now)) return []
+  const since = newest.period_start.subtract({ months: REREAD_MAX_MONTHS })
+  const [stalest] = others
+    .filter((bill) => Temporal.PlainDate.compare(bill.period_start, since) >= 0 && !wasReadLately(bill, now))
+    .toSorted((a, b) => readAtOf(a) - readAtOf(b))
+  return [newest.id, ...(stalest ? [stalest.id] : [])]
+}
+
+const REREAD_MAX_MONTHS = 12
+
+function wasReadLately(bill: KnownInvoice, now: Temporal.Instant): boolean {
+  return readAtOf(bill) > now.subtract({ hours: REREAD_AFTER_HOURS }).epochMilliseconds
+}
+
+function readAtOf({ compared_at, ingested_at }: KnownInvoice): number {
+  return (compared_at ?? ingested_at)?.epochMilliseconds ?? 0
 }

@@ -11,13 +11,14 @@ import type { DifferingLines } from './difference.ts'
 import type { PageAfter } from './wire.ts'
 
 /**
- * Of a `costs.provider_invoice bill`, whether it counts in its month: those do that are issued, and of a provider that
- * has issued none for the month, its preview.
+ * Of a `costs.provider_invoice bill`, whether it counts in its month: those do that are issued, and of a provider and
+ * billing account for which none is issued in the month, the preview. Where either does not say the account, it is the same.
  */
-export const COUNTS_IN_ITS_MONTH = sql`(
+export const COUNTS_IN_ITS_MONTH = sql<boolean>`(
   bill.status = 'issued' or bill.status = 'preview' and not exists (
     select from costs.provider_invoice issued
     where issued.provider = bill.provider and issued.status = 'issued'
+      and coalesce(issued.billing_account = bill.billing_account, true)
       and date_trunc('month', issued.period_start::timestamp) = date_trunc('month', bill.period_start::timestamp)
   )
 )`
@@ -52,9 +53,18 @@ export type ProviderInvoiceRow = {
   read_from: 'items' | 'csv' | 'upload' | null
   summary: InvoiceSummary | null
   difference: unknown
+  settled_differences: SettledDifference[]
   announced_at: Temporal.Instant
   ingested_at: Temporal.Instant | null
   last_error: string | null
+}
+
+/** A version that differed, and what was found about it. */
+export type SettledDifference = {
+  readonly difference: Record<string, unknown>
+  readonly settled_at: string
+  readonly settled_by: string
+  readonly reason: string
 }
 
 /** Newest month first, `limit` + 1 rows strictly after `after` (period start, id). */
@@ -114,6 +124,11 @@ const SELECT_PROVIDER_INVOICE = sql`
   select i.id, i.provider, i.external_id, i.invoice_number, i.billing_account, i.status, i.period_start, i.period_end, i.currency,
     trim_scale(i.amount) as amount, trim_scale(i.lines_amount) as lines_amount, trim_scale(i.gap) as gap,
     trim_scale(i.tax_amount) as tax_amount, i.line_count, i.read_from, i.summary, i.difference, i.announced_at,
+    array(
+      select jsonb_build_object('difference', s.difference, 'reason', s.reason, 'settled_at',
+        to_char(s.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'settled_by', s.settled_by)
+      from costs.settled_difference s where s.provider_invoice_id = i.id order by s.settled_at, s.id
+    ) as settled_differences,
     i.ingested_at, i.last_error, c.matched_lines, c.allocated_lines, c.unmatched_lines, trim_scale(c.credit_amount) as credit_amount,
     c.unclassified_lines, trim_scale(c.unclassified_amount) as unclassified_amount,
     trim_scale(c.matched_amount) as matched_amount, trim_scale(c.allocated_amount) as allocated_amount,
@@ -215,7 +230,7 @@ export async function loadKnownInvoices(reader: Reader, provider: string): Promi
     .selectFrom('costs.provider_invoice')
     .select(['id', 'status', 'provider_uuid', 'invoice_number', 'period_start', 'amount', 'read_from'])
     .select(['ingested_at', 'compared_at'])
-    .select(sql<string | null>`difference ->> 'amount'`.as('listed_amount'))
+    .select(LISTED_AMOUNT.as('listed_amount'))
     .select(IS_DIFFERENCE_READ.as('is_difference_read'))
     .where('provider', '=', provider)
     .where('status', '<>', 'preview')
@@ -247,6 +262,8 @@ export type InvoiceToStore = {
   /** What is known of the version that differs from it; null when there is none. */
   readonly difference: { readonly content_hash?: string } | null
   readonly is_difference_read: boolean
+  /** Of the versions that differed and were settled. */
+  readonly settled_hashes: readonly string[]
 }
 
 export async function loadInvoiceToStore(reader: Reader, id: string): Promise<InvoiceToStore> {
@@ -257,6 +274,7 @@ export async function loadInvoiceToStore(reader: Reader, id: string): Promise<In
     .select([
       sql<InvoiceToStore['difference']>`difference`.as('difference'),
       IS_DIFFERENCE_READ.as('is_difference_read'),
+      SETTLED_HASHES.as('settled_hashes'),
     ])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
@@ -265,6 +283,15 @@ export async function loadInvoiceToStore(reader: Reader, id: string): Promise<In
 
 /** The lines of the version that differs were compared with what is stored. */
 const IS_DIFFERENCE_READ = sql<boolean>`(difference is null or differing_lines is not null)`
+const SETTLED_HASHES = sql<string[]>`array(
+  select s.difference ->> 'content_hash' from costs.settled_difference s
+  where s.provider_invoice_id = provider_invoice.id and s.difference ? 'content_hash'
+)`
+/** Of an issued bill: another amount that the provider lists, or listed when that was settled. */
+const LISTED_AMOUNT = sql<string | null>`coalesce(difference ->> 'amount', (
+  select s.difference ->> 'amount' from costs.settled_difference s
+  where s.provider_invoice_id = provider_invoice.id and s.difference ? 'amount' order by s.settled_at desc, s.id desc limit 1
+))`
 const IS_TOLD_APART = sql<boolean>`(provider_uuid is not null or number_is_stated)`
 
 /**
@@ -300,7 +327,7 @@ export type InvoiceToIngest = {
   readonly status: 'announced' | 'preview' | 'issued'
   readonly provider_uuid: string
   readonly amount: string
-  /** Of an issued bill, where the provider lists it with another amount now. */
+  /** Of an issued bill, where the provider lists it with another amount. */
   readonly listed_amount: string | null
   readonly incomplete_readings: number
 }
@@ -310,7 +337,7 @@ export async function findInvoiceToIngest(reader: Reader, id: string): Promise<I
   const invoice = await reader
     .selectFrom('costs.provider_invoice')
     .select(['status', 'provider_uuid', 'amount', 'incomplete_readings'])
-    .select(sql<string | null>`case when status = 'issued' then difference ->> 'amount' end`.as('listed_amount'))
+    .select(sql<string | null>`case when status = 'issued' then ${LISTED_AMOUNT} end`.as('listed_amount'))
     .where('id', '=', id)
     .executeTakeFirst()
   const provider_uuid = invoice?.provider_uuid ?? null

@@ -5,6 +5,7 @@ import type { App } from '../../platform/http.ts'
 import { spoolFiles } from '../../platform/spool.ts'
 import {
   AnyObject,
+  Body,
   CursorText,
   Data,
   DateText,
@@ -35,12 +36,13 @@ import {
   type ProductRow,
   type ProviderInvoiceRow,
 } from './bill-queries.ts'
+import { settleDifference } from './commands.ts'
 import { type Check, controlTotals } from './control-totals.ts'
 import { DIFFERENCE_MAX_LINES, type DifferingSide } from './difference.ts'
 import { importBills } from './import-bills.ts'
 import type { CostsDeps } from './jobs.ts'
 import { noFile } from './problems.ts'
-import { config, DecimalOut, Provider, tags, Text } from './wire.ts'
+import { actOf, config, DecimalOut, Provider, tags, Text } from './wire.ts'
 
 export const billRoutes =
   (edge: Edge, deps: CostsDeps) =>
@@ -93,6 +95,26 @@ export const billRoutes =
       async ({ params: { id } }) => ({
         data: differenceOut(found(await findDifference(edge.db.read, id), 'difference')),
       }),
+    )
+
+    app.post(
+      '/billing/provider-invoices/:id/difference/settle',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'Settle the alarm of an issued invoice that differs: it stays as it is, and what was found is kept',
+          description: 'The same version is no alarm again; another one is.',
+          params: IdParams,
+          body: Body({ reason: Text }),
+          response: { 200: Data(ProviderInvoiceOut) },
+        },
+      },
+      async ({ params: { id }, body: { reason }, caller }) => {
+        const act = { ...actOf(edge, { caller }), ids: edge.ids }
+        await edge.db.transaction((tx) => settleDifference(tx, { provider_invoice_id: id, reason }, act))
+        return { data: await readProviderInvoice(edge, id) }
+      },
     )
 
     app.get(
@@ -346,6 +368,14 @@ const ProviderInvoiceOut = Type.Object({
   summary: Nullable(AnyObject),
   read_from: Nullable(OneOf(['items', 'csv', 'upload'])),
   difference: Nullable(AnyObject),
+  settled_differences: Type.Array(
+    Type.Object({
+      difference: AnyObject,
+      reason: Type.String(),
+      settled_at: Type.String({ format: 'date-time' }),
+      settled_by: Type.String(),
+    }),
+  ),
   announced_at: InstantOut,
   ingested_at: Nullable(InstantOut),
   last_error: Nullable(Type.String()),

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { messageOf } from '../../kernel/invariant.ts'
-import { type ContextTx, insertRows } from '../../platform/db.ts'
+import { type ContextTx, insertRows, jsonb } from '../../platform/db.ts'
 import { decimal, ZERO } from '../../kernel/decimal.ts'
 import { type Fault, invalidInput, Problem } from '../../kernel/problem.ts'
 import type { Ids } from '../../platform/ids.ts'
@@ -9,6 +9,7 @@ import type { Balance } from '../../providers/digitalocean/index.ts'
 import { loadOwners, type Owner } from '../inventory/index.ts'
 import { readUnits } from '../metering/index.ts'
 import type { Basis, Share } from './allocation.ts'
+import { findDifference } from './bill-queries.ts'
 import { BILL_CURRENCY } from './bill.ts'
 import { lockBills } from './lock.ts'
 import { matchLines } from './match-lines.ts'
@@ -41,6 +42,33 @@ export async function recordIngestFailure(
       last_error: messageOf(error),
       incomplete_readings: isIncomplete ? row('incomplete_readings', '+', 1) : row.ref('incomplete_readings'),
     }))
+    .where('id', '=', provider_invoice_id)
+    .execute()
+}
+
+/** Whoever settles an alarm says what was found. The bill stays as it is, and the same version is no alarm again. */
+export async function settleDifference(
+  tx: CostsTx,
+  { provider_invoice_id, reason }: { provider_invoice_id: string; reason: string },
+  { now, actor, ids }: Act & { ids: Ids },
+): Promise<void> {
+  await lockBills(tx)
+  const { difference, differing_lines } = found(await findDifference(tx, provider_invoice_id), 'difference')
+  await tx
+    .insertInto('costs.settled_difference')
+    .values({
+      id: ids.uuid(),
+      provider_invoice_id,
+      difference: jsonb(difference),
+      differing_lines: differing_lines === null ? null : jsonb(differing_lines),
+      settled_at: now,
+      settled_by: actor,
+      reason,
+    })
+    .execute()
+  await tx
+    .updateTable('costs.provider_invoice')
+    .set({ difference: null, differing_lines: null })
     .where('id', '=', provider_invoice_id)
     .execute()
 }

@@ -10,12 +10,21 @@ before(async () => {
   costs = await startCosts()
 })
 after(() => costs.close())
-beforeEach(() => costs.db.script('truncate costs.exchange_rate'))
+beforeEach(() => costs.db.script('truncate costs.exchange_rate, costs.period_close'))
 
 test('a rate is recorded with its day, its source and who recorded it', async () => {
   const { status, body } = await record(RATE)
   assert.equal(status, 201)
-  assert.deepEqual(body.data, { ...RATE, recorded_at: '2026-05-02T06:00:00Z', recorded_by: 'test-platform_admin' })
+  const { id, ...rate } = body.data
+  assert.match(id, /^[0-9a-f-]{36}$/)
+  assert.deepEqual(rate, {
+    ...RATE,
+    recorded_at: '2026-05-02T06:00:00Z',
+    recorded_by: 'test-platform_admin',
+    withdrawn_at: null,
+    withdrawn_by: null,
+    withdrawn_reason: null,
+  })
   assert.deepEqual((await list()).data, [body.data])
 })
 
@@ -37,9 +46,35 @@ test('another rate or source for the same day is refused, and the recorded one s
   )
 })
 
+test('a mistyped rate is withdrawn with a reason, stays in the list, and makes room for another', async () => {
+  const { body } = await record({ ...RATE, rate: '15' })
+  const withdrawn = await withdraw(body.data.id)
+  assert.deepEqual(
+    [withdrawn.status, withdrawn.body.data.withdrawn_by, withdrawn.body.data.withdrawn_reason],
+    [200, 'test-platform_admin', 'mistyped'],
+  )
+  assert.equal((await record(RATE)).status, 201)
+  assert.deepEqual(
+    (await list()).data.map(({ rate }) => rate),
+    ['1.5', '15'],
+  )
+  const again = await withdraw(body.data.id)
+  assert.deepEqual([again.status, again.body.code], [409, 'costs/exchange-rate-withdrawn'])
+  assert.equal((await withdraw('00000000-0000-4000-8000-000000000000')).status, 404)
+})
+
+test('a rate of a closed month is not withdrawn', async () => {
+  const { body } = await record(RATE)
+  assert.equal((await costs.call('POST', '/billing/periods/2026-04/close', { body: {} })).status, 200)
+  const refused = await withdraw(body.data.id)
+  assert.deepEqual([refused.status, refused.body.code], [409, 'costs/period-closed'])
+})
+
 test('the database itself changes and deletes no rate', async () => {
   await record(RATE)
-  for (const statement of ['update costs.exchange_rate set rate = 2', 'delete from costs.exchange_rate']) {
+  await withdraw((await record({ ...RATE, date: '2026-05-01' })).body.data.id)
+  const back = 'update costs.exchange_rate set withdrawn_at = null where withdrawn_at is not null'
+  for (const statement of ['update costs.exchange_rate set rate = 2', 'delete from costs.exchange_rate', back]) {
     await assert.rejects(costs.db.script(statement), /is recorded and stays/)
   }
 })
@@ -96,6 +131,10 @@ test('rates are the operator’s alone', async () => {
 
 function record(body: Record<string, unknown>) {
   return costs.call('POST', '/billing/exchange-rates', { body })
+}
+
+function withdraw(id: string) {
+  return costs.call('POST', `/billing/exchange-rates/${id}/withdraw`, { body: { reason: 'mistyped' } })
 }
 
 async function list(query = ''): Promise<{ data: (typeof RATE)[]; next_cursor: string | null }> {

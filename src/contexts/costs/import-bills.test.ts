@@ -20,6 +20,7 @@ import {
   startCosts,
   upload,
 } from './costs.fixture.ts'
+import { COUNTS_IN_ITS_MONTH } from './bill-queries.ts'
 import { DIFFERENCE_MAX_LINES } from './difference.ts'
 import { matchLines } from './match-lines.ts'
 import { storeBill } from './store-bill.ts'
@@ -347,11 +348,23 @@ test('a file of a month that is not over is a preview, replaced whole by the nex
       ['preview', '2026-05-01', '9', 'acc-2'],
     ])
     assert.equal(costs.issued.length, 1)
+    assert.deepEqual(await countedAccounts(), ['acc-1', 'acc-2'])
     await assertSound(costs)
   } finally {
     costs.clock.set(Temporal.Instant.from('2026-05-02T06:00:00Z'))
   }
 })
+
+/** Whose bills count in their month. */
+async function countedAccounts(): Promise<(string | null)[]> {
+  const bills = await db.read
+    .selectFrom('costs.provider_invoice as bill')
+    .select('bill.billing_account')
+    .where(COUNTS_IN_ITS_MONTH)
+    .orderBy('bill.billing_account')
+    .execute()
+  return bills.map(({ billing_account }) => billing_account)
+}
 
 test('whether a bill is final may be said, and what is issued is only compared', async () => {
   const april = await upload(costs, csv(WEB), 'period=2026-04&preview=true')

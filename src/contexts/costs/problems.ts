@@ -33,6 +33,7 @@ export const invoiceDiffers = problem({
     'provider_invoice_issued_is_immutable',
     'provider_invoice_issued_is_kept',
     'cost_line_issued_is_immutable',
+    'settled_difference_is_kept',
   ],
 })
 export const contentStoredAlready = problem({
@@ -68,6 +69,11 @@ export const exchangeRateDiffers = problem({
   status: 409,
   title: 'The pair of currencies has another rate for the day',
   constraints: ['exchange_rate_once', 'exchange_rate_stays'],
+})
+export const exchangeRateWithdrawn = problem({
+  code: 'costs/exchange-rate-withdrawn',
+  status: 409,
+  title: 'The rate is withdrawn already',
 })
 export const unknownDeployment = problem({
   code: 'costs/unknown-deployment',

@@ -5,7 +5,10 @@ import type { PageAfter } from './wire.ts'
 
 export type ExchangeRateRow = Selectable<DB['costs.exchange_rate']>
 
-/** Of both sides of the pair, if a currency is named: newest day first, `limit` + 1 rows strictly after `after` (date, from, to). */
+/**
+ * Of both sides of the pair, if a currency is named: newest day first, `limit` + 1 rows strictly after `after` (date, from,
+ * to, id).
+ */
 export async function listExchangeRates(
   reader: Reader,
   { currency }: { readonly currency?: string },
@@ -13,23 +16,35 @@ export async function listExchangeRates(
 ): Promise<ExchangeRateRow[]> {
   const conditions: RawBuilder<unknown>[] = [sql`true`]
   if (currency !== undefined) conditions.push(sql`${currency} in (from_currency, to_currency)`)
-  if (after) conditions.push(sql`(date, from_currency, to_currency) < (${after[0]}::date, ${after[1]}, ${after[2]})`)
+  if (after) {
+    conditions.push(
+      sql`(date, from_currency, to_currency, id) < (${after[0]}::date, ${after[1]}, ${after[2]}, ${after[3]}::uuid)`,
+    )
+  }
   const { rows } = await sql<ExchangeRateRow>`
     ${SELECT_EXCHANGE_RATE} where ${sql.join(conditions, sql` and `)}
-    order by date desc, from_currency desc, to_currency desc limit ${limit + 1}`.execute(reader)
+    order by date desc, from_currency desc, to_currency desc, id desc limit ${limit + 1}`.execute(reader)
   return rows
 }
 
+/** The one that holds. */
 export async function findExchangeRate(
   reader: Reader,
   { from_currency, to_currency, date }: Pick<ExchangeRateRow, 'from_currency' | 'to_currency' | 'date'>,
 ): Promise<ExchangeRateRow | undefined> {
   const { rows } = await sql<ExchangeRateRow>`
     ${SELECT_EXCHANGE_RATE}
-    where from_currency = ${from_currency} and to_currency = ${to_currency} and date = ${date}`.execute(reader)
+    where from_currency = ${from_currency} and to_currency = ${to_currency} and date = ${date}
+      and withdrawn_at is null`.execute(reader)
+  return rows[0]
+}
+
+export async function findExchangeRateById(reader: Reader, id: string): Promise<ExchangeRateRow | undefined> {
+  const { rows } = await sql<ExchangeRateRow>`${SELECT_EXCHANGE_RATE} where id = ${id}`.execute(reader)
   return rows[0]
 }
 
 const SELECT_EXCHANGE_RATE = sql`
-  select from_currency, to_currency, date, trim_scale(rate) as rate, source, recorded_at, recorded_by
+  select id, from_currency, to_currency, date, trim_scale(rate) as rate, source, recorded_at, recorded_by, withdrawn_at,
+    withdrawn_by, withdrawn_reason
   from costs.exchange_rate`

@@ -9,17 +9,21 @@ import {
   Data,
   DateOut,
   DateText,
+  found,
+  Id,
+  IdParams,
   InstantOut,
   List,
   ListQuery,
+  Nullable,
   pageOf,
   Query,
   readCursor,
   requireCurrency,
 } from '../../platform/wire.ts'
-import { recordExchangeRate } from './exchange-rates.ts'
-import { type ExchangeRateRow, listExchangeRates } from './rate-queries.ts'
-import { actOf, config, DecimalOut, tags } from './wire.ts'
+import { recordExchangeRate, withdrawExchangeRate } from './exchange-rates.ts'
+import { type ExchangeRateRow, findExchangeRateById, listExchangeRates } from './rate-queries.ts'
+import { actOf, config, DecimalOut, tags, Text } from './wire.ts'
 
 export const rateRoutes =
   (edge: Edge) =>
@@ -36,12 +40,13 @@ export const rateRoutes =
         },
       },
       async ({ query: { limit, cursor, ...filter } }) => {
-        const page = { limit, after: readCursor(cursor, [DateText, CursorText, CursorText]) }
+        const page = { limit, after: readCursor(cursor, [DateText, CursorText, CursorText, Id]) }
         const rows = await listExchangeRates(edge.db.read, filter, page)
-        const { data, next_cursor } = pageOf(rows, limit, ({ date, from_currency, to_currency }) => [
+        const { data, next_cursor } = pageOf(rows, limit, ({ date, from_currency, to_currency, id }) => [
           date.toString(),
           from_currency,
           to_currency,
+          id,
         ])
         return { data: data.map(exchangeRateOut), next_cursor }
       },
@@ -53,7 +58,7 @@ export const rateRoutes =
         config,
         schema: {
           tags,
-          summary: 'Record what a currency was worth in another on a day; it stays as it is',
+          summary: 'Record what a currency was worth in another on a day; it stays as it is until it is withdrawn',
           description: 'Margin converts by the latest rate of a pair up to the end of the month, either way round.',
           body: ExchangeRateBody,
           response: { 200: Data(ExchangeRateOut), 201: Data(ExchangeRateOut) },
@@ -68,10 +73,28 @@ export const rateRoutes =
           source,
         }
         const { is_new, stored } = await edge.db.transaction((tx) =>
-          recordExchangeRate(tx, given, actOf(edge, { caller })),
+          recordExchangeRate(tx, given, { ...actOf(edge, { caller }), ids: edge.ids }),
         )
         void reply.code(is_new ? 201 : 200)
         return { data: exchangeRateOut(stored) }
+      },
+    )
+
+    app.post(
+      '/billing/exchange-rates/:id/withdraw',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'Withdraw a rate that was recorded wrongly, with a reason; another may be recorded for its day',
+          params: IdParams,
+          body: Body({ reason: Text }),
+          response: { 200: Data(ExchangeRateOut) },
+        },
+      },
+      async ({ params: { id }, body: { reason }, caller }) => {
+        await edge.db.transaction((tx) => withdrawExchangeRate(tx, { id, reason }, actOf(edge, { caller })))
+        return { data: exchangeRateOut(found(await findExchangeRateById(edge.db.read, id), 'exchange rate')) }
       },
     )
   }
@@ -94,6 +117,7 @@ const ExchangeRateBody = Body({
 })
 
 const ExchangeRateOut = Type.Object({
+  id: Id,
   from: Type.String(),
   to: Type.String(),
   date: DateOut,
@@ -101,4 +125,7 @@ const ExchangeRateOut = Type.Object({
   source: Type.String(),
   recorded_at: InstantOut,
   recorded_by: Type.String(),
+  withdrawn_at: Nullable(InstantOut),
+  withdrawn_by: Nullable(Type.String()),
+  withdrawn_reason: Nullable(Type.String()),
 })

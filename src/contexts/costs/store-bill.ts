@@ -20,8 +20,8 @@ export type StoredBill = { readonly outcome: 'issued' | 'unchanged' | 'differs';
 
 /**
  * Stores the lines of an announced bill, matched, and with that issues it. A bill that is issued is compared: other
- * content is kept as its `difference`, an alarm, and overwrites nothing; the outcome is `differs` for as long as it
- * stands. Throws `costs/content-stored-already` when another bill of the month has the same lines.
+ * content is kept as its `difference`, an alarm, and overwrites nothing; the outcome is `differs` until that is
+ * settled. Throws `costs/content-stored-already` when another bill of the month has the same lines.
  */
 export async function storeBill(
   tx: ContextTx<'costs'>,
@@ -69,7 +69,7 @@ async function compareBill(
   { received: { invoice, content }, bill }: { received: ReceivedBill; bill: Bill },
   { now }: StoreContext,
 ): Promise<'unchanged' | 'differs'> {
-  const is_same = invoice.content_hash === content.content_hash
+  const is_same = [invoice.content_hash, ...invoice.settled_hashes].includes(content.content_hash)
   const lines = is_same ? NO_DIFFERING_LINES : await compareLines(tx, invoice.id)
   const differs = lines.stored.count + lines.received.count > 0
   const is_news = !invoice.is_difference_read || (differs && invoice.difference?.content_hash !== content.content_hash)

@@ -200,6 +200,45 @@ test('other content for an issued bill is kept as a difference, and overwrites n
   assert.deepEqual(await brokenInvariants(db), ['costs.issued-bills-do-not-change'])
 })
 
+test('an alarm that is settled with a reason is none again for the same version, and is for another', async () => {
+  await sync()
+  const [first, ...others] = april.items
+  assert.ok(first)
+  const versionOf = (amount: string) => ({
+    account: { ...account, invoices: [{ ...april, items: [{ ...first, amount }, ...others] }, march] },
+  })
+  const failedIn = async (version: ReturnType<typeof versionOf>) => {
+    const { failed } = await connected(version, (provider) => syncNow({ edge, provider, onBillIssued }))
+    return failed.map(({ external_id }: { external_id: string }) => external_id)
+  }
+  assert.deepEqual(await failedIn(versionOf('99.00')), [april.invoice_uuid])
+  const [bill] = await invoices()
+  const settle = () =>
+    call('POST', `/billing/provider-invoices/${bill.id}/difference/settle`, { body: { reason: 'credited in May' } })
+  const { status, body } = await settle()
+  assert.deepEqual([status, body.data.difference, body.data.amount], [200, null, '86.92'])
+  assert.deepEqual(
+    body.data.settled_differences.map(({ reason, settled_by }: Record<string, string>) => [reason, settled_by]),
+    [['credited in May', 'test-platform_admin']],
+  )
+  assert.deepEqual(await brokenInvariants(db), [])
+  assert.equal((await settle()).status, 404)
+  assert.deepEqual(await failedIn(versionOf('99.00')), [])
+  await runJob('costs.ingest-invoice', { provider_invoice_id: bill.id }, versionOf('99.00'))
+  assert.deepEqual((await invoices())[0].difference, null)
+  assert.deepEqual(await failedIn(versionOf('98.00')), [april.invoice_uuid])
+})
+
+test('a second invoice under a known number is settled for good, too', async () => {
+  const twin = { ...march, invoice_uuid: 'another', invoice_id: april.invoice_id }
+  const listed = { account: { ...account, invoices: [april, twin] } }
+  await runJob('costs.read-billing-history', {}, listed)
+  const [bill] = await invoices()
+  await call('POST', `/billing/provider-invoices/${bill.id}/difference/settle`, { body: { reason: 'asked support' } })
+  await runJob('costs.read-billing-history', {}, listed)
+  assert.equal((await invoices())[0].difference, null)
+})
+
 test('a second invoice under a known number is an alarm on the first, and not announced', async () => {
   const twin = { ...march, invoice_uuid: 'another', invoice_id: april.invoice_id }
   const { detail } = await runJob(

@@ -18,7 +18,7 @@ export type FocusFile = { readonly name: string; readonly pieces: AsyncIterable<
 
 /**
  * The operator's cost of a month as FOCUS 1.2: the lines of its issued bills, an allocated line once for each share, so
- * that BilledCost adds up to the bills exactly. With `preview`, a provider that has issued none comes in with its preview.
+ * that BilledCost adds up to the bills exactly. With `preview`, a provider that has issued none for an account comes in with its preview.
  * Throws `focus/only-previews` when there would be nothing but previews, which were not asked for.
  */
 export async function exportCost(

@@ -9,7 +9,7 @@ import type { Bill, Line } from './bill-charges.ts'
 import type { Invoice, InvoiceLine } from './invoice-charges.ts'
 
 /**
- * The bills of the month, in the order of their providers: those that are issued, and of a provider that has issued none
+ * The bills of the month, in the order of their providers: those that are issued, and of a provider's account without one
  * its preview.
  */
 export async function listBills(reader: Reader, { start, end }: Period): Promise<Bill[]> {

@@ -12,7 +12,7 @@ export type GroupBy = 'tenant' | 'deployment' | 'kind'
 export type Books = {
   period: Period
   revenue: readonly RevenueCell[]
-  /** Issued bills; of a provider that has issued none yet, its preview. */
+  /** Issued bills; of a provider's account without one yet, its preview. */
   bills: readonly BillTotals[]
   /** What the lines of these bills cost each deployment, by kind of resource. */
   costs: readonly CostCell[]

@@ -123,6 +123,6 @@ function ratesUntil(end: Temporal.PlainDate) {
       trim_scale(rate)::text as rate, source
     from costs.exchange_rate
     where from_currency in (select currency from currencies) and to_currency in (select currency from currencies)
-      and date < ${end}
+      and date < ${end} and withdrawn_at is null
     order by from_currency, to_currency, date desc`
 }
