@@ -13,33 +13,43 @@ export async function storeShares(
 ): Promise<void> {
   const bills = await tx.selectFrom('costs.provider_invoice').select('currency').distinct().execute()
   const currencies = bills.map(({ currency }) => currency)
-  await sql`drop table if exists pg_temp.given_share`.execute(tx)
+  await sql`drop table if exists pg_temp.given_share, pg_temp.stored_share`.execute(tx)
   await sql`
-    create temporary table given_share (
-      cost_line_id uuid, tenant_id text, deployment_id uuid, amount numeric, weight numeric
-    ) on commit drop`.execute(tx)
+    create temporary table given_share on commit drop as
+    select cost_line_id, tenant_id, deployment_id, amount, weight from (${splitAmounts(parts, currencies)}) s`.execute(
+    tx,
+  )
   await sql`
-    insert into pg_temp.given_share (cost_line_id, tenant_id, deployment_id, amount, weight)
-    select cost_line_id, tenant_id, deployment_id, amount, weight
-    from (${splitAmounts(parts, currencies)}) s`.execute(tx)
+    create temporary table stored_share on commit drop as
+    select cost_line_id, tenant_id, deployment_id, amount, weight from costs.line_share
+    where cost_line_id in (${lines})`.execute(tx)
   // With both, no plan compares all shares with all others, whatever the planner knows of a table that has just been filled.
-  await sql`create index on pg_temp.given_share (cost_line_id)`.execute(tx)
-  await sql`analyze pg_temp.given_share`.execute(tx)
+  for (const table of ['given_share', 'stored_share']) {
+    await sql`create index on ${sql.table(`pg_temp.${table}`)} (cost_line_id)`.execute(tx)
+    await sql`analyze ${sql.table(`pg_temp.${table}`)}`.execute(tx)
+  }
   await sql`
-    delete from costs.line_share s
-    where s.cost_line_id in (${lines}) and not exists (
+    delete from costs.line_share s using pg_temp.stored_share o
+    where ${isSameShare('s', 'o')} and not exists (
       select from pg_temp.given_share g
-      where ${IS_SAME_SHARE} and g.amount = s.amount and g.weight is not distinct from s.weight
+      where ${isSameShare('g', 'o')} and g.amount = o.amount and g.weight is not distinct from o.weight
     )`.execute(tx)
   // Not by `on conflict`, which locks, and so writes, every share that stays as it is.
   await sql`
     insert into costs.line_share (cost_line_id, tenant_id, deployment_id, amount, weight)
     select cost_line_id, tenant_id, deployment_id, amount, weight from pg_temp.given_share g
-    where not exists (select from costs.line_share s where ${IS_SAME_SHARE})`.execute(tx)
+    where not exists (
+      select from pg_temp.stored_share o
+      where ${isSameShare('g', 'o')} and g.amount = o.amount and g.weight is not distinct from o.weight
+    )`.execute(tx)
 }
 
-const IS_SAME_SHARE = sql`
-  g.cost_line_id = s.cost_line_id and g.tenant_id = s.tenant_id and g.deployment_id = s.deployment_id`
+function isSameShare(one: string, other: string): RawBuilder<unknown> {
+  const [a, b] = [sql.ref(one), sql.ref(other)]
+  return sql`
+    ${a}.cost_line_id = ${b}.cost_line_id and ${a}.tenant_id = ${b}.tenant_id
+    and ${a}.deployment_id = ${b}.deployment_id`
+}
 
 /** Where a statement that holds the ladder leaves the lines that it splits, with their `shares`, for `storeSplits`. */
 export async function makeSplitTable(tx: ContextTx<'costs'>): Promise<void> {
