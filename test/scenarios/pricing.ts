@@ -90,6 +90,8 @@ function tell(freshDatabase: () => Promise<Database>): void {
       })),
     })
     assert.equal(accepted, events.length)
+    // What was promised held for what had been used until then.
+    for (const key of previews.keys()) if (key.startsWith(`${of.tenant_id}/`)) previews.delete(key)
   }
 
   /** Previews a change, makes it, and remembers what was promised for each month. */
@@ -253,10 +255,23 @@ function tell(freshDatabase: () => Promise<Database>): void {
     })
   })
 
-  story('cancelled on the first day nothing is due; on the last day all but that day', '2026-04-01', async () => {
-    const first = await subscribed({ start_date: '2026-04-01' })
+  story('cancelled on the first day only usage is due; on the last day all but that day', '2026-04-01', async () => {
+    const unused = await subscribed({ start_date: '2026-04-01' })
+    await change(unused, 'cancel')
+    await billed(unused, { month: '2026-04', lines: [], total: 0 })
+    books.clock.set(`2026-04-16${NOON}`)
+    const first = await subscribed({})
+    await use(first, 'calls', [
+      ['30', '2026-04-16T08:00:00Z'],
+      ['5', '2026-04-15T08:00:00Z'],
+    ])
     await change(first, 'cancel')
-    await billed(first, { month: '2026-04', lines: [], total: 0 })
+    await billed(first, {
+      month: '2026-04',
+      lines: [['usage', 300]],
+      total: 330,
+      quotes: [{ plan: { code: 'small' }, ...days('2026-04-16', '2026-04-16'), usage: { calls: '30' } }],
+    })
     books.clock.set(`2026-04-30${NOON}`)
     const last = await subscribed({ start_date: '2026-04-01' })
     await change(last, 'cancel', { end_date: '2026-04-30' })
@@ -276,7 +291,14 @@ function tell(freshDatabase: () => Promise<Database>): void {
       total: 3_300,
       quotes: [{ plan: { code: 'small' } }],
     })
-    await billed(whole, { month: '2026-05', lines: [], total: 0 })
+    // What is used on the first of the next month, the day of the end, is that month's.
+    await use(whole, 'calls', [['20', '2026-05-01T00:30:00Z']])
+    await billed(whole, {
+      month: '2026-05',
+      lines: [['usage', 200]],
+      total: 220,
+      quotes: [{ plan: { code: 'small' }, ...days('2026-05-01', '2026-05-01'), usage: { calls: '20' } }],
+    })
   })
 
   story('a pause over the end of a month, with usage in it', '2026-04-21', async () => {

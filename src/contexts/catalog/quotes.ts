@@ -47,7 +47,7 @@ export async function quoteGiven(
   const addons = await loadAddons(reader, request.addons ?? [])
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
-  const window = instantsOf(meteredDays(active, { is_left }), tenant?.timezone ?? 'UTC')
+  const window = instantsOf(meteredDays(active, { is_left, period }), tenant?.timezone ?? 'UTC')
   const segment: SegmentFacts = {
     active,
     mode: 'normal',
@@ -73,16 +73,16 @@ export async function quoteGiven(
 
 function readPeriods(request: QuoteRequest): { period: Period; active: Period } {
   const period = readPeriodBody(request.period, 'period')
-  const active = request.active === undefined ? period : readPeriodBody(request.active, 'active')
-  if (isBefore(active.start, period.start) || isBefore(period.end, active.end)) {
+  const active = request.active === undefined ? period : readPeriodBody(request.active, 'active', { or_none: true })
+  if (isBefore(active.start, period.start) || !isBefore(active.start, period.end) || isBefore(period.end, active.end)) {
     throw invalidInput('The request is not valid.', [{ path: 'active', message: 'must lie within period' }])
   }
   return { period, active }
 }
 
-/** As on an invoice, what is used on the day of the end counts, although the day itself is not billed. */
-function meteredDays({ start, end }: Period, { is_left }: { is_left: boolean }): Period {
-  return { start, end: is_left ? end.add({ days: 1 }) : end }
+/** As on an invoice, what is used on the day of the end counts, where it is of the period, although the day is not billed. */
+function meteredDays({ start, end }: Period, { is_left, period }: { is_left: boolean; period: Period }): Period {
+  return { start, end: is_left && isBefore(end, period.end) ? end.add({ days: 1 }) : end }
 }
 
 function readDiscounts(given: NonNullable<QuoteRequest['discounts']>, path: string): DiscountTerms[] {
@@ -109,6 +109,7 @@ function readYear(
     if (request.year === undefined) return null
     throw badYear('belongs to a yearly plan; this one is monthly')
   }
+  if (active.start.equals(active.end)) return null
   const { start, end } =
     request.year === undefined
       ? { start: active.start, end: active.start.add({ years: 1 }) }

@@ -187,12 +187,18 @@ export const QuoteBody = Body({
   ),
   llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
-  active: Type.Optional(PeriodBody),
+  active: Type.Optional(
+    Type.Unsafe<Static<typeof PeriodBody>>({
+      ...PeriodBody,
+      description:
+        'Default: the period. One that ends where it starts is a subscription that is cancelled on its first day',
+    }),
+  ),
   left: Type.Optional(
     Type.Boolean({
       description:
-        'Whether the subscription ends with the days that are quoted: what is used on the next day counts, and the rest of ' +
-        'a plan year is given back. Default: whether they end before the period does',
+        'Whether the subscription ends with the days that are quoted: what is used on the next day of the period counts, ' +
+        'and the rest of a plan year is given back. Default: whether they end before the period does',
     }),
   ),
   year: Type.Optional(QuotedYear),
