@@ -382,6 +382,43 @@ test('a commitment fills up and discounts are taken off, in their order', async 
   assert.equal(body.data.subtotal_cents, 8_500)
 })
 
+test('a trial and a pause are quoted as they are billed', async () => {
+  const lines = async (changes: object) =>
+    (await quote(changes)).body.data.lines.map(
+      (line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`,
+    )
+  assert.deepEqual(await lines({ mode: 'trial' }), ['overage 0', 'tax 0'])
+  assert.deepEqual(await lines({ mode: 'paused' }), ['usage 2160', 'tax 216'])
+  const plan = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
+  const yearly = { plan, addons: [], usage: {}, year: { start: '2026-01-01', end: '2027-01-01' } }
+  assert.deepEqual(await lines({ ...yearly, mode: 'paused' }), ['credit -3000', 'tax -300'])
+  assert.deepEqual(await lines({ ...yearly, mode: 'trial' }), [])
+  const { status, body } = await quote({ mode: 'asleep' })
+  assert.deepEqual([status, body.errors[0].path], [422, 'mode'])
+})
+
+test('prices of one’s own take the place of those of the plan, and name what they have wrong', async () => {
+  const charge = { meter: 'droplet_hours', model: 'per_unit', unit_price: '0.02', included_quantity: '2000' }
+  const { body } = await quote({ override: { base_price_cents: 4_000, commitment_cents: 6_000, charges: [charge] } })
+  assert.deepEqual(
+    body.data.lines.map((line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`),
+    ['plan_base 4000', 'addon 750', 'overage 320', 'minimum 930', 'tax 600'],
+  )
+  const wrong = await quote({
+    override: {
+      charges: [
+        { ...charge, unit_price: '-1' },
+        { meter: 'nothing', model: 'per_unit', unit_price: '1' },
+      ],
+    },
+  })
+  assert.equal(wrong.status, 422)
+  assert.deepEqual(
+    wrong.body.errors.map(({ path }: { path: string }) => path),
+    ['override/charges/0/unit_price', 'override/charges/1/meter'],
+  )
+})
+
 test('machines that send usage ask for no quotes', async () => {
   assert.equal((await harness.call('POST', '/quotes', { as: 'meter', body: QUOTE })).status, 403)
 })

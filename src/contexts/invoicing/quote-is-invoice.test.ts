@@ -57,6 +57,8 @@ type Case = {
   /** `at_once`: on the first day of the subscription, or of the month where that was before. */
   ends: number | 'at_once' | null
   addons: boolean
+  trial: boolean
+  override: object | null
   discounts: Discount[]
   llm: string[]
   events: { meter: string; quantity: string; minute: number; properties: Record<string, string> }[]
@@ -68,6 +70,15 @@ const cases: fc.Arbitrary<Case> = fc.record({
   starts: fc.oneof(fc.integer({ min: 0, max: 25 }), fc.integer({ min: -90, max: -1 })),
   ends: fc.option(fc.oneof(fc.integer({ min: 26, max: 29 }), fc.constant(30), fc.constant('at_once' as const))),
   addons: fc.boolean(),
+  trial: fc.integer({ min: 0, max: 4 }).map((one) => one === 0),
+  override: fc.option(
+    fc.constantFrom(
+      { base_price_cents: 777 },
+      { commitment_cents: 12_345, charges: [{ meter: 'requests', model: 'volume', tiers, max_amount: '3' }] },
+      { charges: [{ meter: 'stored_gb', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '0.01' }] },
+    ),
+    { freq: 2 },
+  ),
   discounts: fc.array(
     fc.constantFrom<Discount>(
       { name: 'A third', rate: '0.3333' },
@@ -140,15 +151,21 @@ test('a quote of the facts has the lines of the invoice, to the last digit', asy
 })
 
 /** Makes the subscription and sends its usage; gives the quote that asks for the same. */
-async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }: Case) {
+async function sell({ plan, zone, starts, ends, addons, trial, override, discounts, llm, events }: Case) {
   made += 1
   const tenant_id = `t_${made}`
   const deployment_id = await company.tenant(tenant_id, { timezone: zone })
   const first = APRIL.start.add({ days: starts })
   const start = laterDate(first, APRIL.start)
   const active = { start, end: ends === 'at_once' ? start : APRIL.start.add({ days: ends ?? 30 }) }
-  const order = { plan_code: plan, start_date: first, addons: addons ? [{ code: 'storage_50gb' }] : [] }
+  const order = {
+    plan_code: plan,
+    start_date: first,
+    addons: addons ? [{ code: 'storage_50gb' }] : [],
+    ...(trial && { trial_days: 366 }),
+  }
   const { id } = await company.subscribe(deployment_id, order)
+  if (override !== null) await company.post(`/subscriptions/${id}/overrides`, { ...override, start_date: first })
   for (const discount of discounts) {
     await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: first })
   }
@@ -184,6 +201,8 @@ async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }
     tenant_id,
     request: {
       plan: { code: plan, version: 1 },
+      ...(override && { override }),
+      mode: trial ? 'trial' : 'normal',
       addons: order.addons,
       usage: Object.fromEntries(Object.entries(usage).map(([meter, own = []]) => [meter, own.map(quotedEvent)])),
       llm_charges: llm,

@@ -1,7 +1,5 @@
-import { type Decimal, decimal, share, ZERO } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, ONE, share, ZERO } from '../../kernel/decimal.ts'
 import type { PlanTerms } from './facts.ts'
-
-const ONE = decimal('1')
 
 /** Whole days active of those in the period, and whether a price is cut by them. `details` is how a line states it. */
 export type Proration = {

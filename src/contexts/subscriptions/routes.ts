@@ -6,7 +6,6 @@ import type { App } from '../../platform/http.ts'
 import {
   Body,
   callerOf,
-  Cents,
   CentsOut,
   Data,
   DateOut,
@@ -21,7 +20,7 @@ import {
   PositiveDecimalText,
   Query,
 } from '../../platform/wire.ts'
-import { Charges, ChargesOut, discountFields, QuoteOut } from '../catalog/index.ts'
+import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
 import type { TransitionPreview } from '../deployments/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
@@ -59,9 +58,7 @@ const Cancellation = OptionalBody({
   when: When,
 })
 const Override = Body({
-  base_price_cents: Type.Optional(Cents({ minimum: 0 })),
-  commitment_cents: Type.Optional(Cents({ minimum: 0 })),
-  charges: Type.Optional(Charges),
+  ...overrideFields,
   start_date: Type.Optional(DateText),
   end_date: FirstDayWithout,
 })
