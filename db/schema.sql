@@ -742,7 +742,7 @@ create table subscriptions.phase (
   constraint phase_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
   constraint phase_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES subscriptions.subscription(tenant_id, id),
   constraint phase_tenant_id_subscription_id_override_id_fkey FOREIGN KEY (tenant_id, subscription_id, override_id) REFERENCES subscriptions.override(tenant_id, subscription_id, id),
-  constraint phase_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on > starts_on))),
+  constraint phase_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on))),
   constraint phase_mode_check CHECK ((mode = ANY (ARRAY['normal'::text, 'trial'::text, 'paused'::text])))
 );
 

@@ -37,6 +37,7 @@ import {
   subscriptionsInvariants,
   subscriptionsJobs,
   subscriptionsRoutes,
+  transitionPreview,
 } from './contexts/subscriptions/index.ts'
 import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, type Invariant } from './platform/audit.ts'
@@ -141,7 +142,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
     routes: [
       tenantsRoutes(edge),
       catalogRoutes(edge),
-      deploymentsRoutes(edge, { onTransition }),
+      deploymentsRoutes(edge, { onTransition, preview: transitionPreview(edge, subscriptions) }),
       inventoryRoutes(edge, { ...inventory, previewMatches }),
       subscriptionsRoutes(edge, subscriptions),
       meteringRoutes(edge),

@@ -150,9 +150,14 @@ export function readPeriodText(text: string, path = 'period'): Period {
   return month
 }
 
-export function readPeriodBody(body: Static<typeof PeriodBody>, path: string): Period {
+/** A period with a day in it; with `or_none`, also one without. Throws `request/invalid`. */
+export function readPeriodBody(
+  body: Static<typeof PeriodBody>,
+  path: string,
+  { or_none = false }: { or_none?: boolean } = {},
+): Period {
   const read = { start: Temporal.PlainDate.from(body.start), end: Temporal.PlainDate.from(body.end) }
-  if (Temporal.PlainDate.compare(read.start, read.end) >= 0) {
+  if (Temporal.PlainDate.compare(read.start, read.end) >= (or_none ? 1 : 0)) {
     throw invalidInput('The request is not valid.', [
       { path: `${path}/end`, message: 'must be after start (the end is exclusive)' },
     ])

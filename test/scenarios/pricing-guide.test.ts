@@ -102,6 +102,11 @@ function factsOf(example: Example): QuoteFacts {
   }
 }
 
+/** Which may be none. */
+function daysOf([start, end]: Dates): QuoteFacts['period'] {
+  return { start: Temporal.PlainDate.from(start), end: Temporal.PlainDate.from(end) }
+}
+
 function discountOf({ name, rate, amount_cents }: ExampleDiscount): DiscountTerms {
   const amount = amount_cents === undefined ? null : BigInt(amount_cents)
   return { id: null, name, rate: rate ?? null, amount_cents: amount, line_kinds: null }
@@ -116,7 +121,7 @@ function segmentOf(
   const { base_price_cents = 0, commitment_cents } = plan
   const monthly = { code: 'plan', version: 1, name: null, interval: 'month', proration: 'daily', charges: [] } as const
   return {
-    active: active === undefined ? month : period(...active),
+    active: active === undefined ? month : daysOf(active),
     mode,
     plan: {
       ...monthly,

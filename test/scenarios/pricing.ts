@@ -90,11 +90,19 @@ function tell(freshDatabase: () => Promise<Database>): void {
       })),
     })
     assert.equal(accepted, events.length)
+    // What was promised held for what had been used until then.
+    for (const key of previews.keys()) if (key.startsWith(`${of.tenant_id}/`)) previews.delete(key)
   }
 
   /** Previews a change, makes it, and remembers what was promised for each month. */
   async function change(of: Customer, path: string, body: object = {}) {
-    const url = `/subscriptions/${of.subscription_id}/${path}`
+    return changeAt(of, `/subscriptions/${of.subscription_id}/${path}`, body)
+  }
+
+  const move = (of: Customer, to: string) =>
+    changeAt(of, `/deployments/${of.deployment_id}/transition`, { to, reason: 'as asked' })
+
+  async function changeAt(of: Customer, url: string, body: object) {
     const { months, next_invoice, difference_cents } = await books.ok('POST', `${url}?preview=true`, body)
     assert.equal(difference_cents, sumOf(months.map((month: any) => month.difference_cents)))
     for (const month of months) {
@@ -253,10 +261,23 @@ function tell(freshDatabase: () => Promise<Database>): void {
     })
   })
 
-  story('cancelled on the first day nothing is due; on the last day all but that day', '2026-04-01', async () => {
-    const first = await subscribed({ start_date: '2026-04-01' })
+  story('cancelled on the first day only usage is due; on the last day all but that day', '2026-04-01', async () => {
+    const unused = await subscribed({ start_date: '2026-04-01' })
+    await change(unused, 'cancel')
+    await billed(unused, { month: '2026-04', lines: [], total: 0 })
+    books.clock.set(`2026-04-16${NOON}`)
+    const first = await subscribed({})
+    await use(first, 'calls', [
+      ['30', '2026-04-16T08:00:00Z'],
+      ['5', '2026-04-15T08:00:00Z'],
+    ])
     await change(first, 'cancel')
-    await billed(first, { month: '2026-04', lines: [], total: 0 })
+    await billed(first, {
+      month: '2026-04',
+      lines: [['usage', 300]],
+      total: 330,
+      quotes: [{ plan: { code: 'small' }, ...days('2026-04-16', '2026-04-16'), usage: { calls: '30' } }],
+    })
     books.clock.set(`2026-04-30${NOON}`)
     const last = await subscribed({ start_date: '2026-04-01' })
     await change(last, 'cancel', { end_date: '2026-04-30' })
@@ -276,12 +297,20 @@ function tell(freshDatabase: () => Promise<Database>): void {
       total: 3_300,
       quotes: [{ plan: { code: 'small' } }],
     })
-    await billed(whole, { month: '2026-05', lines: [], total: 0 })
+    // What is used on the first of the next month, the day of the end, is that month's.
+    await use(whole, 'calls', [['20', '2026-05-01T00:30:00Z']])
+    await billed(whole, {
+      month: '2026-05',
+      lines: [['usage', 200]],
+      total: 220,
+      quotes: [{ plan: { code: 'small' }, ...days('2026-05-01', '2026-05-01'), usage: { calls: '20' } }],
+    })
   })
 
   story('a pause over the end of a month, with usage in it', '2026-04-21', async () => {
     const c = await subscribed({ start_date: '2026-04-01' })
-    await books.ok('POST', `/deployments/${c.deployment_id}/transition`, { to: 'paused', reason: 'holiday' })
+    // 30.00 becomes 30.00 × 20/30; the tax 1.00 less.
+    assert.equal((await move(c, 'paused')).difference_cents, -1_100)
     books.clock.set(`2026-04-25${NOON}`)
     await use(c, 'calls', [['10', '2026-04-25']])
     await billed(c, {
@@ -295,8 +324,8 @@ function tell(freshDatabase: () => Promise<Database>): void {
       unquoted: [1],
     })
     books.clock.set(`2026-05-11${NOON}`)
-    await books.ok('POST', `/deployments/${c.deployment_id}/transition`, { to: 'active', reason: 'back' })
     // 30.00 × 21/31 = 20.3225…
+    assert.equal((await move(c, 'active')).difference_cents, 2_235)
     await billed(c, {
       month: '2026-05',
       lines: [['plan_base', 2_032]],
@@ -304,6 +333,34 @@ function tell(freshDatabase: () => Promise<Database>): void {
       quotes: [{ plan: { code: 'small' }, ...days('2026-05-11', '2026-06-01') }],
     })
   })
+
+  story(
+    'a deployment that is cancelled ends its subscription, as previewed; past due changes nothing',
+    '2026-04-16',
+    async () => {
+      const c = await subscribed({ start_date: '2026-04-01' })
+      await use(c, 'calls', [['10', '2026-04-16T08:00:00Z']])
+      assert.deepEqual((await move(c, 'past_due')).months, [])
+      const { months, next_invoice } = await move(c, 'cancelled')
+      assert.deepEqual(
+        months[0].credited.map((row: any) => [row.description, row.amount_cents]),
+        [
+          ['small v1 base price', 1_500],
+          ['GST 10 %', 150],
+        ],
+      )
+      assert.equal(next_invoice.after.total_cents, 1_760)
+      await billed(c, {
+        month: '2026-04',
+        lines: [
+          ['plan_base', 1_500],
+          ['usage', 100],
+        ],
+        total: 1_760,
+        quotes: [{ plan: { code: 'small' }, ...days('2026-04-01', '2026-04-16'), usage: { calls: '10' } }],
+      })
+    },
+  )
 
   story('a trial into paid, by the job', '2026-04-01', async () => {
     const c = await subscribed({ start_date: '2026-04-01', trial_days: 10 }, { status: 'trial' })

@@ -332,11 +332,27 @@ test('a yearly plan that is left at the period’s end gives back what its disco
   assert.deepEqual(await credits({ year: { start: '2025-05-01', end: '2026-05-01' } }), [])
 })
 
-test('usage of the day after a subscription that ends with the period counts', async () => {
-  const usage = { requests: [{ quantity: '7', occurred_at: '2026-05-01T09:00:00Z' }] }
+test('what is used on the day that a subscription ends counts, where that is a day of the period', async () => {
   const plan = { ...STUDIO, charges: [{ meter: 'requests', model: 'per_unit', unit_price: '1' }] }
-  assert.equal((await quote({ plan, addons: [], usage })).status, 422)
-  assert.deepEqual((await quote({ plan, addons: [], usage, left: true })).body.data.subtotal_cents, 5_700)
+  const lines = async (day: string, changes: object) => {
+    const usage = { requests: [{ quantity: '7', occurred_at: `${day}T09:00:00Z` }] }
+    const { body } = await quote({ plan, addons: [], usage, ...changes })
+    return body.data?.lines.map((line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`)
+  }
+  const active = { start: '2026-04-01', end: '2026-04-16' }
+  assert.deepEqual(await lines('2026-04-16', { active }), ['plan_base 2500', 'usage 700', 'tax 320'])
+  assert.equal(await lines('2026-04-16', { active, left: false }), undefined)
+  assert.equal(await lines('2026-04-17', { active }), undefined)
+  assert.equal(await lines('2026-05-01', { left: true }), undefined)
+  // Cancelled on its first day, or on the first of the month.
+  const day = { start: '2026-04-01', end: '2026-04-01' }
+  assert.deepEqual(await lines('2026-04-01', { active: day }), ['usage 700', 'tax 70'])
+  assert.equal(await lines('2026-04-02', { active: day }), undefined)
+  const year = { start: '2025-04-01', end: '2026-04-01' }
+  const yearly = { ...plan, interval: 'year' }
+  assert.deepEqual(await lines('2026-04-01', { active: day, plan: yearly, year }), ['usage 700', 'tax 70'])
+  const beyond = await quote({ active: { start: '2026-05-01', end: '2026-05-01' } })
+  assert.deepEqual(beyond.body.errors, [{ path: 'active', message: 'must lie within period' }])
 })
 
 test('a commitment fills up and discounts are taken off, in their order', async () => {
@@ -364,6 +380,43 @@ test('a commitment fills up and discounts are taken off, in their order', async 
     ],
   )
   assert.equal(body.data.subtotal_cents, 8_500)
+})
+
+test('a trial and a pause are quoted as they are billed', async () => {
+  const lines = async (changes: object) =>
+    (await quote(changes)).body.data.lines.map(
+      (line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`,
+    )
+  assert.deepEqual(await lines({ mode: 'trial' }), ['overage 0', 'tax 0'])
+  assert.deepEqual(await lines({ mode: 'paused' }), ['usage 2160', 'tax 216'])
+  const plan = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
+  const yearly = { plan, addons: [], usage: {}, year: { start: '2026-01-01', end: '2027-01-01' } }
+  assert.deepEqual(await lines({ ...yearly, mode: 'paused' }), ['credit -3000', 'tax -300'])
+  assert.deepEqual(await lines({ ...yearly, mode: 'trial' }), [])
+  const { status, body } = await quote({ mode: 'asleep' })
+  assert.deepEqual([status, body.errors[0].path], [422, 'mode'])
+})
+
+test('prices of one’s own take the place of those of the plan, and name what they have wrong', async () => {
+  const charge = { meter: 'droplet_hours', model: 'per_unit', unit_price: '0.02', included_quantity: '2000' }
+  const { body } = await quote({ override: { base_price_cents: 4_000, commitment_cents: 6_000, charges: [charge] } })
+  assert.deepEqual(
+    body.data.lines.map((line: { kind: string; amount_cents: number }) => `${line.kind} ${line.amount_cents}`),
+    ['plan_base 4000', 'addon 750', 'overage 320', 'minimum 930', 'tax 600'],
+  )
+  const wrong = await quote({
+    override: {
+      charges: [
+        { ...charge, unit_price: '-1' },
+        { meter: 'nothing', model: 'per_unit', unit_price: '1' },
+      ],
+    },
+  })
+  assert.equal(wrong.status, 422)
+  assert.deepEqual(
+    wrong.body.errors.map(({ path }: { path: string }) => path),
+    ['override/charges/0/unit_price', 'override/charges/1/meter'],
+  )
 })
 
 test('machines that send usage ask for no quotes', async () => {

@@ -9,11 +9,14 @@ import {
   amountTooLargeIn,
   checkCharges,
   type DiscountTerms,
+  overridden,
   type PlanTerms,
   type PlanYear,
+  type PriceOverride,
   quote,
   type Quote,
   type SegmentFacts,
+  type SegmentMode,
   type TaxTerms,
   usageKey,
 } from '../pricing/index.ts'
@@ -22,7 +25,7 @@ import { discountFaults, discountTermsOf } from './discount.ts'
 import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
 import { amountTooLarge, currencyMismatch, unknownMeter } from './problems.ts'
-import { findPublishedVersion, readAddons, readMeters, readPlanTerms } from './queries.ts'
+import { findPublishedVersion, planFaults, readAddons, readMeters, readPlanTerms } from './queries.ts'
 import { meterOf, quotedUsage } from './quoted-usage.ts'
 import type { QuoteRequest } from './schemas.ts'
 
@@ -30,7 +33,7 @@ import type { QuoteRequest } from './schemas.ts'
  * The engine on given facts. `scope` is the only tenant the caller may name; null means any. Without a tenant or a tax
  * there is no tax, and times are those of UTC. Throws `catalog/unknown-plan`, `catalog/plan-not-published`,
  * `catalog/unknown-addon`, `catalog/unknown-meter`, `catalog/currency-mismatch`, `catalog/amount-too-large`,
- * `request/invalid` for what an inline plan, a period, a discount or the usage has wrong, and 404 for the tenant. For a
+ * `request/invalid` for what an inline plan, an override, a period, a discount or the usage has wrong, and 404 for the tenant. For a
  * tenant, a draft is an unknown plan.
  */
 export async function quoteGiven(
@@ -42,19 +45,21 @@ export async function quoteGiven(
   const discounts = readDiscounts(request.discounts ?? [], 'discounts')
   const is_left = request.left ?? isBefore(active.end, period.end)
   const meters = await loadMeters(reader, request)
-  const plan = await loadPlan(reader, request.plan, { meters, scope })
+  const version = await loadPlan(reader, request.plan, { meters, scope })
+  const plan = overridden(version, await loadOverride(reader, request.override, version))
+  const mode = request.mode ?? 'normal'
   requireMeters(request.usage ?? {}, { plan, meters })
   const addons = await loadAddons(reader, request.addons ?? [])
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
-  const window = instantsOf(meteredDays(active, { is_left }), tenant?.timezone ?? 'UTC')
+  const window = instantsOf(meteredDays(active, { is_left, period }), tenant?.timezone ?? 'UTC')
   const segment: SegmentFacts = {
     active,
-    mode: 'normal',
+    mode,
     plan,
     addons,
     ...quotedUsage(request.usage ?? {}, { charges: plan.charges, meters, window }),
-    year: readYear(request, { plan, active, is_left, discounts }),
+    year: readYear(request, { plan, mode, active, is_left, discounts }),
   }
   const owner = { deployment_id: null, subscription_id: null }
   const charges = request.llm_charges ?? []
@@ -73,16 +78,16 @@ export async function quoteGiven(
 
 function readPeriods(request: QuoteRequest): { period: Period; active: Period } {
   const period = readPeriodBody(request.period, 'period')
-  const active = request.active === undefined ? period : readPeriodBody(request.active, 'active')
-  if (isBefore(active.start, period.start) || isBefore(period.end, active.end)) {
+  const active = request.active === undefined ? period : readPeriodBody(request.active, 'active', { or_none: true })
+  if (isBefore(active.start, period.start) || !isBefore(active.start, period.end) || isBefore(period.end, active.end)) {
     throw invalidInput('The request is not valid.', [{ path: 'active', message: 'must lie within period' }])
   }
   return { period, active }
 }
 
-/** As on an invoice, what is used on the day of the end counts, although the day itself is not billed. */
-function meteredDays({ start, end }: Period, { is_left }: { is_left: boolean }): Period {
-  return { start, end: is_left ? end.add({ days: 1 }) : end }
+/** As on an invoice, what is used on the day of the end counts, where it is of the period, although the day is not billed. */
+function meteredDays({ start, end }: Period, { is_left, period }: { is_left: boolean; period: Period }): Period {
+  return { start, end: is_left && isBefore(end, period.end) ? end.add({ days: 1 }) : end }
 }
 
 function readDiscounts(given: NonNullable<QuoteRequest['discounts']>, path: string): DiscountTerms[] {
@@ -102,13 +107,20 @@ const YEAR_MAX_DAYS = 366
  */
 function readYear(
   request: QuoteRequest,
-  of: { plan: PlanTerms; active: Period; is_left: boolean; discounts: readonly DiscountTerms[] },
+  of: {
+    plan: PlanTerms
+    mode: SegmentMode
+    active: Period
+    is_left: boolean
+    discounts: readonly DiscountTerms[]
+  },
 ): PlanYear | null {
-  const { plan, active } = of
+  const { plan, mode, active } = of
   if (plan.interval === 'month') {
     if (request.year === undefined) return null
     throw badYear('belongs to a yearly plan; this one is monthly')
   }
+  if (mode === 'trial' || active.start.equals(active.end)) return null
   const { start, end } =
     request.year === undefined
       ? { start: active.start, end: active.start.add({ years: 1 }) }
@@ -130,9 +142,13 @@ function badYear(message: string): Problem {
   return invalidInput('The request is not valid.', [{ path: 'year', message }])
 }
 
-/** The meters that plan and usage name, by code. */
-async function loadMeters(reader: Reader, { plan, usage = {} }: QuoteRequest): Promise<ReadonlyMap<string, NewMeter>> {
-  const priced = 'code' in plan ? [] : (plan.charges ?? []).map(({ meter }) => meter)
+/** The meters that plan, override and usage name, by code. */
+async function loadMeters(
+  reader: Reader,
+  { plan, override, usage = {} }: QuoteRequest,
+): Promise<ReadonlyMap<string, NewMeter>> {
+  const charges = [...('code' in plan ? [] : (plan.charges ?? [])), ...(override?.charges ?? [])]
+  const priced = charges.map(({ meter }) => meter)
   const registered = await readMeters(reader, [...priced, ...Object.keys(usage).map(meterOf)])
   return new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter]))
 }
@@ -157,6 +173,26 @@ async function loadPlan(
       faults.map((fault) => below('plan', fault)),
     )
   return terms
+}
+
+async function loadOverride(
+  reader: Reader,
+  given: QuoteRequest['override'],
+  { currency }: PlanTerms,
+): Promise<PriceOverride | null> {
+  if (given === undefined) return null
+  const { base_price_cents, commitment_cents, charges = [] } = given
+  const faults = await planFaults(reader, { currency, charges })
+  if (faults.length > 0)
+    throw invalidInput(
+      'The override cannot be rated.',
+      faults.map((fault) => below('override', fault)),
+    )
+  return {
+    base_price_cents: base_price_cents === undefined ? null : BigInt(base_price_cents),
+    commitment_cents: commitment_cents === undefined ? null : BigInt(commitment_cents),
+    charges,
+  }
 }
 
 function below(place: string, fault: Fault): Fault {

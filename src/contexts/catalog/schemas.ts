@@ -15,7 +15,7 @@ import {
   PositiveDecimalText,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
-import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote } from '../pricing/index.ts'
+import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote, type SegmentMode } from '../pricing/index.ts'
 import { TenantId } from '../tenants/index.ts'
 
 // The catalogue on the wire: what is accepted first, what is answered after it.
@@ -139,6 +139,13 @@ export const discountFields = {
   ),
 }
 
+/** What takes the place of a plan version's prices; at least one of them is given. */
+export const overrideFields = {
+  base_price_cents: Type.Optional(Cents({ minimum: 0 })),
+  commitment_cents: Type.Optional(Cents({ minimum: 0 })),
+  charges: Type.Optional(Charges),
+}
+
 const PlanReference = Body({ code: Code, version: Type.Optional(Type.Integer({ minimum: 1 })) })
 const AddonReference = Body({ code: Code, quantity: Type.Optional(PositiveDecimalText) })
 const InlineAddon = Body({
@@ -154,6 +161,8 @@ const UsageEvent = Body({
   properties: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: EVENT_PROPERTIES_MAX })),
   occurred_at: Type.Optional(InstantText),
 })
+const Override = Body(overrideFields)
+const SEGMENT_MODES = ['normal', 'trial', 'paused'] as const satisfies readonly SegmentMode[]
 const Discounts = Type.Array(Body(discountFields), { maxItems: QUOTE_DISCOUNTS_MAX })
 const QuotedYear = Type.Object(
   {
@@ -172,6 +181,10 @@ const QuotedYear = Type.Object(
 )
 export const QuoteBody = Body({
   plan: Type.Union([PlanReference, PlanVersionBody]),
+  override: Type.Optional(
+    Type.Unsafe<Static<typeof Override>>({ ...Override, description: 'Prices that one subscription has of its own' }),
+  ),
+  mode: Type.Optional(OneOf(SEGMENT_MODES)),
   addons: Type.Optional(Type.Array(Type.Union([AddonReference, InlineAddon]), { maxItems: QUOTE_ADDONS_MAX })),
   usage: Type.Optional(
     Type.Record(
@@ -187,12 +200,18 @@ export const QuoteBody = Body({
   ),
   llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
-  active: Type.Optional(PeriodBody),
+  active: Type.Optional(
+    Type.Unsafe<Static<typeof PeriodBody>>({
+      ...PeriodBody,
+      description:
+        'Default: the period. One that ends where it starts is a subscription that is cancelled on its first day',
+    }),
+  ),
   left: Type.Optional(
     Type.Boolean({
       description:
-        'Whether the subscription ends with the days that are quoted: what is used on the next day counts, and the rest of ' +
-        'a plan year is given back. Default: whether they end before the period does',
+        'Whether the subscription ends with the days that are quoted: what is used on the next day of the period counts, ' +
+        'and the rest of a plan year is given back. Default: whether they end before the period does',
     }),
   ),
   year: Type.Optional(QuotedYear),

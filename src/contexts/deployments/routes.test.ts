@@ -1,20 +1,30 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { Type } from 'typebox'
 import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
+import { rehearse } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { type DeploymentTransition, transition } from './commands.ts'
 import { DEPLOYMENT_STATUSES, type DeploymentStatus, TRANSITIONS } from './deployment.ts'
 import { deploymentsInvariants } from './invariants.ts'
-import { deploymentsRoutes } from './routes.ts'
+import { deploymentsRoutes, type TransitionPreview } from './routes.ts'
 
 const UNKNOWN = '00000000-0000-4000-8000-000000000000'
 
 let harness: Awaited<ReturnType<typeof testHttp>>
 let followed: DeploymentTransition[] = []
 const onTransition = async (_tx: unknown, change: DeploymentTransition) => void followed.push(change)
+const preview = ({ db }: Edge): TransitionPreview => ({
+  answer: Type.Object({ from: Type.String(), to: Type.String() }),
+  of: (move) => rehearse(db, async (tx) => move(tx)),
+})
 before(async () => {
-  harness = await testHttp((edge) => [tenantsRoutes(edge), deploymentsRoutes(edge, { onTransition })])
+  harness = await testHttp((edge) => [
+    tenantsRoutes(edge),
+    deploymentsRoutes(edge, { onTransition, preview: preview(edge) }),
+  ])
   for (const id of ['acme', 'globex']) {
     await harness.call('POST', '/tenants', { body: { id, legal_name: id, country: 'AU', currency: 'AUD' } })
   }
@@ -111,12 +121,14 @@ test('every pair of statuses is allowed or refused as the lifecycle says', async
   }
 })
 
-test('a transition cannot be previewed: it is refused, not carried out', async () => {
+test('a transition is previewed by whoever knows what it means, and one that is not possible refused', async () => {
   const id = await deploy('previewing')
-  const path = `/deployments/${id}/transition?preview=true`
-  const { status, body } = await harness.call('POST', path, { body: { to: 'cancelled' } })
-  assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known field' }]])
-  assert.equal((await harness.call('GET', `/deployments/${id}`)).body.data.status, 'active')
+  const preview = (to: string) => harness.call('POST', `/deployments/${id}/transition?preview=true`, { body: { to } })
+  const { status, body } = await preview('cancelled')
+  assert.deepEqual([status, body.data], [200, { from: 'active', to: 'cancelled' }])
+  assert.equal((await preview('archived')).body.code, 'deployments/invalid-transition')
+  const { data } = (await harness.call('GET', `/deployments/${id}`)).body
+  assert.deepEqual([data.status, data.events.length], ['active', 1])
 })
 
 test('a refused transition names what is possible', async () => {

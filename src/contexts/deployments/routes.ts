@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
@@ -24,7 +24,15 @@ import { DEPLOYMENT_STATUSES } from './deployment.ts'
 import { listDeployments, readDeployment } from './queries.ts'
 
 /** Follows a transition in its transaction. */
-export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<void>
+export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<unknown>
+
+/** Answers what a transition comes to, which `move` makes, and takes it back. */
+export type TransitionPreview = {
+  readonly answer: TSchema
+  readonly of: (move: (tx: Tx) => Promise<DeploymentTransition>) => Promise<unknown>
+}
+
+export type DeploymentsDeps = { readonly onTransition: TransitionHook; readonly preview: TransitionPreview }
 
 const Status = OneOf(DEPLOYMENT_STATUSES)
 const LlmMode = OneOf(['off', 'metered'])
@@ -50,6 +58,11 @@ const DeploymentQuery = Query({
   ...ListQuery,
   tenant_id: Type.Optional(Type.String()),
   status: Type.Optional(Status),
+})
+const TransitionQuery = Query({
+  preview: Type.Optional(
+    Type.Boolean({ description: 'Stores nothing and answers what the transition makes of the invoices' }),
+  ),
 })
 const fields = {
   id: Type.String(),
@@ -101,7 +114,7 @@ const DeploymentWhole = Type.Object({
 const tags = ['deployments']
 
 export const deploymentsRoutes =
-  (edge: Edge, { onTransition }: { onTransition: TransitionHook }) =>
+  (edge: Edge, { onTransition, preview }: DeploymentsDeps) =>
   (app: App): void => {
     app.get(
       '/deployments',
@@ -175,15 +188,18 @@ export const deploymentsRoutes =
           tags,
           summary: 'Move a deployment on in its lifecycle',
           params: IdParams,
+          querystring: TransitionQuery,
           body: Body({ to: Status, reason: Type.Optional(Reason) }),
-          response: { 200: Data(DeploymentOut) },
+          response: { 200: Data(Type.Unsafe<unknown>(Type.Union([preview.answer, DeploymentOut]))) },
         },
       },
       async (request) => {
         const { to, reason = null } = request.body
         const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        const move = (tx: Tx) => transition(tx, { id: request.params.id, to, reason }, by)
+        if (request.query.preview) return { data: await preview.of(async (tx) => (await move(tx)).change) }
         const data = await edge.db.transaction(async (tx) => {
-          const { deployment, change } = await transition(tx, { id: request.params.id, to, reason }, by)
+          const { deployment, change } = await move(tx)
           await onTransition(tx, change)
           return deployment
         })

@@ -93,7 +93,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
     ) or exists (
       select 1 from subscriptions.subscription subscription
       where subscription.tenant_id = invoice.tenant_id
-        and (subscription.changed_at >= invoice.created_at or subscription.ends_on = invoice.period_end)
+        and subscription.changed_at >= invoice.created_at
     )`.as('must_be_rated'),
     )
     .where('invoice.tenant_id', '=', anyOf(tenants.map((tenant) => tenant.id)))

@@ -8,7 +8,7 @@ import { catalogRoutes } from '../catalog/index.ts'
 import { deploymentsRoutes } from '../deployments/index.ts'
 import { llmUsageRoutes } from '../llm-usage/index.ts'
 import { meteringRoutes } from '../metering/index.ts'
-import { subscriptionsRoutes } from '../subscriptions/index.ts'
+import { followDeployment, subscriptionsRoutes, transitionPreview } from '../subscriptions/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { previewInvoices } from './preview.ts'
 import { invoicingRoutes } from './routes.ts'
@@ -33,7 +33,10 @@ export async function testCompany({ on_query, routes = () => [] }: CompanyOption
     (edge) => [
       tenantsRoutes(edge),
       catalogRoutes(edge),
-      deploymentsRoutes(edge, { onTransition: async () => {} }),
+      deploymentsRoutes(edge, {
+        onTransition: (tx, change) => followDeployment(within(tx), change, edge),
+        preview: transitionPreview(edge, { previewInvoices }),
+      }),
       subscriptionsRoutes(edge, { previewInvoices }),
       meteringRoutes(edge),
       llmUsageRoutes(edge),

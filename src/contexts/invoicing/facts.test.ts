@@ -69,15 +69,51 @@ test('what is used on the day of cancellation is billed, the day itself is not',
   assert.deepEqual(await billed('boab'), ['plan_base 1500', 'usage 70'])
 })
 
-test('a subscription that is cancelled on its first day never held: nothing of it is billed, nor the usage of the day', async () => {
-  const app = await company.tenant('karri')
-  company.clock.set('2026-04-10T18:00:00Z')
-  const { id } = await company.subscribe(app, { start_date: '2026-04-10' })
-  await company.post(`/subscriptions/${id}/cancel`, {})
-  company.clock.set(NOW)
+test('a subscription that is cancelled on its first day has no base price, and nothing included; its usage is billed', async () => {
+  for (const [tenant_id, at, expected] of [
+    ['karri', '2026-04-10T18:00:00Z', ['usage 1', 'usage 70']],
+    // Called off on the day before it begins: it never held.
+    ['coolabah', '2026-04-09T18:00:00Z', null],
+  ] as const) {
+    const app = await company.tenant(tenant_id)
+    company.clock.set(at)
+    const { id } = await company.subscribe(app, { start_date: '2026-04-10', addons: [{ code: 'storage_50gb' }] })
+    await company.post(`/subscriptions/${id}/cancel`, {})
+    company.clock.set(NOW)
+    await company.use(app, '7', '2026-04-10T09:00:00Z')
+    await company.use(app, '100', '2026-04-11T00:00:00Z')
+    await company.droplets(tenant_id, app, { count: 1, from: '2026-04-10T23:00:00Z' })
+    const { created } = await company.rollup({ tenant_id })
+    assert.equal(created, expected === null ? 0 : 1)
+    if (expected !== null) assert.deepEqual(await billed(tenant_id), expected)
+  }
+})
+
+test('of subscriptions that end on one day, one has its usage: that with days before it, or else the last one made', async () => {
+  const app = await company.tenant('gimlet')
+  const [first, second] = ['2026-04-01', '2026-04-10'].map((start_date) => async () => {
+    const { id } = await company.subscribe(app, { start_date })
+    await company.post(`/subscriptions/${id}/cancel`, { end_date: '2026-04-10' })
+  })
+  await first?.()
+  await second?.()
+  await second?.()
   await company.use(app, '7', '2026-04-10T09:00:00Z')
-  const { created } = await company.rollup({ tenant_id: 'karri' })
-  assert.equal(created, 0)
+  await company.rollup({ tenant_id: 'gimlet' })
+  assert.deepEqual(await billed('gimlet'), ['plan_base 1500', 'usage 70'])
+
+  const twice = await company.tenant('mallee')
+  for (const price of [5_000, 6_000]) {
+    await sell(`once_${price}`, {
+      base_price_cents: price,
+      charges: [{ meter: 'api_calls', model: 'per_unit', unit_price: `${price / 1_000}` }],
+    })
+    const { id } = await company.subscribe(twice, { plan_code: `once_${price}`, start_date: '2026-04-10' })
+    await company.post(`/subscriptions/${id}/cancel`, { end_date: '2026-04-10' })
+  }
+  await company.use(twice, '7', '2026-04-10T09:00:00Z')
+  await company.rollup({ tenant_id: 'mallee' })
+  assert.deepEqual(await billed('mallee'), ['usage 4200'])
 })
 
 test('a subscription that follows on the day takes its usage, in the same month or the next', async () => {
@@ -94,7 +130,7 @@ test('a subscription that follows on the day takes its usage, in the same month 
   assert.deepEqual(await billed('wattle'), ['plan_base 5000'])
 })
 
-test('usage on the first day of a month that ended a subscription is billed with the month before', async () => {
+test('usage on the first day of a month that ended a subscription is billed with that month', async () => {
   const app = await cancelled('banksia', '2026-05-01T18:00:00Z')
   await company.rollup({ tenant_id: 'banksia' })
   await company.post(`/invoices/${(await company.invoice('banksia')).id}/issue`)
@@ -102,7 +138,11 @@ test('usage on the first day of a month that ended a subscription is billed with
   await company.use(app, '7', '2026-05-01T09:00:00Z')
   await company.rollup({ tenant_id: 'banksia', period: '2026-05' })
   assert.deepEqual(await billed('banksia'), ['plan_base 5000'])
-  assert.deepEqual(await billed('banksia', '2026-05'), ['adjustment 70'])
+  assert.deepEqual(await billed('banksia', '2026-05'), ['usage 70'])
+  const { id, lines } = await company.invoice('banksia', '2026-05')
+  assert.deepEqual(lines[0].service_period, { start: '2026-05-01', end: '2026-05-02' })
+  const { formula } = await company.ok('GET', `/invoices/${id}/lines/${lines[0].id}/explanation`)
+  assert.equal(formula, '7 × 0.1 = 0.70')
 })
 
 test('a year is billed once, and the rest of it is given back when the plan is left', async () => {

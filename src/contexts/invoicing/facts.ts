@@ -3,6 +3,7 @@ import {
   earlierDate,
   earlierInstant,
   instantsOf,
+  isBefore,
   isTimeZone,
   monthOf,
   type Period,
@@ -33,6 +34,7 @@ import {
 } from '../subscriptions/index.ts'
 import { taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt } from './attempt.ts'
+import { meteredDays, segmentOfEndDay } from './end-day.ts'
 import { unknownPlan, unknownTimeZone } from './problems.ts'
 import { readDeploymentIds } from './queries.ts'
 
@@ -102,8 +104,7 @@ async function readOutlines(reader: Reader, scope: FactsScope): Promise<Attempt<
     tenant_ids: tenants.map((tenant) => tenant.id),
     ...(deployment_id !== undefined && { deployment_id }),
   }
-  // A subscription that follows one of the period may start on the day after it.
-  const agreed = await readSubscriptions(reader, { period: withDayAfter(period), ...filter })
+  const agreed = await readSubscriptions(reader, { period, ...filter })
   const subscriptions = instead === undefined ? agreed : agreed.map(instead.subscription)
   const versions = new Set(subscriptions.flatMap(({ phases }) => phases.map((phase) => phase.plan_version_id)))
   const stored = await readPlanTerms(
@@ -147,17 +148,17 @@ function outlineOf(
     window: elapsed(instantsOf(period, tenant.timezone), as_of),
     deployment_ids: has.deployment_ids,
     subscriptions: has.subscriptions
-      .map((subscription) => ({
-        subscription,
-        segments: pricedSegments(subscription, billed, has.plans).map((priced) => ({
-          ...priced,
-          key: `${subscription.subscription_id}/${priced.segment.active.start}`,
-          window: elapsed(
-            instantsOf(meteredDays(priced.segment.active, subscription, has.subscriptions), tenant.timezone),
-            as_of,
-          ),
-        })),
-      }))
+      .map((subscription) => {
+        const metered = { subscription, others: has.subscriptions, month: period }
+        return {
+          subscription,
+          segments: pricedSegments(subscription, billed, has.plans).map((priced) => ({
+            ...priced,
+            key: `${subscription.subscription_id}/${priced.segment.active.start}`,
+            window: elapsed(instantsOf(meteredDays(priced.segment.active, metered), tenant.timezone), as_of),
+          })),
+        }
+      })
       .filter((entry) => entry.segments.length > 0),
   }
 }
@@ -177,10 +178,12 @@ function pricedSegments(
   }
   const year_starts = planYears(yearly_phases, billed).map((year) => year.period.start)
   const addons = identified(subscription)
-  return segments({ period: billed, phases, addons, year_starts }).map((segment) => {
+  const held = segments({ period: billed, phases, addons, year_starts }).map((segment) => {
     const year = segment.mode === 'trial' ? null : planYear(yearly_phases, segment.active.start)
     return { segment, plan: termsOf(segment), year: year && yearOf(year, segment, { subscription, termsOf }) }
   })
+  const last = segmentOfEndDay(subscription, billed)
+  return last === null ? held : [...held, { segment: last, plan: termsOf(last), year: null }]
 }
 
 type TermsOf = (of: Pick<Segment, 'plan_version_id' | 'override_id'>) => PlanTerms
@@ -204,29 +207,6 @@ function yearOf(
     ...(discounts.length > 0 && { discounts }),
     ...(days_given_back > 0 && { days_given_back }),
   }
-}
-
-/**
- * The day on which a subscription ends is not billed, but what was used on it is, with the days before, unless the
- * deployment has another subscription from that day on.
- */
-function meteredDays(
-  active: Period,
-  { subscription_id, deployment_id, ends_on }: BilledSubscription,
-  subscriptions: readonly BilledSubscription[],
-): Period {
-  const is_last = ends_on !== null && active.end.equals(ends_on)
-  const followed = subscriptions.some(
-    (other) =>
-      other.deployment_id === deployment_id &&
-      other.subscription_id !== subscription_id &&
-      ends_on?.equals(other.starts_on),
-  )
-  return is_last && !followed ? withDayAfter(active) : active
-}
-
-function withDayAfter({ start, end }: Period): Period {
-  return { start, end: end.add({ days: 1 }) }
 }
 
 function identified(subscription: BilledSubscription) {
@@ -260,12 +240,14 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
     currency: tenant.currency,
     period,
     tax: taxTermsOf(tenant),
-    subscriptions: subscriptions.map(({ subscription, segments }) => ({
-      deployment_id: subscription.deployment_id,
-      subscription_id: subscription.subscription_id,
-      segments: segmentFacts(subscription, segments, measured),
-      discounts: discountsIn(subscription, period),
-    })),
+    subscriptions: subscriptions
+      .map(({ subscription, segments }) => ({
+        deployment_id: subscription.deployment_id,
+        subscription_id: subscription.subscription_id,
+        segments: segmentFacts(subscription, segments, measured).filter(hasDaysOrUsage),
+        discounts: discountsIn(subscription, period),
+      }))
+      .filter((facts) => facts.segments.length > 0),
     llm: llmFacts(outline, measured),
     adjustments: [],
   }
@@ -285,6 +267,10 @@ function segmentFacts(
     ...present(usage.get(key), 'every window has its usage'),
     year,
   }))
+}
+
+function hasDaysOrUsage({ active, usage }: SegmentFacts): boolean {
+  return isBefore(active.start, active.end) || Object.keys(usage).length > 0
 }
 
 /** One entry per deployment: LLM usage is billed for the month, also outside a subscription. */

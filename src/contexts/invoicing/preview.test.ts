@@ -115,3 +115,70 @@ test('a change that changes no amount has no months and no invoice', async () =>
   const preview = await company.post(`${path}/overrides?preview=true`, { base_price_cents: 5_000 })
   assert.deepEqual([preview.months, preview.next_invoice, preview.difference_cents], [[], null, 0])
 })
+
+test('a transition shows what it makes of the next invoice, and is not carried out', async () => {
+  company.clock.set('2026-05-11T06:00:00Z')
+  const { deployment_id, path } = await subscribed('moving', { plan_code: 'annual', start_date: '2026-04-01' })
+  await company.post(`${path}/addons`, { code: 'storage_50gb', start_date: '2026-05-01' })
+  await issued('moving', '2026-04')
+  const transition = `/deployments/${deployment_id}/transition`
+  const preview = (to: string) => company.post(`${transition}?preview=true`, { to })
+  // 21 of 365 days of 365.00 come back, and of 7.50 only 10 of 31 days stay.
+  const paused = await preview('paused')
+  assert.deepEqual(items(paused.months[0].credited), [
+    'Addon: storage_50gb 508',
+    'GST 10 % 261',
+    'annual v1 base price, days paused 2100',
+  ])
+  // 325 days come back, and the day itself is the first without the add-on.
+  const cancelled = await preview('cancelled')
+  assert.deepEqual(items(cancelled.next_invoice.after.lines), [
+    'annual v1 base price, rest of the year -32500',
+    'Addon: storage_50gb 242',
+    'GST 10 % -3226',
+  ])
+  assert.equal(cancelled.subscription.ends_on, '2026-05-11')
+  for (const to of ['past_due', 'suspended']) {
+    assert.deepEqual(await preview(to), {
+      subscription: null,
+      months: [],
+      next_invoice: null,
+      billed_by_hand: null,
+      difference_cents: 0,
+    })
+  }
+  const { status, subscription } = await company.ok('GET', `/deployments/${deployment_id}`)
+  assert.deepEqual([status, subscription.mode, subscription.ends_on], ['active', 'normal', null])
+
+  await company.post(transition, { to: 'paused' })
+  company.clock.set('2026-05-21T06:00:00Z')
+  const active = await preview('active')
+  assert.equal(active.difference_cents, active.next_invoice.difference_cents)
+  await company.post(transition, { to: 'active' })
+  company.clock.set('2026-06-02T06:00:00Z')
+  assert.deepEqual(await invoiced('moving', '2026-05'), foreseen(active.next_invoice.after))
+})
+
+test('a transition of a deployment without a subscription, or whose subscription is over, changes no invoice', async () => {
+  company.clock.set('2026-05-11T06:00:00Z')
+  const free = await company.tenant('free')
+  const { deployment_id: over, path } = await subscribed('over')
+  await company.post(`${path}/cancel`, {})
+  for (const id of [free, over]) {
+    const { subscription, months } = await company.post(`/deployments/${id}/transition?preview=true`, {
+      to: 'cancelled',
+    })
+    assert.deepEqual([subscription, months], [null, []])
+  }
+})
+
+test('a subscription that is still to come is called off with its deployment, in the month that it would begin in', async () => {
+  company.clock.set('2026-05-11T06:00:00Z')
+  const { deployment_id } = await subscribed('early', { start_date: '2026-06-10' })
+  const { months: changed, next_invoice } = await company.post(
+    `/deployments/${deployment_id}/transition?preview=true`,
+    { to: 'cancelled' },
+  )
+  assert.deepEqual(months(changed), [['2026-06-01', false, -3_850]])
+  assert.equal(next_invoice.after.total_cents, 0)
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { instantsOf, laterDate, period } from '../../kernel/period.ts'
+import { earlierDate, instantsOf, laterDate, period } from '../../kernel/period.ts'
 import { type Company, testCompany } from './company.fixture.ts'
 
 const APRIL = period('2026-04-01', '2026-05-01')
@@ -10,8 +10,7 @@ const APRIL_AND_MORNING_MINUTES = (30 * 24 + 12) * 60
 const ZONES = ['UTC', 'Australia/Sydney', 'Pacific/Pago_Pago', 'Pacific/Kiritimati', 'America/New_York']
 const METERS = { requests: 'sum', payments: 'sum', peak: 'max', seats: 'last', users: 'unique_count' } as const
 const LEVELS = ['stored_gb', 'disks']
-// Not the levels: one that changes on the day after the end is still measured a little otherwise by the two.
-const CODES = Object.keys(METERS)
+const CODES = [...Object.keys(METERS), ...LEVELS]
 
 const tiers = [
   { up_to: '10', unit_price: '0.335', flat_price: '2' },
@@ -55,8 +54,11 @@ type Case = {
   zone: string
   /** Days from the first of April. */
   starts: number
-  ends: number | null
+  /** `at_once`: on the first day of the subscription, or of the month where that was before. */
+  ends: number | 'at_once' | null
   addons: boolean
+  trial: boolean
+  override: object | null
   discounts: Discount[]
   llm: string[]
   events: { meter: string; quantity: string; minute: number; properties: Record<string, string> }[]
@@ -66,8 +68,17 @@ const cases: fc.Arbitrary<Case> = fc.record({
   plan: fc.constantFrom(...Object.keys(PLANS)),
   zone: fc.constantFrom(...ZONES),
   starts: fc.oneof(fc.integer({ min: 0, max: 25 }), fc.integer({ min: -90, max: -1 })),
-  ends: fc.option(fc.oneof(fc.integer({ min: 26, max: 29 }), fc.constant(30))),
+  ends: fc.option(fc.oneof(fc.integer({ min: 26, max: 29 }), fc.constant(30), fc.constant('at_once' as const))),
   addons: fc.boolean(),
+  trial: fc.integer({ min: 0, max: 4 }).map((one) => one === 0),
+  override: fc.option(
+    fc.constantFrom(
+      { base_price_cents: 777 },
+      { commitment_cents: 12_345, charges: [{ meter: 'requests', model: 'volume', tiers, max_amount: '3' }] },
+      { charges: [{ meter: 'stored_gb', filter: { region: ['syd1'] }, model: 'per_unit', unit_price: '0.01' }] },
+    ),
+    { freq: 2 },
+  ),
   discounts: fc.array(
     fc.constantFrom<Discount>(
       { name: 'A third', rate: '0.3333' },
@@ -140,14 +151,21 @@ test('a quote of the facts has the lines of the invoice, to the last digit', asy
 })
 
 /** Makes the subscription and sends its usage; gives the quote that asks for the same. */
-async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }: Case) {
+async function sell({ plan, zone, starts, ends, addons, trial, override, discounts, llm, events }: Case) {
   made += 1
   const tenant_id = `t_${made}`
   const deployment_id = await company.tenant(tenant_id, { timezone: zone })
   const first = APRIL.start.add({ days: starts })
-  const active = { start: laterDate(first, APRIL.start), end: APRIL.start.add({ days: ends ?? 30 }) }
-  const order = { plan_code: plan, start_date: first, addons: addons ? [{ code: 'storage_50gb' }] : [] }
+  const start = laterDate(first, APRIL.start)
+  const active = { start, end: ends === 'at_once' ? start : APRIL.start.add({ days: ends ?? 30 }) }
+  const order = {
+    plan_code: plan,
+    start_date: first,
+    addons: addons ? [{ code: 'storage_50gb' }] : [],
+    ...(trial && { trial_days: 366 }),
+  }
   const { id } = await company.subscribe(deployment_id, order)
+  if (override !== null) await company.post(`/subscriptions/${id}/overrides`, { ...override, start_date: first })
   for (const discount of discounts) {
     await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: first })
   }
@@ -169,7 +187,7 @@ async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }
     const { rejected } = await company.post('/usage/events', { events: sent })
     assert.deepEqual(rejected, [])
   }
-  const metered = instantsOf({ ...active, end: active.end.add({ days: ends === null ? 0 : 1 }) }, zone)
+  const metered = instantsOf({ ...active, end: earlierDate(APRIL.end, active.end.add({ days: 1 })) }, zone)
   const counted = sent.filter(
     ({ meter, occurred_at }) =>
       Temporal.Instant.compare(occurred_at, metered.end) < 0 &&
@@ -183,6 +201,8 @@ async function sell({ plan, zone, starts, ends, addons, discounts, llm, events }
     tenant_id,
     request: {
       plan: { code: plan, version: 1 },
+      ...(override && { override }),
+      mode: trial ? 'trial' : 'normal',
       addons: order.addons,
       usage: Object.fromEntries(Object.entries(usage).map(([meter, own = []]) => [meter, own.map(quotedEvent)])),
       llm_charges: llm,

@@ -167,3 +167,16 @@ test('a question that cannot be answered names the field and the rule', async ()
   const body = { plan: { code: 'studio', version: 2 }, from: '2026-03', to: '2026-04' }
   assert.equal((await company.call('POST', '/what-if', { as, body })).status, 403)
 })
+
+test('what was used on the day that the plan ended counts in the month of that day', async () => {
+  await company.plan('short', { base_price_cents: 1_000 })
+  const [used, unused] = [await company.tenant('dingo'), await company.tenant('emu')]
+  for (const app of [used, unused]) {
+    const { id } = await company.subscribe(app, { plan_code: 'short', start_date: '2026-03-01' })
+    await company.post(`/subscriptions/${id}/cancel`, { end_date: '2026-04-01' })
+  }
+  await company.use(used, '7', '2026-04-01T00:00:00Z')
+  const charges = [{ meter: 'api_calls', model: 'per_unit', unit_price: '0.20' }]
+  const { tenants } = await answer({ code: 'short', terms: { ...STUDIO, charges } }, { from: '2026-04' })
+  assert.deepEqual(outline(tenants), [['dingo', 70, 140, 'loser']])
+})

@@ -91,7 +91,7 @@ function refusal(message: string): Problem {
 
 type Due = { month: Period; tenant_ids: string[] }
 
-/** Who had the plan in which month. */
+/** Who had the plan in which month, or ended it on a day of it: what is used on that day may be the month's. */
 async function readDue(
   reader: Reader,
   { asked, months }: { asked: AskedPlan; months: readonly Period[] },
@@ -103,7 +103,7 @@ async function readDue(
       .select('tenant_id')
       .distinct()
       .where('plan_version_id', '=', anyOf([...asked.versions]))
-      .where(sql<boolean>`daterange(starts_on, ends_on) && daterange(${month.start}::date, ${month.end}::date)`)
+      .where(sql<boolean>`daterange(starts_on, ends_on, '[]') && daterange(${month.start}::date, ${month.end}::date)`)
       .orderBy('tenant_id')
       .execute()
     due.push({ month, tenant_ids: rows.map((row) => row.tenant_id) })
@@ -160,7 +160,7 @@ async function rateBatch(
   for (const tenant of tenants) {
     const both = [now.get(tenant.id), then.get(tenant.id)] as const
     const result = attempt(() => ratedMonth(tenant, both, { asked, costs }))
-    if (result.ok) rated.push(result.value)
+    if (result.ok) rated.push(...result.value)
     else left_out.push({ tenant_id: tenant.id, month: monthLabel(month), ...failureOf(result.error) })
   }
   return { rated, left_out }
@@ -192,19 +192,23 @@ function ratedMonth(
   { id, legal_name, currency }: Tenant,
   [facts_now, facts_then]: readonly [Facts, Facts],
   { asked, costs }: { asked: AskedPlan; costs: Costs },
-): RatedMonth {
+): RatedMonth[] {
   requireCurrency(currency, asked)
   const promise = 'the facts of every tenant asked for are read'
   const now = ofPlan(valueOf(present(facts_now, promise)), asked)
   const then = ofPlan(valueOf(present(facts_then, promise)), asked)
-  return {
-    tenant_id: id,
-    legal_name,
-    now_cents: quote(accrued(now.facts)).subtotal_cents,
-    then_cents: quote(accrued(then.facts)).subtotal_cents,
-    is_yearly: isYearly(now.facts) || isYearly(then.facts),
-    costs_cents: [...now.deployment_ids].map((deployment_id) => costs.cents.get(deployment_id) ?? null),
-  }
+  // Nothing was used on the day that it ended.
+  if (now.deployment_ids.size === 0) return []
+  return [
+    {
+      tenant_id: id,
+      legal_name,
+      now_cents: quote(accrued(now.facts)).subtotal_cents,
+      then_cents: quote(accrued(then.facts)).subtotal_cents,
+      is_yearly: isYearly(now.facts) || isYearly(then.facts),
+      costs_cents: [...now.deployment_ids].map((deployment_id) => costs.cents.get(deployment_id) ?? null),
+    },
+  ]
 }
 
 /** Throws `margin/mixed-currencies`. */

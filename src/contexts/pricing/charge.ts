@@ -5,7 +5,7 @@ import type { EventCount } from './facts.ts'
 import { postedAmount, totalCents } from './line.ts'
 import { newAddons, type Part, type PartDraft } from './part.ts'
 import type { RatedCharge } from './plan.ts'
-import { prorate } from './proration.ts'
+import { prorate, prorateMaximum } from './proration.ts'
 
 /**
  * The lines of all charges in segments that share what is due once, in order of time: the usage of each segment, if
@@ -68,7 +68,7 @@ function usageDraft(
     quantity: plain(roundPrecise(billable)),
     unit_price: rated.unit_price,
     ...postedAmount(segment.mode === 'trial' ? ZERO : capped.amount, segment.plan.currency),
-    service_period: segment.active,
+    service_period: part.used_in,
     details: {
       ...part.details,
       ...filterDetails(charge),
@@ -132,7 +132,7 @@ function cap(
   if (max === null) return { amount, details: {} }
   const charged = chargedAmount(billed, part.segment.plan.currency)
   // Where what was posted is rounded up beyond the maximum, the next line takes nothing back.
-  const left = larger(prorate(max, part.proration).minus(charged), ZERO)
+  const left = larger(prorateMaximum(max, part.proration).minus(charged), ZERO)
   const details = { max_amount: plain(left), ...(amount.gt(left) && { uncapped_amount: plain(amount) }) }
   return { amount: smaller(amount, left), details }
 }

@@ -41,7 +41,8 @@ export type DiscountTerms = {
 export type SegmentMode = 'normal' | 'trial' | 'paused'
 
 /**
- * Days in which plan, override, mode and add-ons stay the same and no plan year begins but on the first of them. `plan`
+ * Days in which plan, override, mode and add-ons stay the same and no plan year begins but on the first of them; or none
+ * (`active` ends where it starts), where what was used on the day that a subscription ended stands for itself. `plan`
  * has the subscription's override laid over it (`overridden`). `usage` is what was metered, by usage key (`usageKey`).
  * `events` is the same event by event, and must be there for a charge with terms per event that saw any.
  */

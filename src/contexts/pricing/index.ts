@@ -16,6 +16,7 @@ export type {
   QuoteFacts,
   QuoteLine,
   SegmentFacts,
+  SegmentMode,
   TaxTerms,
   Tier,
 } from './facts.ts'

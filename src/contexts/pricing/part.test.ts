@@ -101,6 +101,24 @@ test('a boundary that changes nothing billable leaves the total of a plan that i
   )
 })
 
+test('without days nothing is due or included but what was used, at most a maximum of one day', () => {
+  const none: Period = { start: FIRST.start, end: FIRST.start }
+  const charge = { ...CALLS, included_quantity: '50', min_amount: '5', max_amount: '60' }
+  for (const proration of ['daily', 'none'] as const) {
+    const plan = { ...planOf([charge]), proration, commitment_cents: 10_000n }
+    const yearly = { ...plan, interval: 'year' as const }
+    const use = (calls: string, changes: Partial<SegmentFacts> = {}) =>
+      posted([part(none, { plan, addons: [STORAGE], usage: { calls }, ...changes })])
+    assert.deepEqual(use('0'), [])
+    assert.deepEqual(use('10'), ['usage 100'])
+    assert.deepEqual(use('10', { plan: yearly }), ['usage 100'])
+    assert.deepEqual(use('10', { mode: 'trial' }), ['usage 0'])
+    assert.deepEqual(use('10', { mode: 'paused' }), ['usage 100'])
+    // 60.00 for the month, or 2.00 for a day.
+    assert.deepEqual(use('1000'), [proration === 'none' ? 'usage 6000' : 'usage 200'])
+  }
+})
+
 function april(from: number, until: number): Period {
   return period(APRIL.start.add({ days: from - 1 }), APRIL.start.add({ days: until - 1 }))
 }

@@ -5,13 +5,17 @@ import type { LineDraft } from './line.ts'
 import { type RatedPlan, ratedPlan } from './plan.ts'
 import { type Proration, prorationOf } from './proration.ts'
 
-/** A segment made ready for rating. `at` is its place in time; `is_charged`: neither a trial nor a pause. */
+/**
+ * A segment made ready for rating. `at` is its place in time; `is_charged`: it has days, which are neither a trial nor a
+ * pause. `used_in` is when its usage occurred.
+ */
 export type Part = {
   at: number
   segment: SegmentFacts
   plan: RatedPlan
   proration: Proration
   is_charged: boolean
+  used_in: Period
   /** Plan version and days, as the lines of the segment's charges state them. */
   details: Readonly<Record<string, unknown>>
 }
@@ -24,13 +28,16 @@ export function partsOf(segments: readonly SegmentFacts[], facts: QuoteFacts): P
   const in_period = days(facts.period)
   return segments.map((segment, at) => {
     checkSegment(segment, facts)
-    const proration = prorationOf(segment.plan.proration, { active: days(segment.active), in_period })
+    const { start, end } = segment.active
+    const active = days(segment.active)
+    const proration = prorationOf(segment.plan.proration, { active, in_period })
     return {
       at,
       segment,
       plan: ratedPlan(segment.plan),
       proration,
-      is_charged: segment.mode === 'normal',
+      is_charged: segment.mode === 'normal' && active > 0,
+      used_in: active > 0 ? segment.active : { start, end: end.add({ days: 1 }) },
       details: detailsOf(segment, proration),
     }
   })
@@ -43,7 +50,8 @@ function checkSegment({ active, mode, plan, year }: SegmentFacts, { currency, pe
     throw new InvariantError(`segment ${active.start} to ${active.end} must lie within the billing period`)
   }
   if (plan.interval === 'month') return
-  invariant(year !== null || mode !== 'normal', 'a charged segment of a yearly plan states its plan year')
+  const is_charged = mode === 'normal' && isBefore(active.start, active.end)
+  invariant(year !== null || !is_charged, 'a charged segment of a yearly plan states its plan year')
   invariant(year === null || lies(active, year.period), 'a segment lies within its plan year')
 }
 

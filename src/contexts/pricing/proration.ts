@@ -1,4 +1,4 @@
-import { type Decimal, decimal, share } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, ONE, share, ZERO } from '../../kernel/decimal.ts'
 import type { PlanTerms } from './facts.ts'
 
 /** Whole days active of those in the period, and whether a price is cut by them. `details` is how a line states it. */
@@ -18,7 +18,12 @@ export function prorationOf(rule: PlanTerms['proration'], days: { active: number
   }
 }
 
-/** `value × days active ÷ days in the period`, or the whole value under the rule `none`. */
+/** `value × days active ÷ days in the period`, or under the rule `none` the whole value, once there is a day. */
 export function prorate(value: Decimal, { rule, active, whole }: Proration): Decimal {
-  return rule === 'none' ? value : share(value, active, whole)
+  return rule === 'none' && active.gt(ZERO) ? value : share(value, active, whole)
+}
+
+/** At least a day's: a maximum of nothing would make what is used without days free. */
+export function prorateMaximum(value: Decimal, proration: Proration): Decimal {
+  return prorate(value, proration.active.gt(ZERO) ? proration : { ...proration, active: ONE })
 }

@@ -2,7 +2,10 @@ import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { earlierDate, isBefore, laterDate } from '../../kernel/period.ts'
 
-/** Days under one plan version, override and mode; `ends_on` is the first day after them, null when none is known. */
+/**
+ * Days under one plan version, override and mode; `ends_on` is the first day after them, null when none is known. One
+ * without days is all that a subscription has that was cancelled on its first day.
+ */
 export type Phase = Pick<
   Selectable<DB['subscriptions.phase']>,
   'mode' | 'plan_version_id' | 'override_id' | 'starts_on' | 'ends_on'
@@ -73,9 +76,18 @@ function changeDays(phases: readonly Phase[], { start, end }: Days, change: (pha
     .reduce<Phase[]>(appendOrExtend, [])
 }
 
-/** The phases without the days from `date` on. */
-export function endAt(phases: readonly Phase[], date: Temporal.PlainDate): Phase[] {
-  return phases.flatMap((phase) => before(phase, date))
+/**
+ * The phases without the days from `date` on. Where that leaves none of a subscription that has begun, its first one
+ * stays without days: what is used on the day of cancellation is billed by it.
+ */
+export function endAt(
+  phases: readonly Phase[],
+  date: Temporal.PlainDate,
+  { has_begun }: { has_begun: boolean },
+): Phase[] {
+  const left = phases.flatMap((phase) => before(phase, date))
+  if (left.length > 0 || !has_begun) return left
+  return phases.slice(0, 1).map((phase) => ({ ...phase, ends_on: phase.starts_on }))
 }
 
 /** The phases of a deployment that pauses on `date`. */

@@ -67,6 +67,9 @@ export function touchedMonths({ from, timezone }: Touched, now: Temporal.Instant
   return { start: monthOf(from.subtract({ days: 1 })).start, end: last.end }
 }
 
+/** What a change that changes nothing makes of them. */
+export const NO_DIFFERENCE: Preview = { months: [], next_invoice: null, billed_by_hand: null, difference_cents: 0n }
+
 /** What the change makes of the invoices; both are of the same months. */
 export function comparePreviews({ before, after }: { before: InvoicesPreview; after: InvoicesPreview }): Preview {
   const compared = after.months.map((month, index) =>

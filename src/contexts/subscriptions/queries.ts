@@ -18,8 +18,10 @@ type Span = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
 /**
  * A subscription as it is billed: open ends are null, and only phases and add-ons of the asked period are there, but all
- * discounts: a plan year is given back under those of its first month. `yearly_phases` are all phases ever under yearly plan versions, which `planYear` counts the years of.
- * `overrides`, by id, are what the phases name.
+ * discounts: a plan year is given back under those of its first month. A phase is of the period also where it ends on
+ * one of its days: what is used on the day that a subscription ends is billed by the last one. `yearly_phases` are all
+ * phases ever under yearly plan versions, which `planYear` counts the years of. `overrides`, by id, are what the phases
+ * name.
  */
 export type BilledSubscription = {
   tenant_id: string
@@ -38,8 +40,8 @@ export type BilledSubscription = {
 export type SubscriptionFilter = { period: Period; tenant_ids?: readonly string[]; deployment_id?: string }
 
 /**
- * Every subscription that has a day in the period, by tenant and deployment slug, in five statements whatever their
- * number.
+ * Every subscription that has a day in the period or ends on one, by tenant and deployment slug, in five statements
+ * whatever their number.
  */
 export async function readSubscriptions(reader: Reader, filter: SubscriptionFilter): Promise<BilledSubscription[]> {
   const rows = await reader
@@ -51,7 +53,7 @@ export async function readSubscriptions(reader: Reader, filter: SubscriptionFilt
       join
         .onRef('p.tenant_id', '=', 's.tenant_id')
         .onRef('p.subscription_id', '=', 's.id')
-        .on(sharesDays('p', filter.period)),
+        .on(touches('p', filter.period)),
     )
     .select(['s.tenant_id', 's.deployment_id', 's.id as subscription_id', 's.starts_on', 's.ends_on'])
     .select(['p.mode', 'p.plan_version_id', 'p.override_id', 'p.starts_on as start', 'p.ends_on as end'])
@@ -98,7 +100,7 @@ async function readBilledAddons(reader: Reader, filter: SubscriptionFilter) {
     .select(['s.id as subscription_id', 'a.id', 'a.code', 'a.name', 'a.price_cents', 'a.quantity', 'a.unit'])
     .select(['a.grants_meter', 'a.starts_on as start', 'a.ends_on as end'])
     .where(matches(filter))
-    .where(sharesDays('a', filter.period))
+    .where(touches('a', filter.period))
     .orderBy('a.starts_on')
     .orderBy('a.id')
     .execute()
@@ -172,19 +174,18 @@ function bySubscription<R extends { subscription_id: string }>(
 
 function matches({ period, tenant_ids, deployment_id }: SubscriptionFilter) {
   return sql<boolean>`(
-    ${sharesDays('s', period)}
+    ${touches('s', period)}
     ${tenant_ids === undefined ? sql`` : sql`and s.tenant_id = ${anyOf(tenant_ids)}`}
     ${deployment_id === undefined ? sql`` : sql`and s.deployment_id = ${deployment_id}`})`
 }
 
 /**
- * What ended on its first day has no days, and is left out. Plain comparisons, because a batch of tenants may well be
- * found by reading all rows, and a range would have to be made of each.
+ * Whether it has a day in the period or ends on one. Plain comparisons, because a batch of tenants may well be found by
+ * reading all rows, and a range would have to be made of each.
  */
-function sharesDays(alias: 's' | 'p' | 'a', { start, end }: Period) {
+function touches(alias: 's' | 'p' | 'a', { start, end }: Period) {
   const [starts_on, ends_on] = [sql.ref(`${alias}.starts_on`), sql.ref(`${alias}.ends_on`)]
-  return sql<boolean>`(${starts_on} < ${end}::date
-    and (${ends_on} is null or ${ends_on} > greatest(${starts_on}, ${start}::date)))`
+  return sql<boolean>`(${starts_on} < ${end}::date and (${ends_on} is null or ${ends_on} >= ${start}::date))`
 }
 
 function billedPhase(row: {

@@ -223,12 +223,18 @@ test('a cancelled subscription ends with its phases and add-ons, and may only en
   assert.deepEqual([before.status, before.body.code], [422, 'subscriptions/outside-subscription'])
 })
 
-test('a subscription cancelled on its first day was never billed', async () => {
-  const { id } = await subscribed({ addons: [{ code: 'storage' }] })
-  const { status, body } = await harness.call('POST', `/subscriptions/${id}/cancel`, { body: {} })
-  assert.equal(status, 200)
-  assert.deepEqual([body.data.starts_on, body.data.ends_on, body.data.phases], [TODAY, TODAY, []])
-  assert.equal(body.data.addons[0].ends_on, TODAY)
+test('a subscription cancelled on its first day has no days but keeps its plan, and one called off before it none', async () => {
+  const cancelled = async (order: object) => {
+    const { id } = await subscribed({ addons: [{ code: 'storage' }], ...order })
+    const { body } = await harness.call('POST', `/subscriptions/${id}/cancel`, { body: {} })
+    const again = await harness.call('POST', `/subscriptions/${id}/cancel`, { body: {} })
+    assert.deepEqual(again.body.data, body.data)
+    return [body.data.starts_on, body.data.ends_on, outline(body.data), body.data.addons[0].ends_on]
+  }
+  assert.deepEqual(await cancelled({}), [TODAY, TODAY, [`studio normal ${TODAY} ${TODAY}`], TODAY])
+  assert.deepEqual(await cancelled({ trial_days: 7 }), [TODAY, TODAY, [`studio trial ${TODAY} ${TODAY}`], TODAY])
+  const later = '2026-05-03'
+  assert.deepEqual(await cancelled({ start_date: later }), [later, later, [], later])
 })
 
 test('a pause of the deployment pauses its subscription until it is active again', async () => {
@@ -310,11 +316,13 @@ test('the currency of a tenant with a subscription cannot change', async () => {
   assert.deepEqual([status, body.code], [409, 'tenants/currency-in-use'])
 })
 
-test('billing reads every subscription with a day in the period, and what of it lies there', async () => {
+test('billing reads every subscription with a day in the period or an end on one, and what of it lies there', async () => {
   const ended = await subscribed({ start_date: '2026-03-01', addons: [{ code: 'storage' }] })
   await harness.call('POST', `/subscriptions/${ended.id}/cancel`, { body: { end_date: '2026-04-11' } })
   const gone = await subscribed({ start_date: '2026-03-01' })
   await harness.call('POST', `/subscriptions/${gone.id}/cancel`, { body: { end_date: '2026-04-01' } })
+  const before = await subscribed({ start_date: '2026-03-01' })
+  await harness.call('POST', `/subscriptions/${before.id}/cancel`, { body: { end_date: '2026-03-31' } })
   const never = await subscribed({ start_date: '2026-04-05' })
   await harness.call('POST', `/subscriptions/${never.id}/cancel`, { body: { end_date: '2026-04-05' } })
   const later = await subscribed({ start_date: '2026-05-01' })
@@ -322,8 +330,8 @@ test('billing reads every subscription with a day in the period, and what of it 
   const april = period('2026-04-01', '2026-05-01')
   const all = await readSubscriptions(harness.db.read, { period: april, tenant_ids: ['acme'] })
   const ids = new Set(all.map((subscription) => subscription.subscription_id))
-  assert.ok(ids.has(ended.id))
-  for (const { id } of [gone, never, later]) assert.ok(!ids.has(id))
+  for (const { id } of [ended, gone, never]) assert.ok(ids.has(id))
+  for (const { id } of [before, later]) assert.ok(!ids.has(id))
 
   const [one, ...others] = await readSubscriptions(harness.db.read, {
     period: april,

@@ -1,12 +1,11 @@
 import { Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
-import { rehearse, type Tx } from '../../platform/db.ts'
+import { rehearse, type Tx, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import {
   Body,
   callerOf,
-  Cents,
   CentsOut,
   Data,
   DateOut,
@@ -21,10 +20,12 @@ import {
   PositiveDecimalText,
   Query,
 } from '../../platform/wire.ts'
-import { Charges, ChargesOut, discountFields, QuoteOut } from '../catalog/index.ts'
+import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
+import type { TransitionPreview } from '../deployments/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
-import { comparePreviews, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
+import { followDeployment } from './follow.ts'
+import { comparePreviews, NO_DIFFERENCE, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
 import { readSubscription } from './queries.ts'
 import { subscribe } from './subscribe.ts'
 import { endDiscount, giveDiscount, overridePrices, removeOverride } from './terms.ts'
@@ -57,9 +58,7 @@ const Cancellation = OptionalBody({
   when: When,
 })
 const Override = Body({
-  base_price_cents: Type.Optional(Cents({ minimum: 0 })),
-  commitment_cents: Type.Optional(Cents({ minimum: 0 })),
-  charges: Type.Optional(Charges),
+  ...overrideFields,
   start_date: Type.Optional(DateText),
   end_date: FirstDayWithout,
 })
@@ -148,8 +147,7 @@ const comparisonFields = {
   charged: Differences,
   difference_cents: CentsOut,
 }
-const PreviewOut = Type.Object({
-  subscription: SubscriptionOut,
+const previewFields = {
   months: Type.Array(Type.Object({ ...comparisonFields, is_issued: Type.Boolean() }), {
     description: 'The months that come to something else',
   }),
@@ -160,6 +158,11 @@ const PreviewOut = Type.Object({
     description: 'Months that the change reaches too, but that no invoice adjusts any more',
   }),
   difference_cents: CentsOut,
+}
+const PreviewOut = Type.Object({ subscription: SubscriptionOut, ...previewFields })
+const TransitionPreviewOut = Type.Object({
+  subscription: Type.Union([SubscriptionOut, Type.Null()], { description: 'Null where the transition changes none' }),
+  ...previewFields,
 })
 const tags = ['subscriptions']
 const operators = { access: ['platform_admin'] } as const
@@ -176,6 +179,17 @@ export const subscriptionsRoutes =
     overrideRoutes(edge, { app, ...deps })
     discountRoutes(edge, { app, ...deps })
   }
+
+/** For the transitions of deployments, which are followed and taken back with what they mean. */
+export const transitionPreview = (edge: Edge, { previewInvoices }: SubscriptionsDeps): TransitionPreview => ({
+  answer: TransitionPreviewOut,
+  of: (move) =>
+    rehearse(edge.db, async (tx, takeBack) => {
+      const made = await followDeployment(within(tx), await move(tx), edge)
+      if (made === null) return { subscription: null, ...NO_DIFFERENCE }
+      return compareInvoices(tx, made, { previewInvoices, takeBack, as_of: edge.clock.now() })
+    }),
+})
 
 type Routes = SubscriptionsDeps & { app: App }
 
@@ -404,19 +418,26 @@ async function applied(edge: Edge, change: Change) {
   return edge.db.transaction(async (tx) => readSubscription(tx, (await change(tx)).id))
 }
 
-/** The change is made, looked at and taken back; then what was before is looked at. */
 async function previewed(edge: Edge, change: Change, { previewInvoices }: SubscriptionsDeps) {
   const as_of = edge.clock.now()
-  return rehearse(edge.db, async (tx, takeBack) => {
-    const made = await change(tx)
-    const { tenant_id, deployment_id } = made
-    const scope = { tenant_id, deployment_id, touched: touchedMonths(made, as_of), as_of }
-    const subscription = await readSubscription(tx, made.id)
-    const after = await previewInvoices(tx, scope)
-    await takeBack()
-    const before = await previewInvoices(tx, scope)
-    return { subscription, ...comparePreviews({ before, after }) }
-  })
+  return rehearse(edge.db, async (tx, takeBack) =>
+    compareInvoices(tx, await change(tx), { previewInvoices, takeBack, as_of }),
+  )
+}
+
+/** The change that was made is looked at and taken back; then what was before is looked at. */
+async function compareInvoices(
+  tx: Tx,
+  made: Touched,
+  { previewInvoices, takeBack, as_of }: SubscriptionsDeps & { takeBack: () => Promise<void>; as_of: Temporal.Instant },
+) {
+  const { tenant_id, deployment_id } = made
+  const scope = { tenant_id, deployment_id, touched: touchedMonths(made, as_of), as_of }
+  const subscription = await readSubscription(tx, made.id)
+  const after = await previewInvoices(tx, scope)
+  await takeBack()
+  const before = await previewInvoices(tx, scope)
+  return { subscription, ...comparePreviews({ before, after }) }
 }
 
 function madeAt({ clock, ids }: Edge): Made {

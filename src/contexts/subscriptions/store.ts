@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { dateIn, isBefore } from '../../kernel/period.ts'
 import { anyOf, type ContextTx, insertRows } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { endAt, type Phase } from './phase.ts'
@@ -29,7 +30,7 @@ export async function storePhases(
     .execute()
 }
 
-/** Ends locked subscriptions on `date`, or on their first day when that is later: then nothing was ever billed. */
+/** Ends locked subscriptions on `date`, or on their first day when that is later: then they have no days. */
 export async function storeEnd(
   tx: Tx,
   subscriptions: readonly LockedSubscription[],
@@ -38,7 +39,10 @@ export async function storeEnd(
   const ended = subscriptions.map((subscription) => subscription.id)
   await storePhases(
     tx,
-    subscriptions.map((subscription) => ({ subscription, phases: endAt(subscription.phases, date) })),
+    subscriptions.map((subscription) => {
+      const has_begun = !isBefore(dateIn(made.now, subscription.timezone), subscription.starts_on)
+      return { subscription, phases: endAt(subscription.phases, date, { has_begun }) }
+    }),
     made,
   )
   await tx

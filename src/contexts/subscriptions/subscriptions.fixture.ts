@@ -10,7 +10,7 @@ import { tenantsRoutes } from '../tenants/index.ts'
 import { followDeployment } from './follow.ts'
 import type { PreviewInvoices } from './preview.ts'
 import { discountsIn, readSubscriptions } from './queries.ts'
-import { subscriptionsRoutes } from './routes.ts'
+import { subscriptionsRoutes, transitionPreview } from './routes.ts'
 
 export const UNKNOWN = '00000000-0000-4000-8000-000000000000'
 /** In Sydney it is the 2nd already. */
@@ -28,7 +28,10 @@ export async function testSubscriptions() {
     (edge) => [
       tenantsRoutes(edge),
       catalogRoutes(edge),
-      deploymentsRoutes(edge, { onTransition: (tx, change) => followDeployment(within(tx), change, edge) }),
+      deploymentsRoutes(edge, {
+        onTransition: (tx, change) => followDeployment(within(tx), change, edge),
+        preview: transitionPreview(edge, { previewInvoices: quoteWithoutUsage }),
+      }),
       subscriptionsRoutes(edge, { previewInvoices: quoteWithoutUsage }),
     ],
     { now: NOW },
