@@ -9,7 +9,8 @@ const TTL = Temporal.Duration.from({ hours: 1 })
 /** A month through every route that reads and most that write, so that every statement is sent at least once. */
 export async function walkThrough(books: Books): Promise<void> {
   const { app, ok, call } = books
-  const url = await app.http.listen({ port: 0, host: '127.0.0.1' })
+  const http = await app.http()
+  const url = await http.listen({ port: 0, host: '127.0.0.1' })
   const token = (role: string) =>
     mintToken(
       { sub: 'generate', role, tenant_id: null },

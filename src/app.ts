@@ -58,7 +58,8 @@ export type Application = {
   readonly config: Config
   readonly edge: Edge
   readonly jobs: Jobs
-  readonly http: App
+  /** The HTTP server, made when it is first asked for: commands do without. */
+  http(): Promise<App>
   /** What reading bills takes: the provider, and what happens when one is issued. */
   readonly costs: CostsDeps
   readonly finance: FinanceClient | null
@@ -89,29 +90,31 @@ export async function openApp(
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
     const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
     const jwt_secret = await jwtSecret(config, ids)
-    const http = await createHttp({
-      db,
-      clock,
-      ids,
-      log,
-      metrics,
-      jwt_secret,
-      metrics_open: config.metrics_open,
-      ready: () => requireSchema(db, migrations),
-      routes,
-    })
+    let http: Promise<App> | undefined
+    const openHttp = () =>
+      (http ??= createHttp({
+        db,
+        clock,
+        ids,
+        log,
+        metrics,
+        jwt_secret,
+        metrics_open: config.metrics_open,
+        ready: () => requireSchema(db, migrations),
+        routes,
+      }))
     await jobs.open([...work, auditJob(edge, invariants)])
     return {
       config,
       edge,
       jobs,
-      http,
+      http: openHttp,
       costs,
       finance,
       invariants,
       jwt_secret,
       close: async () => {
-        await http.close()
+        await (await http)?.close()
         await jobs.close()
         await db.close()
       },

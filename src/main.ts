@@ -1,16 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { runAuditCommand } from './cli/audit.ts'
-import { runDoctor } from './cli/doctor.ts'
-import { runExport } from './cli/export.ts'
-import { runExpected } from './cli/expected.ts'
-import { runImport } from './cli/import.ts'
-import { runMigrate } from './cli/migrate.ts'
 import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
-import { runRollup } from './cli/rollup.ts'
-import { runServe, runWork } from './cli/serve.ts'
-import { runSync } from './cli/sync.ts'
-import { runToken } from './cli/token.ts'
-import { runWhatIf } from './cli/what-if.ts'
 
 const json = new Option('--json', 'print the report as JSON')
 
@@ -26,23 +15,27 @@ program
   .command('serve')
   .description('serve the API and, unless told otherwise, work on the jobs')
   .option('--no-jobs', 'only the API; run `arcadia work` elsewhere')
-  .action(runServe)
-program.command('work').description('work on the jobs only; run as many as you like').action(runWork)
-program.command('migrate').description('bring the database schema up to date').addOption(json).action(runMigrate)
+  .action(run(async () => (await import('./cli/serve.ts')).runServe))
+program
+  .command('work')
+  .description('work on the jobs only; run as many as you like')
+  .action(run(async () => (await import('./cli/serve.ts')).runWork))
+program
+  .command('migrate')
+  .description('bring the database schema up to date')
+  .addOption(json)
+  .action(run(async () => (await import('./cli/migrate.ts')).runMigrate))
 program
   .command('demo')
   .description('a whole month of a made-up operator: bill in, usage in, invoices out, margin shown')
   .addOption(json)
   .option('--no-serve', 'stop after the report instead of serving the API')
-  .action(async (options: { json?: true; serve: boolean }) => {
-    const { runDemo } = await import('../demo/index.ts')
-    await runDemo(options)
-  })
+  .action(run(async () => (await import('../demo/index.ts')).runDemo))
 program
   .command('sync')
   .description("read the provider's inventory, balance and bills now")
   .addOption(json)
-  .action(runSync)
+  .action(run(async () => (await import('./cli/sync.ts')).runSync))
 program
   .command('import')
   .description('store bills from CSV files, of the provider or in FOCUS; their names may carry period and number')
@@ -53,13 +46,13 @@ program
   .option('--preview', 'the bill is not final: the next file of its month replaces it, as while the month runs')
   .option('--no-preview', 'the bill is final, though its month is not over')
   .addOption(json)
-  .action(runImport)
+  .action(run(async () => (await import('./cli/import.ts')).runImport))
 program
   .command('expected')
   .description('what a month is expected to cost, beside its bill')
   .requiredOption('--period <month>', 'the month, such as 2026-04')
   .addOption(json)
-  .action(runExpected)
+  .action(run(async () => (await import('./cli/expected.ts')).runExpected))
 program
   .command('rollup')
   .description('write the invoices of a month that is over')
@@ -67,7 +60,7 @@ program
   .option('--tenant <id>', 'only this tenant')
   .option('--force', 'rebuild drafts; issued invoices are never changed')
   .addOption(json)
-  .action(runRollup)
+  .action(run(async () => (await import('./cli/rollup.ts')).runRollup))
 program
   .command('export')
   .description('a month in an open format: the cost of the operator, or with --tenant what a tenant was invoiced')
@@ -76,7 +69,7 @@ program
   .option('--tenant <id>', 'the issued invoices of this tenant')
   .option('--preview', 'also bills that are not issued yet')
   .option('--output <file>', 'where to write it; standard output otherwise')
-  .action(runExport)
+  .action(run(async () => (await import('./cli/export.ts')).runExport))
 program
   .command('what-if')
   .description('rate history under other prices: revenue and margin by tenant, now and then; nothing is stored')
@@ -85,7 +78,7 @@ program
   .requiredOption('--from <month>', 'the first month, such as 2026-01')
   .requiredOption('--to <month>', 'the last month')
   .addOption(json)
-  .action(runWhatIf)
+  .action(run(async () => (await import('./cli/what-if.ts')).runWhatIf))
 program
   .command('token')
   .description('make a token for the API')
@@ -93,17 +86,17 @@ program
   .option('--tenant <id>', 'the tenant that the token speaks for')
   .option('--ttl <duration>', 'how long it is valid: 30m, 1h, 7d', '1h')
   .option('--subject <name>', 'who it is made for', 'arcadia-cli')
-  .action(runToken)
+  .action(run(async () => (await import('./cli/token.ts')).runToken))
 program
   .command('audit')
   .description('prove the invariants over everything stored; exits with 1 when one is broken')
   .addOption(json)
-  .action(runAuditCommand)
+  .action(run(async () => (await import('./cli/audit.ts')).runAuditCommand))
 program
   .command('doctor')
   .description('show configuration, schema, queues and last runs; exits with 1 when something needs attention')
   .addOption(json)
-  .action(runDoctor)
+  .action(run(async () => (await import('./cli/doctor.ts')).runDoctor))
 
 endQuietlyOnClosedPipe(process.stdout)
 try {
@@ -111,6 +104,11 @@ try {
 } catch (error) {
   reportFailure(error)
   process.exitCode = 1
+}
+
+/** A command is read when it is called: help and refusals do not wait for the whole program. */
+function run<A extends unknown[]>(read: () => Promise<(...given: A) => Promise<void>>): (...given: A) => Promise<void> {
+  return async (...given) => (await read())(...given)
 }
 
 function wholeNumber(text: string): number {

@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
+const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const TIMEOUT_MS = 60_000
 const COMMAND_TIMEOUT_MS = 30_000
@@ -109,7 +110,7 @@ async function failing(...args: string[]): Promise<{ code: unknown; stderr: stri
 }
 
 function environment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], PORT: '0', ARCADIA_DATA_DIR: data_dir }
+  return { PATH, NODE_COMPILE_CACHE, PORT: '0', ARCADIA_DATA_DIR: data_dir }
 }
 
 function get(url: string, path: string, token: string): Promise<Response> {

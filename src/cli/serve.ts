@@ -42,17 +42,17 @@ async function listenOrClose(app: Application): Promise<string> {
 }
 
 /** Listens on every address of the machine. Returns the one for this machine itself. */
-export async function listen({ http, config }: Application): Promise<string> {
+export async function listen(app: Application): Promise<string> {
+  const { port } = app.config
+  const http = await app.http()
   try {
-    await bindAll(http, config.port)
+    await bindAll(http, port)
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error
-    throw invalidInput(
-      `Port ${config.port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`,
-    )
+    throw invalidInput(`Port ${port} is in use. Stop what uses it, or set PORT to another one (0 picks a free one).`)
   }
   const address = http.server.address()
-  return `http://localhost:${typeof address === 'object' && address ? address.port : config.port}`
+  return `http://localhost:${typeof address === 'object' && address ? address.port : port}`
 }
 
 /** IPv4 and IPv6, or IPv4 alone where the machine has no other. */

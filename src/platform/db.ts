@@ -77,7 +77,7 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
       return openPGlite(
         options.pglite ??
           (await PGlite.create({
-            extensions: { btree_gist },
+            ...settings({ shared_buffers: '16MB' }),
             ...(options.template && { loadDataDir: options.template }),
           })),
         options,
@@ -85,13 +85,21 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
     case 'embedded': {
       const lock = await lockDataDir(config.database.data_dir)
       try {
-        const pglite = await PGlite.create({ dataDir: lock.database_dir, extensions: { btree_gist } })
+        const pglite = await PGlite.create({ ...settings({ shared_buffers: '64MB' }), dataDir: lock.database_dir })
         return openPGlite(pglite, options, lock.release)
       } catch (error) {
         await lock.release()
         throw error
       }
     }
+  }
+}
+
+/** Shared buffers are written to at every start: with the default of 128MB that is most of the time it takes. */
+function settings({ shared_buffers }: { shared_buffers: string }) {
+  return {
+    extensions: { btree_gist },
+    startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${shared_buffers}`],
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
+const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const dir = mkdtempSync(join(tmpdir(), 'arcadia-export-'))
 after(() => rmSync(dir, { recursive: true }))
@@ -28,6 +29,6 @@ test('another format, and a preview of a tenant’s invoices, are refused in wor
 })
 
 function arcadia(...args: string[]) {
-  const env = { PATH: process.env['PATH'], DATABASE_URL: 'memory://' }
+  const env = { PATH, NODE_COMPILE_CACHE, DATABASE_URL: 'memory://' }
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env })
 }

@@ -284,7 +284,8 @@ async function demoMonth(): Promise<Books> {
 }
 
 async function enterMonth({ app, ok, sync }: Books): Promise<void> {
-  const url = await app.http.listen({ port: 0, host: '127.0.0.1' })
+  const http = await app.http()
+  const url = await http.listen({ port: 0, host: '127.0.0.1' })
   const clientOf = async (role: string) => createClient(url, await tokenOf(app, role))
   const operator = await clientOf('platform_admin')
   await enterBooks(operator)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { openDatabase } from '../../src/platform/db.ts'
+import { after, before, test } from 'node:test'
+import { type Database, openDatabase } from '../../src/platform/db.ts'
 import {
   deploy,
   csv,
@@ -10,15 +10,22 @@ import {
   assertSound,
   type Costs,
 } from '../../src/contexts/costs/costs.fixture.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { type Server, startPostgres } from '../support/postgres.ts'
 
 const ROUNDS = 10
 
-const server = await startPostgres()
-const { db, url } = await server.database()
-const costs = await startCosts(null, { db })
+let server: Server
+let db: Database
+let costs: Costs
 /** Another process on the same database. */
-const other = await startCosts(null, { db: await openDatabase({ database: { kind: 'postgres', url } }) })
+let other: Costs
+before(async () => {
+  server = await startPostgres()
+  const opened = await server.database()
+  db = opened.db
+  costs = await startCosts(null, { db })
+  other = await startCosts(null, { db: await openDatabase({ database: { kind: 'postgres', url: opened.url } }) })
+})
 after(async () => {
   await other.close()
   await costs.close()

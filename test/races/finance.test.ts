@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { startFinanceStandIn } from '../../demo/finance/index.ts'
 import { claimPush, retryPush } from '../../src/contexts/finance/commands.ts'
@@ -8,7 +8,7 @@ import { pushDue, queueInvoice } from '../../src/contexts/finance/index.ts'
 import { frozenClock } from '../../src/platform/clock.ts'
 import { type Database, insertRows, openDatabase, type Tx, within } from '../../src/platform/db.ts'
 import { createFinanceClient } from '../../src/providers/finance/index.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { type Server, startPostgres } from '../support/postgres.ts'
 
 const SECRET = 'a-secret-for-races-only-0123456789abcdef'
 const NOW = '2026-05-02T06:00:00Z'
@@ -19,7 +19,10 @@ const PUSH = '55555555-5555-4555-8555-555555555555'
 /** Long enough for the second transaction to reach the row that the first one holds. */
 const HEAD_START_MS = 200
 
-const server = await startPostgres()
+let server: Server
+before(async () => {
+  server = await startPostgres()
+})
 after(() => server.stop())
 
 test('eight push workers at once push each document once', async () => {

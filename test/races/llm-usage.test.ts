@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { sql } from 'kysely'
 import { llmUsageRoutes } from '../../src/contexts/llm-usage/index.ts'
 import { type Database, insertRows, within } from '../../src/platform/db.ts'
 import { testHttp } from '../support/http.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { type Server, startPostgres } from '../support/postgres.ts'
 
 const WEB = '11111111-1111-4111-8111-111111111111'
 const NOW = Temporal.Instant.from('2026-05-02T06:00:00Z')
 const POLL_MS = 10
 const WAIT_MAX_MS = 5_000
 
-const server = await startPostgres()
+let server: Server
+before(async () => {
+  server = await startPostgres()
+})
 after(() => server.stop())
 
 test('a charge that comes in while its tenant changes currency is judged by the new one', async () => {

@@ -1,8 +1,11 @@
-import { after } from 'node:test'
+import { after, before } from 'node:test'
 import { tellPricing } from '../scenarios/pricing.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { type Server, startPostgres } from '../support/postgres.ts'
 
-const server = await startPostgres()
+let server: Server
+before(async () => {
+  server = await startPostgres()
+})
 after(() => server.stop())
 
 tellPricing(async () => (await server.database()).db)

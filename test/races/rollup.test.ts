@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { rollup } from '../../src/contexts/invoicing/index.ts'
 import { period } from '../../src/kernel/period.ts'
 import { openDatabase, type Reader } from '../../src/platform/db.ts'
 import { type Books, openBooks } from '../scenarios/books.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { type Server, startPostgres } from '../support/postgres.ts'
 
 const ROLLUPS = 8
 const TENANTS = 40
 const POLL_MS = 10
 const POLLS_MAX = 1_000
 
-const server = await startPostgres()
+let server: Server
+before(async () => {
+  server = await startPostgres()
+})
 after(() => server.stop())
 
 test('eight rollups at once write each invoice once, with its lines once', async () => {

@@ -43,7 +43,7 @@ export async function openBooks(db: Database, now: string): Promise<Books> {
     ARCADIA_SELLER_LEGAL_NAME: 'Seller Pty Ltd',
   })
   const app = await openApp(config, pino({ level: 'silent' }), { db, clock })
-  const call = callerOn(app.http, clock, SECRET)
+  const call = callerOn(await app.http(), clock, SECRET)
   return {
     app,
     call,

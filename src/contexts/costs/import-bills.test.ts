@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, beforeEach, test } from 'node:test'
+import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { demoAccount } from '../../../demo/digitalocean/account.ts'
@@ -25,12 +25,17 @@ import { DIFFERENCE_MAX_LINES } from './difference.ts'
 import { matchLines } from './match-lines.ts'
 import { storeBill } from './store-bill.ts'
 
-// Where uploads are kept: a directory that no other process uses.
+// Where uploads are kept: a directory that nobody else uses.
 const dir = mkdtempSync(join(tmpdir(), 'arcadia-uploads-'))
-process.env['TMPDIR'] = dir
+const others = process.env['TMPDIR']
 const costs = await startCosts()
 const { call, db, edge } = costs
+before(() => {
+  process.env['TMPDIR'] = dir
+})
 after(async () => {
+  if (others === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = others
   await costs.close()
   rmSync(dir, { recursive: true })
 })

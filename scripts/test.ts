@@ -1,0 +1,64 @@
+import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * `npm test`: every test file, or those that are named. Starting a process, reading the program and compiling the
+ * database take longer than most files do, so that files share a few processes; each is a suite of its own there, and
+ * is opened and closed by its own hooks. Which files they share is what their order says, so that a run can be repeated.
+ */
+const PROCESSES_AT_ONCE = 2
+const SHARED_PROCESSES = 4
+/** Those that start programs and wait for them; they come first, because they take longest. */
+const ALONE = ['test/gates.test.ts', 'test/import.test.ts', 'test/serve.test.ts', 'test/focus/command.test.ts']
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url))
+const CACHE = `${ROOT}.cache/`
+
+const named = process.argv.slice(2)
+const files = named.length > 0 ? named : globSync('{src,demo,test}/**/*.test.ts', { cwd: ROOT }).toSorted()
+const [races, others] = split(files, (file) => file.startsWith('test/races/'))
+const [alone, shared] = split(others, (file) => ALONE.includes(file))
+const groups = [
+  races,
+  ...Array.from({ length: SHARED_PROCESSES }, (_, group) =>
+    shared.filter((_, index) => index % SHARED_PROCESSES === group),
+  ),
+]
+
+// What was stripped of its types and compiled once is not so again.
+process.env['NODE_COMPILE_CACHE'] ??= `${CACHE}compiled`
+const tests = run({
+  files: [...alone.map((file) => `${ROOT}${file}`), ...writeGroups(groups)],
+  concurrency: PROCESSES_AT_ONCE,
+})
+tests.on('test:summary', ({ file, counts, success }) => {
+  if (file !== undefined) return
+  if (!success) process.exitCode = 1
+  const failed = counts.tests - counts.passed - counts.skipped - counts.todo
+  process.on('exit', () =>
+    console.log(`${counts.passed} passed, ${failed} failed, ${counts.skipped + counts.todo} skipped`),
+  )
+})
+tests.compose(new spec()).pipe(process.stdout)
+
+/** A program for each group that tells its files one after the other. */
+function writeGroups(groups: readonly (readonly string[])[]): string[] {
+  const dir = `${CACHE}tests/`
+  rmSync(dir, { recursive: true, force: true })
+  mkdirSync(dir, { recursive: true })
+  return groups.flatMap((group, index) => {
+    if (group.length === 0) return []
+    const path = `${dir}${index}.test.ts`
+    const suites = group.map(
+      (file) => `together(${JSON.stringify(file)}, () => import(${JSON.stringify(`${ROOT}${file}`)}))\n`,
+    )
+    writeFileSync(path, `import { together } from '../../test/support/together.ts'\n${suites.join('')}`)
+    return [path]
+  })
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))]
+}
