@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 const PROCESSES_AT_ONCE = 2
 const SHARED_PROCESSES = 4
 /** Those that start programs and wait for them; they come first, because they take longest. */
-const ALONE = ['test/gates.test.ts', 'test/import.test.ts', 'test/serve.test.ts', 'test/focus/command.test.ts']
+const ALONE = new Set(['test/gates.test.ts', 'test/import.test.ts', 'test/serve.test.ts', 'test/focus/command.test.ts'])
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = `${ROOT}.cache/`
@@ -19,7 +19,7 @@ const CACHE = `${ROOT}.cache/`
 const named = process.argv.slice(2)
 const files = named.length > 0 ? named : globSync('{src,demo,test}/**/*.test.ts', { cwd: ROOT }).toSorted()
 const [races, others] = split(files, (file) => file.startsWith('test/races/'))
-const [alone, shared] = split(others, (file) => ALONE.includes(file))
+const [alone, shared] = split(others, (file) => ALONE.has(file))
 const groups = [
   races,
   ...Array.from({ length: SHARED_PROCESSES }, (_, group) =>
