@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { demoAccount } from '../demo/digitalocean/index.ts'
 import { openBooks } from '../test/scenarios/books.ts'
 import { memoryDatabase } from '../test/support/database.ts'
 import { describeProblems } from './problems.ts'
@@ -17,7 +18,7 @@ await compare({ 'db/types.ts': await describeTypes(db), 'db/schema.sql': await d
 // One that is out of date is enough to fail, without the walk.
 if (!check || stale.length === 0) {
   statements.clear()
-  const books = await openBooks(db, NOW)
+  const books = await openBooks(db, NOW, demoAccount())
   await walkThrough(books)
   const http = await books.app.http()
   await compare({

@@ -1,2 +1,2 @@
-export { demoAccount, DEMO_NOW } from './account.ts'
+export { type Account, demoAccount, DEMO_NOW } from './account.ts'
 export { startDigitalOceanStandIn } from './server.ts'

@@ -305,6 +305,9 @@ function openPostgres(url: string, options: OpenOptions): Database {
 }
 
 function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promise<void>): Database {
+  const queue = queueHandle(pglite)
+  // Not with each query: PGlite would then copy the table of all its parsers for each.
+  Object.assign(pglite.parsers, PARSERS)
   const kysely = new Kysely<DB>({
     dialect: new PGliteDialect({ pglite: encodingPGlite(pglite) }),
     ...logging(options),
@@ -317,13 +320,23 @@ function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promi
       pglite.transaction(async (tx) => {
         await tx.exec(text)
       }),
-    queue: { kind: 'pglite', pglite },
+    queue: { kind: 'pglite', pglite: queue },
     close: once(async () => {
       await kysely.destroy()
       // Kysely closes only a database that it has used.
       if (!pglite.closed) await pglite.close()
       await released?.()
     }),
+  }
+}
+
+/** The job queue is written for the driver's own parsers. */
+function queueHandle(pglite: PGlite): QueueHandle {
+  const parsers = Object.fromEntries(Object.keys(PARSERS).map((oid) => [oid, present(pglite.parsers[oid], 'a parser')]))
+  return {
+    query: (text, values, options) => pglite.query(text, values, { ...options, parsers }),
+    exec: (text, options) => pglite.exec(text, { ...options, parsers }),
+    listen: (channel, callback, tx) => pglite.listen(channel, callback, tx),
   }
 }
 
@@ -433,7 +446,7 @@ function encodingQuery(target: PGliteQuery): PGliteQuery['query'] {
   return (text, values, options) =>
     values?.[0] instanceof CopyData
       ? target.query(text.replace(/ from stdin$/, " from '/dev/blob'"), [], { blob: new Blob([values[0].rows]) })
-      : target.query(text, values?.map(encode), { ...options, parsers: PARSERS, serializers: TEXT_SERIALIZERS })
+      : target.query(text, values?.map(encode), { ...options, serializers: TEXT_SERIALIZERS })
 }
 
 /** Values already encoded as text go through as they are, also where PGlite would insist on a `Date` or a number. */

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { demoAccount, startDigitalOceanStandIn } from '../../demo/digitalocean/index.ts'
+import { type Account, demoAccount, startDigitalOceanStandIn } from '../../demo/digitalocean/index.ts'
 import { startFinanceStandIn } from '../../demo/finance/index.ts'
 import { type Application, openApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -29,9 +29,16 @@ export type Books = {
   close(): Promise<void>
 }
 
-export async function openBooks(db: Database, now: string): Promise<Books> {
+/** Of the bills of years that the demo's account has, the newest are enough for the months that are told of. */
+const BILLS = 3
+
+export async function openBooks(
+  db: Database,
+  now: string,
+  account: Account = { ...demoAccount(), invoices: demoAccount().invoices.slice(0, BILLS) },
+): Promise<Books> {
   const clock = frozenClock(now)
-  const provider = await startDigitalOceanStandIn({ token: PROVIDER_TOKEN, account: demoAccount() })
+  const provider = await startDigitalOceanStandIn({ token: PROVIDER_TOKEN, account })
   const finance = await startFinanceStandIn({ jwt_secret: SECRET, now: () => clock.now() })
   const config = loadConfig({
     DATABASE_URL: 'memory://',

@@ -491,7 +491,7 @@ test('any order of the same facts gives the same matches', { timeout: 60_000 }, 
       expected ??= matches
       assert.deepEqual(matches, expected)
     }),
-    { numRuns: 3 },
+    { numRuns: 5 },
   )
 })
 

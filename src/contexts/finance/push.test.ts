@@ -150,7 +150,12 @@ test('a service that never answers stops the run after one document, and nothing
   await queueAll()
   const silent = await serve(() => undefined)
   try {
-    assert.deepEqual(await push(clientOf(silent.url)), { configured: true, pushed: 0, waiting: 1, failed: 0 })
+    assert.deepEqual(await push(clientOf(silent.url, { timeout_ms: 200 })), {
+      configured: true,
+      pushed: 0,
+      waiting: 1,
+      failed: 0,
+    })
   } finally {
     silent.close()
   }
@@ -160,7 +165,7 @@ test('a service that never answers stops the run after one document, and nothing
 
 test('a wrong secret is no refusal: what waits goes out once the right one is there', async () => {
   await queue('bill')
-  const wrong = clientOf(books.url, 'another-secret-that-the-service-does-not-know')
+  const wrong = clientOf(books.url, { jwt_secret: 'another-secret-that-the-service-does-not-know' })
   assert.deepEqual(await push(wrong), { configured: true, pushed: 0, waiting: 1, failed: 0 })
   assert.match((await list())[0]?.last_error ?? '', /status 401/)
   harness.clock.set(NOW.add({ minutes: 1 }))
@@ -271,7 +276,7 @@ test('a void invoice that was never sent is not sent, and one whose answer got l
   await queueOf(lost)
   const silent = await serve(() => undefined)
   try {
-    await push(clientOf(silent.url))
+    await push(clientOf(silent.url, { timeout_ms: 200 }))
   } finally {
     silent.close()
   }
@@ -444,8 +449,8 @@ async function queueAll(): Promise<void> {
   await queue('invoice')
 }
 
-function clientOf(base_url: string, jwt_secret = SECRET): FinanceClient {
-  return createFinanceClient({ base_url, jwt_secret, clock: harness.clock, timeout_ms: 200, max_retries: 0 })
+function clientOf(base_url: string, options: { jwt_secret?: string; timeout_ms?: number } = {}): FinanceClient {
+  return createFinanceClient({ base_url, jwt_secret: SECRET, clock: harness.clock, max_retries: 0, ...options })
 }
 
 async function serve(answer: Parameters<typeof createServer>[1]): Promise<{ url: string; close(): void }> {
