@@ -1,3 +1,4 @@
+-- breaking: an older program would convert by rates that are withdrawn, and record new ones without an id.
 -- A version of an issued bill that differs is an alarm until somebody has looked at it and said what was found. What was
 -- settled is kept, and the same version is no alarm again.
 create table costs.settled_difference (
