@@ -21,7 +21,7 @@ async function migratedTemplate(): Promise<Blob> {
     .update(migrations.map((migration) => migration.checksum).join())
     .digest('hex')
     .slice(0, 16)
-  const path = new URL(`migrated-2-${key}.tar`, CACHE)
+  const path = new URL(`lean-${key}.tar`, CACHE)
   const cached = await readFile(path).catch(() => undefined)
   if (cached) return new Blob([cached])
   // What is not in the dump need not be restored: small log segments, and only the database that is used.
