@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { openDatabase } from '../src/platform/db.ts'
+import { PATIENCE_MS } from './support/patience.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const FIXTURES = fileURLToPath(new URL('../src/providers/digitalocean/fixtures/', import.meta.url))
-const COMMAND_TIMEOUT_MS = 60_000
 
 let dir: string
 before(async () => {
@@ -54,7 +54,7 @@ async function inParts(file: string): Promise<{ part: string; rest: string }> {
 
 async function arcadia(args: readonly string[], input?: string) {
   const env = { ...process.env, ARCADIA_DATA_DIR: join(dir, 'data'), NO_COLOR: '1', DATABASE_URL: '' }
-  const running = promisify(execFile)(process.execPath, [MAIN, ...args], { env, timeout: COMMAND_TIMEOUT_MS })
+  const running = promisify(execFile)(process.execPath, [MAIN, ...args], { env, timeout: PATIENCE_MS })
   running.child.stdin?.end(input)
   return running
 }

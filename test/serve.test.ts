@@ -11,12 +11,10 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { PATIENCE_MS } from './support/patience.ts'
 
 const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-const TIMEOUT_MS = 60_000
-const COMMAND_TIMEOUT_MS = 30_000
-const STOP_TIMEOUT_MS = 10_000
 const POLL_MS = 20
 const TENANT = { id: 't_42', legal_name: 'Example Pty Ltd', country: 'AU', currency: 'AUD' }
 
@@ -33,7 +31,7 @@ after(async () => {
 })
 
 // One story on one data directory, told in order.
-describe('arcadia serve', { timeout: TIMEOUT_MS }, () => {
+describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
   let running: Running
   let token: string
 
@@ -70,7 +68,7 @@ describe('arcadia serve', { timeout: TIMEOUT_MS }, () => {
     assert.equal(answer.statusCode, 201)
     assert.equal(answer.headers.connection, 'close')
     assert.equal(JSON.parse(await text(answer)).data.id, TENANT.id)
-    assert.deepEqual(await Promise.race([exited, pause(STOP_TIMEOUT_MS, 'still running')]), [0, null])
+    assert.deepEqual(await Promise.race([exited, pause(PATIENCE_MS, 'still running')]), [0, null])
   })
 
   test('finds its books again on the next start', async () => {
@@ -97,7 +95,7 @@ async function serve(): Promise<Running> {
 }
 
 function arcadia(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  return promisify(execFile)(process.execPath, [MAIN, ...args], { env: environment(), timeout: COMMAND_TIMEOUT_MS })
+  return promisify(execFile)(process.execPath, [MAIN, ...args], { env: environment(), timeout: PATIENCE_MS })
 }
 
 async function failing(...args: string[]): Promise<{ code: unknown; stderr: string }> {
@@ -138,7 +136,7 @@ async function startPost(
 }
 
 async function untilRefused(url: string): Promise<void> {
-  const deadline = performance.now() + STOP_TIMEOUT_MS
+  const deadline = performance.now() + PATIENCE_MS
   while (performance.now() < deadline) {
     try {
       await fetch(`${url}/healthz`, { headers: { connection: 'close' } })

@@ -9,9 +9,9 @@ import type { Database, Tx } from './db.ts'
 import { randomIds } from './ids.ts'
 import { createJobs, type Job, type JobRun, type Jobs } from './jobs.ts'
 import { createMetrics } from './metrics.ts'
+import { PATIENCE_MS } from '../../test/support/patience.ts'
 
 const NOW = '2026-05-02T06:00:00Z'
-const TIMEOUT_MS = 10_000
 const NOTHING = Type.Object({})
 const Note = Type.Object({ note: Type.String() })
 
@@ -59,7 +59,7 @@ before(async () => {
 after(() => db.close())
 
 // The queue is asked every two seconds: the tests wait side by side.
-describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
+describe('jobs', { concurrency: true, timeout: PATIENCE_MS }, () => {
   test('a job runs once if its transaction commits, and not at all if it does not', async () => {
     await assert.rejects(() =>
       db.transaction(async (tx) => {
@@ -68,20 +68,20 @@ describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
       }),
     )
     await db.transaction((tx) => jobs.later(tx, takesNotes, { note: 'committed' }, { note: 'with it' }))
-    await jobs.drain(TIMEOUT_MS)
+    await jobs.drain(PATIENCE_MS)
     assert.deepEqual(notes.toSorted(), ['committed', 'with it'])
     assert.equal((await runsOf(takesNotes)).length, 2)
   })
 
   test('a job that says so comes once when work starts, others wait for their schedule', async () => {
-    await jobs.drain(TIMEOUT_MS)
+    await jobs.drain(PATIENCE_MS)
     assert.deepEqual(await runsOf(comesAtStart), [{ outcome: 'done', detail: 'attempt 1' }])
     assert.deepEqual(await runsOf(comesDaily), [])
   })
 
   test('a job that fails in its transaction leaves no effect, and is tried again', async () => {
     await db.transaction((tx) => jobs.later(tx, failsInside, {}))
-    await jobs.drain(TIMEOUT_MS)
+    await jobs.drain(PATIENCE_MS)
     assert.equal(await countEffects('inside'), 1)
     assert.deepEqual(await runsOf(failsInside), [
       { outcome: 'done', detail: 'attempt 2' },
@@ -92,14 +92,14 @@ describe('jobs', { concurrency: true, timeout: TIMEOUT_MS }, () => {
   test('a payload of an older program that does not fit any more is recorded as a failed run', async () => {
     const takesNothing = { ...takesNotes, name: needsNote.name, payload: NOTHING } as Job
     await db.transaction((tx) => jobs.later(tx, takesNothing, {}))
-    await jobs.drain(TIMEOUT_MS)
+    await jobs.drain(PATIENCE_MS)
     const [run, ...others] = await runsOf(needsNote)
     assert.deepEqual([run?.outcome, others], ['failed', []])
   })
 
   test('a job is complete when its transaction is: a later failure does not repeat the effect', async () => {
     await db.transaction((tx) => jobs.later(tx, failsAfterwards, {}))
-    await jobs.drain(TIMEOUT_MS)
+    await jobs.drain(PATIENCE_MS)
     assert.equal(await countEffects('afterwards'), 1)
     assert.deepEqual(await runsOf(failsAfterwards), [{ outcome: 'failed', detail: 'failed after its transaction' }])
   })
@@ -150,7 +150,7 @@ test('every queue is counted, also an empty one', async () => {
   assert.equal(counts.length, 7)
 })
 
-test('closing waits for the job that is running', { timeout: TIMEOUT_MS }, async () => {
+test('closing waits for the job that is running', { timeout: PATIENCE_MS }, async () => {
   await db.transaction((tx) => jobs.later(tx, runsSlowly, {}))
   await slow.started.promise
   const closed = jobs.close()

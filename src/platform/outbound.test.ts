@@ -3,6 +3,7 @@ import { after, beforeEach, test } from 'node:test'
 import { Type } from 'typebox'
 import { type Answer, json, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOutbound, OutboundError, type OutboundOptions } from './outbound.ts'
+import { IMPATIENCE_MS } from '../../test/support/patience.ts'
 
 const server = await startScriptedServer()
 const { base_url } = server
@@ -65,13 +66,13 @@ for (const [name, failing] of Object.entries<Answer>({
 
 test('an answer that does not come in time is tried again, and then is a time-out', async () => {
   server.answers = [() => undefined]
-  const error = await failureOf(outbound({ timeout_ms: 30, max_retries: 1 }).getJson('/items', Page))
+  const error = await failureOf(outbound({ timeout_ms: IMPATIENCE_MS, max_retries: 1 }).getJson('/items', Page))
   assert.deepEqual([error.reason, error.status, error.attempts, server.received.length], ['timeout', null, 2, 2])
 })
 
 test('a body that stalls falls under the same time-out', async () => {
   server.answers = [(response) => void response.writeHead(200).write('{"items"')]
-  const error = await failureOf(outbound({ timeout_ms: 30, max_retries: 1 }).getJson('/items', Page))
+  const error = await failureOf(outbound({ timeout_ms: IMPATIENCE_MS, max_retries: 1 }).getJson('/items', Page))
   assert.deepEqual([error.reason, error.attempts], ['timeout', 2])
 })
 
@@ -158,7 +159,7 @@ test('no connection is a network failure that names the system code', async () =
 })
 
 test('an error carries no token, query or body', async () => {
-  const client = outbound({ headers: { authorization: 'Bearer hush' }, max_retries: 0, timeout_ms: 30 })
+  const client = outbound({ headers: { authorization: 'Bearer hush' }, max_retries: 0, timeout_ms: IMPATIENCE_MS })
   const failing: Answer[] = [
     (response) => response.writeHead(401).end('hush'),
     (response) => response.destroy(),

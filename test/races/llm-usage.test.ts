@@ -5,11 +5,11 @@ import { llmUsageRoutes } from '../../src/contexts/llm-usage/index.ts'
 import { type Database, insertRows, within } from '../../src/platform/db.ts'
 import { testHttp } from '../support/http.ts'
 import { type Server, startPostgres } from '../support/postgres.ts'
+import { PATIENCE_MS } from '../support/patience.ts'
 
 const WEB = '11111111-1111-4111-8111-111111111111'
 const NOW = Temporal.Instant.from('2026-05-02T06:00:00Z')
 const POLL_MS = 10
-const WAIT_MAX_MS = 5_000
 
 let server: Server
 before(async () => {
@@ -53,7 +53,7 @@ function charge(currency: string) {
 }
 
 async function someoneWaits(db: Database): Promise<void> {
-  for (let waited_ms = 0; waited_ms < WAIT_MAX_MS; waited_ms += POLL_MS) {
+  for (let waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += POLL_MS) {
     const { rows } = await sql`select from pg_locks where not granted`.execute(db.read)
     if (rows.length > 0) return
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { memoryDatabase } from '../support/database.ts'
 import { type Books, openBooks } from './books.ts'
-
-const TIMEOUT_MS = 30_000
+import { PATIENCE_MS } from '../support/patience.ts'
 
 let books: Books
 before(async () => {
@@ -11,7 +10,7 @@ before(async () => {
 })
 after(() => books.close())
 
-test('a trial that ended while nothing worked is over as soon as work starts', { timeout: TIMEOUT_MS }, async () => {
+test('a trial that ended while nothing worked is over as soon as work starts', { timeout: PATIENCE_MS }, async () => {
   await books.ok('POST', '/tenants', { id: 'acme', legal_name: 'Acme', country: 'AU', currency: 'AUD' })
   const version = { currency: 'AUD', base_price_cents: 5_000 }
   await books.ok('POST', '/plans', { code: 'studio', name: 'Studio', version })
@@ -20,6 +19,6 @@ test('a trial that ended while nothing worked is over as soon as work starts', {
   const order = { plan_code: 'studio', start_date: '2026-04-01', trial_days: 14 }
   await books.ok('POST', `/deployments/${id}/subscribe`, order)
   await books.app.jobs.work()
-  assert.ok(await books.app.jobs.drain(TIMEOUT_MS))
+  assert.ok(await books.app.jobs.drain(PATIENCE_MS))
   assert.equal((await books.ok('GET', `/deployments/${id}`)).status, 'active')
 })

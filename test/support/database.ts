@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
@@ -11,8 +11,12 @@ const EPOCH = Temporal.Instant.fromEpochMilliseconds(0)
 
 /** A migrated database in memory, restored from a cached dump: booting costs seconds, restoring a fraction of one. */
 export async function memoryDatabase(options: OpenOptions = {}): Promise<Database> {
-  return openDatabase({ database: { kind: 'memory' } }, { ...options, template: await migratedTemplate() })
+  template ??= migratedTemplate()
+  return openDatabase({ database: { kind: 'memory' } }, { ...options, template: await template })
 }
+
+/** Files that share a process share it: made in a cold clone, it takes seconds of both cores. */
+let template: Promise<Blob> | undefined
 
 /** The dump is named by the migrations, so that an edit makes a new one. */
 async function migratedTemplate(): Promise<Blob> {
@@ -36,8 +40,9 @@ async function migratedTemplate(): Promise<Blob> {
   const dump = await pglite.dumpDataDir('none')
   await db.close()
   await mkdir(CACHE, { recursive: true })
-  // Test files start side by side: each writes its own file, and the last rename wins with the same content.
-  const own = new URL(`migrated-${key}.${process.pid}.tmp`, CACHE)
+  // Test files start side by side, in one process or in many: each writes a file of its own, and the last rename wins
+  // with the same content.
+  const own = new URL(`migrated-${key}.${randomUUID()}.tmp`, CACHE)
   await writeFile(own, Buffer.from(await dump.arrayBuffer()))
   await rename(own, path)
   return dump

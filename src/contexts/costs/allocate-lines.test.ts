@@ -17,6 +17,7 @@ import {
   upload,
 } from './costs.fixture.ts'
 import { costsInvariants, costsJobs, matchLines, previewMatches } from './index.ts'
+import { PATIENCE_MS } from '../../../test/support/patience.ts'
 
 const hooks = { onInventoryChanged: matchLines, previewMatches }
 const costs = await startCosts(null, { routes: (edge) => [inventoryRoutes(edge, hooks)] })
@@ -168,7 +169,7 @@ test('a change of a resource shares only those months again that it may concern'
   assert.deepEqual(await shares('2026-03'), [[studio, '7']])
 })
 
-test('a bill of more lines than a page is shared to its last line', { timeout: 60_000 }, async () => {
+test('a bill of more lines than a page is shared to its last line', { timeout: PATIENCE_MS }, async () => {
   const [studio, shop] = [await deploy(edge, 'boab', 'studio'), await deploy(edge, 'boab', 'shop')]
   const shares = [studio, shop].map((deployment_id) => ({ deployment_id, weight: '1' }))
   await addRule({ product: 'Load Balancers', shares })
@@ -475,7 +476,7 @@ test('a preview of another owner of a resource says whose cost its lines would b
   assert.equal((await lines()).find(({ description }) => description.startsWith('web'))?.deployment_id, shop)
 })
 
-test('any order of the same facts gives the same matches', { timeout: 60_000 }, async () => {
+test('any order of the same facts gives the same matches', { timeout: PATIENCE_MS }, async () => {
   const facts = ['inventory', 'march', 'april', 'more', 'fixed', 'direct', 'even'] as const
   const order = shuffledSubarray([...facts], { minLength: facts.length, maxLength: facts.length })
   const again = array(constantFrom(...facts), { maxLength: 2 })

@@ -14,6 +14,7 @@ import {
   upload,
 } from './costs.fixture.ts'
 import { matchLines } from './index.ts'
+import { PATIENCE_MS } from '../../../test/support/patience.ts'
 
 const costs = await startCosts()
 const { call, db, edge } = costs
@@ -519,7 +520,7 @@ test('a credit and a tax line stay out of it, whatever rules there are', async (
 
 test(
   'a bill of a thousand lines takes no more statements than a bill of one, and a change of no resource none',
-  { timeout: 20_000 },
+  { timeout: PATIENCE_MS },
   async (t) => {
     let statements = 0
     const counted = await startCosts(null, { db: await memoryDatabase({ on_query: () => (statements += 1) }) })

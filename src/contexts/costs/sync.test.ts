@@ -9,6 +9,7 @@ import { OutboundError } from '../../platform/outbound.ts'
 import { createDigitalOcean, type DigitalOcean } from '../../providers/digitalocean/index.ts'
 import { assertSound, brokenInvariants, emptyTables, type InvoiceJson, startCosts, upload } from './costs.fixture.ts'
 import { costsJobs, listDifferingBills, readPreview, syncNow, type SyncProgress } from './index.ts'
+import { IMPATIENCE_MS } from '../../../test/support/patience.ts'
 
 const TOKEN = 'dop_v1_test'
 const whole = demoAccount()
@@ -443,7 +444,7 @@ async function connected<T>(
 ): Promise<T> {
   const standIn = await startDigitalOceanStandIn({ token: TOKEN, account: served, faults })
   try {
-    const impatient = { timeout_ms: 200, backoff_ms: 1, max_retries: 1 }
+    const impatient = { timeout_ms: IMPATIENCE_MS, backoff_ms: 1, max_retries: 1 }
     return await work(createDigitalOcean({ token: TOKEN, api_url: standIn.url, ...impatient }))
   } finally {
     await standIn.close()

@@ -9,6 +9,7 @@ import { insertRows, jsonb, within } from '../../platform/db.ts'
 import type { JobRun } from '../../platform/jobs.ts'
 import { createFinanceClient, type FinanceClient } from '../../providers/finance/index.ts'
 import { financeInvariants, financeJobs, financeRoutes, pushDue, queueBill, queueInvoice } from './index.ts'
+import { IMPATIENCE_MS } from '../../../test/support/patience.ts'
 
 const SECRET = 'a-secret-of-the-finance-service-0123456789'
 const NOW = Temporal.Instant.from('2026-05-02T06:00:00Z')
@@ -150,7 +151,7 @@ test('a service that never answers stops the run after one document, and nothing
   await queueAll()
   const silent = await serve(() => undefined)
   try {
-    assert.deepEqual(await push(clientOf(silent.url, { timeout_ms: 200 })), {
+    assert.deepEqual(await push(clientOf(silent.url, { timeout_ms: IMPATIENCE_MS })), {
       configured: true,
       pushed: 0,
       waiting: 1,
@@ -276,7 +277,7 @@ test('a void invoice that was never sent is not sent, and one whose answer got l
   await queueOf(lost)
   const silent = await serve(() => undefined)
   try {
-    await push(clientOf(silent.url, { timeout_ms: 200 }))
+    await push(clientOf(silent.url, { timeout_ms: IMPATIENCE_MS }))
   } finally {
     silent.close()
   }

@@ -9,6 +9,7 @@ import { frozenClock } from '../../platform/clock.ts'
 import { randomIds } from '../../platform/ids.ts'
 import { createDigitalOcean } from '../../providers/digitalocean/index.ts'
 import { syncInventory } from './index.ts'
+import { IMPATIENCE_MS } from '../../../test/support/patience.ts'
 
 const TOKEN = 'dop_v1_test'
 const account = demoAccount()
@@ -70,7 +71,7 @@ async function run(faults: Faults) {
       provider: createDigitalOcean({
         token: TOKEN,
         api_url: standIn.url,
-        timeout_ms: 100,
+        timeout_ms: IMPATIENCE_MS,
         backoff_ms: 1,
         max_retries: 1,
       }),

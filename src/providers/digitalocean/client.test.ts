@@ -6,6 +6,7 @@ import { type Faults, startDigitalOceanStandIn } from '../../../demo/digitalocea
 import { InvariantError } from '../../kernel/invariant.ts'
 import { OutboundError } from '../../platform/outbound.ts'
 import { createDigitalOcean, type DigitalOceanOptions } from './index.ts'
+import { IMPATIENCE_MS } from '../../../test/support/patience.ts'
 
 const TOKEN = 'dop_v1_hush'
 const account = demoAccount()
@@ -72,7 +73,7 @@ for (const [name, faults] of Object.entries<Faults>({
   'too many requests': { too_many_requests: { count: 2, retry_after_s: 0 } },
 })) {
   test(`${name}: the read succeeds in the end, complete`, async () => {
-    const { digitalOcean } = await start({ faults, timeout_ms: 100 })
+    const { digitalOcean } = await start({ faults, timeout_ms: IMPATIENCE_MS })
     assert.equal((await digitalOcean.invoices()).invoices.length, account.invoices.length)
   })
 }
@@ -186,7 +187,7 @@ test('no error and no log line carries the token', async () => {
   const rate_limit = { remaining: 0, reset_in_s: 60 }
   const broken: Faults[] = [{ unauthorized: true }, { server_errors: 9 }, { cut_pages: 9 }, { silent: 9 }]
   for (const faults of broken) {
-    const options = { log, timeout_ms: 30, max_retries: 0, max_rate_wait_ms: 1 }
+    const options = { log, timeout_ms: IMPATIENCE_MS, max_retries: 0, max_rate_wait_ms: 1 }
     const { digitalOcean } = await start({ faults: { ...faults, rate_limit }, ...options })
     for (const call of [digitalOcean.balance(), digitalOcean.inventory()]) {
       const error = await failureOf(call)

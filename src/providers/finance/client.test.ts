@@ -6,6 +6,7 @@ import { frozenClock } from '../../platform/clock.ts'
 import { OutboundError } from '../../platform/outbound.ts'
 import { type Answer, json, type Received, startScriptedServer } from '../../../test/support/scripted-server.ts'
 import { type BillPayload, createFinanceClient, type FinanceOptions, type TenantInvoicePayload } from './index.ts'
+import { IMPATIENCE_MS } from '../../../test/support/patience.ts'
 
 const JWT_SECRET = 'a-secret-of-the-finance-service-0123456789'
 const NOW = '2026-05-01T03:00:00.750Z'
@@ -135,7 +136,14 @@ test('an error shows neither the secret nor the token', async () => {
 
 function finance(options: Partial<FinanceOptions> = {}) {
   const clock = frozenClock(NOW)
-  return createFinanceClient({ base_url, jwt_secret: JWT_SECRET, clock, timeout_ms: 100, backoff_ms: 1, ...options })
+  return createFinanceClient({
+    base_url,
+    jwt_secret: JWT_SECRET,
+    clock,
+    timeout_ms: IMPATIENCE_MS,
+    backoff_ms: 1,
+    ...options,
+  })
 }
 
 function tokenOf(call: Received | undefined): string {
