@@ -4,4 +4,12 @@ export { type Addon, type NewPlanVersion, planTermsOf } from './plan.ts'
 export { unknownPlan } from './problems.ts'
 export { findPublishedVersion, planFaults, readAddons, readPlanTerms, type SoldVersion } from './queries.ts'
 export { catalogRoutes } from './routes.ts'
-export { ChargesOut, discountFields, overrideFields, PlanVersionBody, quoteLineFields, QuoteOut } from './schemas.ts'
+export {
+  ChargesOut,
+  discountFields,
+  EventProperties,
+  overrideFields,
+  PlanVersionBody,
+  quoteLineFields,
+  QuoteOut,
+} from './schemas.ts'

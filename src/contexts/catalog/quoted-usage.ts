@@ -123,10 +123,20 @@ function chargeOf({ properties = {} }: GivenEvent, charges: readonly Charge[]): 
   return (met ?? filters.find(({ conditions }) => conditions.length === 0))?.charge
 }
 
-/** A property as metering compares it. */
-function textOf(value: unknown): string | null {
+/** A property as metering compares it: the text that the database makes of it, so a number without an exponent. */
+function textOf(value: string | number | boolean | null | undefined): string | null {
   if (value === undefined || value === null) return null
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  return typeof value === 'number' ? withoutExponent(String(value)) : String(value)
+}
+
+/** `1.5e-7` is 0.00000015. */
+function withoutExponent(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent] = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(text) ?? []
+  if (exponent === undefined) return text
+  const point = whole.length + Number(exponent)
+  const digits = `${'0'.repeat(Math.max(0, 1 - point))}${whole}${fraction}`
+  const at = Math.max(1, point)
+  return sign + (point > 0 ? digits.padEnd(point, '0') : `${digits.slice(0, at)}.${digits.slice(at)}`)
 }
 
 function aggregate(events: readonly Event[], aggregation: NewMeter['aggregation'], window: Window): Decimal {

@@ -181,6 +181,8 @@ test('facts that contradict themselves are refused by their path', async () => {
     [{ usage: { droplet_hours: [{ quantity: '1', occurred_at: '2026-05-01T00:00:00Z' }] } }, eventPath('occurred_at')],
     [{ usage: { droplet_hours: [{ quantity: '1', surprise: 1 }] } }, eventPath('surprise')],
     [{ usage: { m_unique_count: [{ quantity: '1' }] } }, 'usage/m_unique_count/0/properties/user'],
+    [{ usage: { m_sum: [{ quantity: '1', properties: { tags: ['a'] } }] } }, 'usage/m_sum/0/properties/tags'],
+    [{ usage: { m_sum: [{ quantity: '1', properties: { at: { a: 1 } } }] } }, 'usage/m_sum/0/properties/at'],
     [{ plan: REQUESTS, usage: { 'requests[region=syd1]': [] } }, 'usage/requests[region=syd1]'],
     [{ plan: REQUESTS, usage: { 'requests[region=syd1]': '1', requests: [] } }, 'usage/requests[region=syd1]'],
     [{ plan: REQUESTS, usage: { 'requests[region=ams3]': '1' } }, 'usage/requests[region=ams3]'],

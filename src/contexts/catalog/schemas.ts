@@ -156,9 +156,18 @@ const InlineAddon = Body({
   unit: Type.Optional(Nullable(Unit)),
   grants_meter: Type.Optional(Nullable(MeterCode)),
 })
+/**
+ * What an event says of its usage, wherever events come in: values that a filter compares and an aggregation counts as
+ * text. A list or an object has no one text, so that a quote and the metered usage could count it differently.
+ */
+export const EventProperties = Type.Record(
+  Type.String(),
+  Type.Unsafe<string | number | boolean | null>({ type: ['string', 'number', 'boolean', 'null'] }),
+  { maxProperties: EVENT_PROPERTIES_MAX, description: 'Each a text, a number, true, false or null' },
+)
 const UsageEvent = Body({
   quantity: DecimalText,
-  properties: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { maxProperties: EVENT_PROPERTIES_MAX })),
+  properties: Type.Optional(EventProperties),
   occurred_at: Type.Optional(InstantText),
 })
 const Override = Body(overrideFields)

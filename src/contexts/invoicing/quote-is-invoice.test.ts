@@ -49,6 +49,7 @@ const PLANS = {
 }
 
 type Discount = { name: string; rate?: string; amount_cents?: number; line_kinds?: string[]; periods?: number }
+type Scalar = string | number | boolean
 type Case = {
   plan: string
   zone: string
@@ -61,7 +62,7 @@ type Case = {
   override: object | null
   discounts: Discount[]
   llm: string[]
-  events: { meter: string; quantity: string; minute: number; properties: Record<string, string> }[]
+  events: { meter: string; quantity: string; minute: number; properties: Record<string, Scalar> }[]
 }
 
 const cases: fc.Arbitrary<Case> = fc.record({
@@ -98,7 +99,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
       ),
       minute: fc.integer({ min: -20_000, max: APRIL_AND_MORNING_MINUTES }),
       properties: fc.record({
-        user: fc.constantFrom('ann', 'bo', 'cy'),
+        user: fc.constantFrom<Scalar>('ann', 'bo', true, 'true', 7, '7', 1e21, 1.5e-7, '0.00000015'),
         region: fc.constantFrom('syd1', 'syd2', 'ams3'),
         tier: fc.constantFrom('a', 'b', 'c'),
       }),

@@ -4,6 +4,7 @@ import { Problem, problem } from '../../kernel/problem.ts'
 import { DecimalText, InstantText } from '../../platform/wire.ts'
 import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
+import { EventProperties } from '../catalog/index.ts'
 
 export const invalidEvent = problem({ code: 'metering/invalid-event', status: 422, title: 'The event is not valid' })
 export const unknownDeployment = problem({
@@ -42,7 +43,7 @@ export type UsageEvent = {
   meter: string
   quantity: string
   occurred_at: Temporal.Instant
-  properties: Readonly<Record<string, unknown>>
+  properties: Readonly<Static<typeof EventProperties>>
 }
 
 export type UsageEventRow = UsageEvent & { tenant_id: string; content_hash: string; received_at: Temporal.Instant }
@@ -83,7 +84,6 @@ export function admit(
 const DEFAULT_SOURCE = 'api'
 
 const Text = Type.String({ minLength: 1, maxLength: 255 })
-const Properties = Type.Record(Type.String(), Type.Unknown())
 
 const PlainEvent = Type.Object(
   {
@@ -93,7 +93,7 @@ const PlainEvent = Type.Object(
     meter: Text,
     quantity: DecimalText,
     occurred_at: InstantText,
-    properties: Type.Optional(Properties),
+    properties: Type.Optional(EventProperties),
   },
   { additionalProperties: false },
 )
@@ -106,7 +106,7 @@ const CloudEvent = Type.Object({
   type: Text,
   subject: Text,
   time: InstantText,
-  data: Type.Intersect([Type.Object({ quantity: DecimalText }), Properties]),
+  data: Type.Intersect([Type.Object({ quantity: DecimalText }), EventProperties]),
 })
 
 const readPlain = eventReader(PlainEvent, invalidEvent)

@@ -104,13 +104,13 @@ async function usage(query = '', as: 'operator' | { tenant: string } = 'operator
 }
 
 test('an event sent again is a duplicate and counts once, however its content is spelled', async () => {
-  const first = event({ source: 'edge', quantity: '1.50', properties: { a: 1, b: { c: 1, d: 2 } } })
+  const first = event({ source: 'edge', quantity: '1.50', properties: { a: 1, b: 'c', d: null } })
   assert.deepEqual(await send([first]), { accepted: 1, duplicates: 0, rejected: [] })
   const again = {
     ...first,
     quantity: '1.5',
     occurred_at: '2026-05-01T22:00:00.000+10:00',
-    properties: { b: { d: 2, c: 1 }, a: 1 },
+    properties: { d: null, b: 'c', a: 1 },
   }
   assert.deepEqual(await send([again]), { accepted: 0, duplicates: 1, rejected: [] })
   assert.deepEqual((await usage()).meters, [{ meter: 'api_calls', unit: 'call', quantity: '1.5' }])
@@ -185,6 +185,29 @@ test('one bad event spoils no other, and each refusal says which event and why',
   )
   assert.match(rejected[7].detail, /quantity must be string/)
   assert.match(rejected[16].detail, /note is not a known field/)
+})
+
+test('a property is a text, a number, true, false or null; a list or an object is refused by its place', async () => {
+  const cloud = { specversion: '1.0', id: 'ce', source: '/edge', type: 'api_calls', subject: WEB }
+  const data = { quantity: '1', tags: ['a'] }
+  const [good, ...bad] = [
+    { text: 'a', number: 1.5, yes: true, nothing: null },
+    { tags: ['a'] },
+    { place: { region: 'syd1' } },
+  ].map((properties, index) => event({ id: `p_${index}`, properties }))
+  const { accepted, rejected } = await send([good, ...bad])
+  assert.equal(accepted, 1)
+  assert.deepEqual(
+    rejected.map(({ index, code }: { index: number; code: string }) => [index, code]),
+    [
+      [1, 'metering/invalid-event'],
+      [2, 'metering/invalid-event'],
+    ],
+  )
+  assert.match(rejected[0].detail, /properties.tags must be/)
+  assert.match(rejected[1].detail, /properties.place must be/)
+  const { body } = await post('application/cloudevents+json', { ...cloud, time: '2026-05-01T12:00:00Z', data })
+  assert.match(body.data.rejected[0].detail, /data.tags must be/)
 })
 
 test('an event that is nested too deep spoils no other', async () => {
