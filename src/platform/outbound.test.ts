@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { pipeline, Readable } from 'node:stream'
 import { after, beforeEach, test } from 'node:test'
+import { createGzip, gzipSync } from 'node:zlib'
 import { Type } from 'typebox'
 import { type Answer, json, startScriptedServer } from '../../test/support/scripted-server.ts'
 import { createOutbound, OutboundError, type OutboundOptions } from './outbound.ts'
-import { IMPATIENCE_MS } from '../../test/support/patience.ts'
+import { IMPATIENCE_MS, PATIENCE_MS } from '../../test/support/patience.ts'
 
 const server = await startScriptedServer()
 const { base_url } = server
@@ -74,6 +76,46 @@ test('a body that stalls falls under the same time-out', async () => {
   server.answers = [(response) => void response.writeHead(200).write('{"items"')]
   const error = await failureOf(outbound({ timeout_ms: IMPATIENCE_MS, max_retries: 1 }).getJson('/items', Page))
   assert.deepEqual([error.reason, error.attempts], ['timeout', 2])
+})
+
+for (const [name, send] of Object.entries<(bytes: Buffer) => Answer>({
+  'a long answer': (bytes) => (response) => response.writeHead(200).end(bytes),
+  'a small answer that unpacks to a long one': (bytes) => (response) =>
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(bytes)),
+})) {
+  test(`no more than the limit is read of ${name}, and it is not asked for again`, async () => {
+    const limit = { max_answer_bytes: 100_000, max_retries: 3 }
+    server.answers = [send(Buffer.alloc(100_001, 'a'))]
+    const error = await failureOf(outbound(limit).getText('/items'))
+    assert.deepEqual([error.reason, error.status, error.attempts], ['too_large', 200, 1])
+    assert.match(error.message, /longer than 100000 bytes/)
+    server.answers = [send(Buffer.alloc(100_000, 'a'))]
+    assert.equal((await outbound(limit).getText('/items')).body.length, 100_000)
+  })
+}
+
+test('a gigabyte of zeros, packed, takes no more memory than the limit', async () => {
+  const megabyte = Buffer.alloc(1024 * 1024)
+  let sent = 0
+  server.answers = [
+    (response) => {
+      const packed = createGzip()
+      Readable.from(repeat(megabyte, 1024, () => (sent += 1))).pipe(packed)
+      response.writeHead(200, { 'content-encoding': 'gzip' })
+      pipeline(packed, response, () => packed.destroy())
+    },
+  ]
+  assert.equal((await failureOf(outbound({ timeout_ms: PATIENCE_MS }).getText('/items'))).reason, 'too_large')
+  assert.ok(sent < 1024, `${sent} MB were packed before the reader let go`)
+})
+
+test('a text that no database keeps is replaced, and costs nothing that came with it', async () => {
+  server.answers = [text('{"items": [{"id": "a\\u0000b"}, {"id": "\\ud83d"}, {"id": "\\ud83d\\ude00"}]}')]
+  const { body } = await outbound().getJson('/items', Page)
+  assert.deepEqual(
+    body.items.map(({ id }) => id),
+    ['a\uFFFDb', '\uFFFD', '\u{1F600}'],
+  )
 })
 
 test('retries are bounded', async () => {
@@ -204,4 +246,11 @@ function retryAfter(seconds: string): Answer {
 
 const refuse: typeof fetch = async () => {
   throw new TypeError('fetch failed', { cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }) })
+}
+
+function* repeat(chunk: Buffer, times: number, counted: () => void): Generator<Buffer> {
+  for (let count = 0; count < times; count += 1) {
+    counted()
+    yield chunk
+  }
 }

@@ -9,6 +9,8 @@ const MAX_RETRIES = 4
 const BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 30_000
 const MAX_RETRY_AFTER_MS = 60_000
+/** Of an answer, unpacked: more than the longest bill in one piece. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 const TOO_MANY_REQUESTS = 429
 const SERVICE_UNAVAILABLE = 503
@@ -26,6 +28,8 @@ export type OutboundOptions = {
   backoff_ms?: number
   /** A longer `retry-after` is cut to this. */
   max_retry_after_ms?: number
+  /** Of an answer, unpacked. No more of it is read. */
+  max_answer_bytes?: number
   fetch?: typeof fetch
 }
 
@@ -60,6 +64,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     headers: options.headers ?? {},
     fetch: options.fetch ?? fetch,
     max_retries: options.max_retries ?? MAX_RETRIES,
+    max_answer_bytes: options.max_answer_bytes ?? MAX_ANSWER_BYTES,
   }
   return {
     getJson: (path, schema, { query = {} } = {}) =>
@@ -79,8 +84,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
 }
 
 export type OutboundFailure = {
-  /** `http`: a status other than 2xx. `invalid_response`: a 2xx whose body is cut short or of another shape. */
-  reason: 'timeout' | 'network' | 'http' | 'invalid_response'
+  /**
+   * `http`: a status other than 2xx. `invalid_response`: a 2xx whose body is cut short or of another shape. `too_large`:
+   * a body beyond `max_answer_bytes`, which is not asked for again.
+   */
+  reason: 'timeout' | 'network' | 'http' | 'invalid_response' | 'too_large'
   status: number | null
   /** The other side's `x-request-id`, to quote in a support request. */
   request_id: string | null
@@ -119,6 +127,7 @@ type Transport = {
   headers: NonNullable<OutboundOptions['headers']>
   fetch: typeof fetch
   max_retries: number
+  max_answer_bytes: number
 }
 
 type Call<T> = {
@@ -150,7 +159,7 @@ function createClient(options: OutboundOptions): KyInstance {
       backoffLimit: MAX_BACKOFF_MS,
       jitter: true,
       retryOnTimeout: true,
-      shouldRetry: ({ error }) => (error instanceof OutboundError ? true : undefined),
+      shouldRetry: ({ error }) => (error instanceof OutboundError ? error.reason !== 'too_large' : undefined),
     },
   })
 }
@@ -164,7 +173,7 @@ async function send<T>(transport: Transport, call: Call<T>): Promise<OutboundRes
     searchParams: call.query,
     json: call.json,
     retry: { limit: call.retried ? transport.max_retries : 0 },
-    fetch: (...request: Parameters<typeof fetch>) => attempt(transport.fetch(...request), call, progress),
+    fetch: (...request: Parameters<typeof fetch>) => attempt(transport, transport.fetch(...request), call, progress),
   }
   try {
     await transport.client(call.path, request)
@@ -178,13 +187,36 @@ async function send<T>(transport: Transport, call: Call<T>): Promise<OutboundRes
  * The body is read and checked here, inside what the client takes for `fetch`, so that a body that stalls or stops
  * half-way falls under the same time-out and the same retries as a request that got no answer.
  */
-async function attempt<T>(pending: Promise<Response>, call: Call<T>, progress: Progress<T>): Promise<Response> {
+async function attempt<T>(
+  { max_answer_bytes }: Transport,
+  pending: Promise<Response>,
+  call: Call<T>,
+  progress: Progress<T>,
+): Promise<Response> {
   progress.attempts += 1
   const response = await pending
-  const text = await response.text()
+  const text = await readText(response, max_answer_bytes)
+  if (text === null) {
+    const detail = `the answer is longer than ${max_answer_bytes} bytes`
+    throw new OutboundError(failure('too_large', response, call, progress), detail)
+  }
   const { status, headers } = response
   if (response.ok) progress.answer = { status, headers, body: readBody(text, response, call, progress) }
   return new Response(null, { status, headers })
+}
+
+/** The body, unpacked; null as soon as it is too long, however little of it came over the network. */
+async function readText({ body }: Response, max_bytes: number): Promise<string | null> {
+  if (body === null) return ''
+  const decoder = new TextDecoder()
+  const parts: string[] = []
+  let size_bytes = 0
+  for await (const chunk of body) {
+    size_bytes += chunk.length
+    if (size_bytes > max_bytes) return null
+    parts.push(decoder.decode(chunk, { stream: true }))
+  }
+  return parts.join('') + decoder.decode()
 }
 
 function readBody<T>(text: string, response: Response, call: Call<T>, progress: Progress<T>): T {
@@ -209,10 +241,19 @@ function readJson<Schema extends TSchema>(text: string, schema: Schema): Static<
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return UNSTORABLE.test(text) ? JSON.parse(text, storable) : JSON.parse(text)
   } catch {
     throw new UnusableBody('the answer is not JSON')
   }
+}
+
+/** NUL and halves of surrogate pairs, as JSON spells them: no database keeps them as text. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/i
+const REPLACEMENT = '\uFFFD'
+
+/** What cannot be stored is replaced, so that one odd text does not cost all that came with it. */
+function storable(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', REPLACEMENT) : value
 }
 
 /** What the client threw, as an OutboundError; a bug stays what it is. */

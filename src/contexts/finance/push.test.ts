@@ -147,6 +147,21 @@ test('a service that fails is tried again after a pause that grows, and then cat
   )
 })
 
+test('an answer whose id cannot be stored is a failed attempt in words, and is tried again', async () => {
+  await queue('bill')
+  const odd = await serve((_request, response) => response.end('{"id": "fin\\u0000_1", "action": "created"}'))
+  try {
+    assert.deepEqual(await push(clientOf(odd.url)), { configured: true, pushed: 0, waiting: 1, failed: 0 })
+  } finally {
+    odd.close()
+  }
+  const [row] = await list()
+  assert.deepEqual([row?.status, row?.attempts], ['pending', 1])
+  assert.match(row?.last_error ?? '', /the answer is wrong at \/id/)
+  harness.clock.set(harness.clock.now().add({ minutes: 2 }))
+  assert.equal((await push()).pushed, 1)
+})
+
 test('a service that never answers stops the run after one document, and nothing is lost', async () => {
   await queueAll()
   const silent = await serve(() => undefined)

@@ -23,7 +23,8 @@ export type FinanceOptions = {
 }
 
 const ImportAnswer = Type.Object({
-  id: Type.String({ minLength: 1 }),
+  // It is stored and shown: no control characters, nor what stands for a character that could not be read.
+  id: Type.String({ pattern: '^[^\\p{C}\\uFFFD]{1,200}$' }),
   action: Type.Union([Type.Literal('created'), Type.Literal('updated')]),
 })
 
