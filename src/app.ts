@@ -50,6 +50,7 @@ import { randomIds } from './platform/ids.ts'
 import { createJobs, type Jobs } from './platform/jobs.ts'
 import { createMetrics } from './platform/metrics.ts'
 import { migrate, readMigrations, requireSchema } from './platform/migrate.ts'
+import { findTemplate } from './platform/template.ts'
 import { createDigitalOcean, type DigitalOcean } from './providers/digitalocean/index.ts'
 import { createFinanceClient, type FinanceClient } from './providers/finance/index.ts'
 
@@ -76,7 +77,7 @@ export async function openApp(
   const clock = given.clock ?? (config.now ? frozenClock(config.now) : systemClock)
   const ids = randomIds
   const migrations = await readMigrations()
-  const db = given.db ?? (await openDatabase(config))
+  const db = given.db ?? (await openDatabase(config, { template: findTemplate }))
   try {
     // Embedded, the program is the only one on its database and brings it up to date; a server's schema is moved on
     // purpose, by `arcadia migrate`.

@@ -27,7 +27,7 @@ const KEPT_OUT: { word: RegExp; allowed: readonly string[] }[] = [
 
 /** Vendor libraries and the only files that may import them. */
 const VENDORS: Record<string, RegExp> = {
-  '@electric-sql/pglite': /^src\/platform\/db\.ts$/,
+  '@electric-sql/pglite': /^src\/platform\/(db|template)\.ts$/,
   pg: /^src\/platform\/db\.ts$/,
   'pg-boss': /^src\/platform\/jobs\.ts$/,
   fastify: /^src\/platform\/(http|idempotency)\.ts$/,

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
@@ -63,8 +66,8 @@ const TRY_AGAIN = new Set(['40P01', '40001'])
 export type OpenOptions = {
   /** Sees every statement as it is sent. */
   on_query?: (text: string) => void
-  /** A migrated database to start from, as PGlite dumps it (memory only). */
-  template?: Blob
+  /** What a new embedded database starts from, as PGlite dumps it; without one it is empty. */
+  template?: () => Promise<Blob | undefined>
   /** An open PGlite to use instead of a new one (memory only). */
   pglite?: PGlite
 }
@@ -74,25 +77,38 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
     case 'postgres':
       return reachable(openPostgres(config.database.url, options), config.database.url)
     case 'memory':
-      return openPGlite(
-        options.pglite ??
-          (await PGlite.create({
-            ...settings({ shared_buffers: '16MB' }),
-            ...(options.template && { loadDataDir: options.template }),
-          })),
-        options,
-      )
+      return openPGlite(options.pglite ?? (await newPGlite({ shared_buffers: '16MB' }, options)), options)
     case 'embedded': {
       const lock = await lockDataDir(config.database.data_dir)
       try {
-        const pglite = await PGlite.create({ ...settings({ shared_buffers: '64MB' }), dataDir: lock.database_dir })
-        return openPGlite(pglite, options, lock.release)
+        return openPGlite(await openDirectory(lock.database_dir, options), options, lock.release)
       } catch (error) {
         await lock.release()
         throw error
       }
     }
   }
+}
+
+/** A new database in a directory is made whole or not at all: what a process left that died half-way is removed. */
+async function openDirectory(dir: string, options: OpenOptions): Promise<PGlite> {
+  const buffers = { shared_buffers: '64MB' }
+  const half_made = `${dir}.half-made`
+  if (existsSync(half_made)) await rm(dir, { recursive: true, force: true })
+  if (existsSync(join(dir, 'PG_VERSION'))) return PGlite.create({ ...settings(buffers), dataDir: dir })
+  await writeFile(half_made, '')
+  const pglite = await newPGlite(buffers, options, { dataDir: dir })
+  await rm(half_made)
+  return pglite
+}
+
+async function newPGlite(
+  buffers: { shared_buffers: string },
+  { template }: OpenOptions,
+  where: { dataDir?: string } = {},
+): Promise<PGlite> {
+  const loadDataDir = await template?.()
+  return PGlite.create({ ...settings(buffers), ...where, ...(loadDataDir && { loadDataDir }) })
 }
 
 /** Shared buffers are written to at every start: with the default of 128MB that is most of the time it takes. */
