@@ -122,7 +122,7 @@ insert into "inventory"."span" ("id", "resource_id", "starts_at", "name", "size"
 
 insert into "invoicing"."credit_note" ("tenant_id", "invoice_id", "number", "tax_cents", "id", "amount_cents", "reason", "created_by", "created_at") values ($1, …);
 
-insert into "invoicing"."invoice" ("tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason") select "tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason" from jsonb_populate_recordset(null::"invoicing"."invoice", $1::jsonb) on conflict do nothing;
+insert into "invoicing"."invoice" ("tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "minor_unit_places", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason") select "tenant_id", "id", "number", "period_start", "period_end", "status", "currency", "minor_unit_places", "subtotal_cents", "tax_cents", "total_cents", "seller", "buyer", "tax", "engine_version", "inputs_hash", "created_at", "issued_at", "issued_by", "paid_at", "voided_at", "voided_by", "void_reason" from jsonb_populate_recordset(null::"invoicing"."invoice", $1::jsonb) on conflict do nothing;
 
 insert into "invoicing"."invoice_line" ("tenant_id", "invoice_id", "position", "id", "kind", "deployment_id", "subscription_id", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end") select "tenant_id", "invoice_id", "position", "id", "kind", "deployment_id", "subscription_id", "meter", "description", "quantity", "unit_price", "amount_precise", "amount_cents", "taxable", "details", "service_start", "service_end" from jsonb_populate_recordset(null::"invoicing"."invoice_line", $1::jsonb);
 
@@ -148,7 +148,7 @@ insert into costs.billing_history_reading as stored (provider, read_at) values (
 
 insert into costs.line_share (cost_line_id, tenant_id, deployment_id, amount, weight) select cost_line_id, tenant_id, deployment_id, amount, weight from pg_temp.given_share g where not exists ( select from pg_temp.stored_share o where "g".cost_line_id = "o".cost_line_id and "g".tenant_id = "o".tenant_id and "g".deployment_id = "o".deployment_id and g.amount = o.amount and g.weight is not distinct from o.weight );
 
-insert into finance.push as known select * from jsonb_populate_recordset(null::"finance"."push", $1::jsonb) on conflict (source, external_id) do update set (payload, status, action, finance_id, attempts, next_attempt_at, last_error, pushed_at) = row (excluded.payload, excluded.status, excluded.action, excluded.finance_id, excluded.attempts, greatest(excluded.next_attempt_at, known.claimed_until), excluded.last_error, excluded.pushed_at);
+insert into finance.push as known select * from jsonb_populate_recordset(null::"finance"."push", $1::jsonb) on conflict (source, external_id) do update set (payload, minor_unit_places, status, action, finance_id, attempts, next_attempt_at, last_error, pushed_at) = row ( excluded.payload, excluded.minor_unit_places, excluded.status, excluded.action, excluded.finance_id, excluded.attempts, greatest(excluded.next_attempt_at, known.claimed_until), excluded.last_error, excluded.pushed_at);
 
 insert into inventory.listing (provider, kind, listed_at, tried_at) select provider, kind, listed_at, tried_at from jsonb_populate_recordset(null::"inventory"."listing", $1::jsonb) on conflict (provider, kind) do update set listed_at = excluded.listed_at, tried_at = excluded.tried_at, last_error = null, scope = null;
 
@@ -188,7 +188,7 @@ select "e"."id", "e"."gateway_id", "e"."gateway_request_id", "e"."tenant_id", "e
 
 select "e"."provider", "e"."model", "e"."currency", count(*)::int as "event_count", coalesce(sum("e"."charge"), '0') as "charge", (count(*) filter (where e.charge is null))::int as "held_count" from "llm_usage"."event" as "e" inner join "tenants"."tenant" as "t" on "t"."id" = "e"."tenant_id" inner join jsonb_to_recordset($1::jsonb) as w(timezone text, "start" timestamptz, "end" timestamptz) on w.timezone = t.timezone and e.occurred_at >= w."start" and e.occurred_at < w."end" where "e"."deployment_id" = $2 group by "e"."provider", "e"."model", "e"."currency" order by "e"."provider", "e"."model", "e"."currency";
 
-select "i"."id", "i"."tenant_id", "i"."number", "i"."currency", "i"."period_start", "i"."period_end", "i"."status", "i"."issued_at", "i"."buyer", "i"."subtotal_cents", "i"."tax_cents", "i"."total_cents", "t"."timezone" from "invoicing"."invoice" as "i" inner join "tenants"."tenant" as "t" on "t"."id" = "i"."tenant_id" where "i"."tenant_id" = $1 and "i"."id" = $2;
+select "i"."id", "i"."tenant_id", "i"."number", "i"."currency", "i"."period_start", "i"."period_end", "i"."status", "i"."issued_at", "i"."buyer", "i"."subtotal_cents", "i"."tax_cents", "i"."total_cents", "t"."timezone", "i"."minor_unit_places" from "invoicing"."invoice" as "i" inner join "tenants"."tenant" as "t" on "t"."id" = "i"."tenant_id" where "i"."tenant_id" = $1 and "i"."id" = $2;
 
 select "id" from "finance"."push" where "source" = $1 and "external_id" = $2;
 
@@ -202,11 +202,11 @@ select "id", "code", "name", "price_cents", "currency", "quantity", "unit" from 
 
 select "id", "code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "starts_on", "ends_on" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 order by "starts_on", "code", "id";
 
-select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "payload" from "finance"."push" order by "created_at" desc, "id" desc limit $1;
+select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "minor_unit_places", "payload" from "finance"."push" order by "created_at" desc, "id" desc limit $1;
 
-select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "payload" from "finance"."push" where "id" = $1;
+select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "minor_unit_places", "payload" from "finance"."push" where "id" = $1;
 
-select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "payload" from "finance"."push" where "status" = $1 order by "created_at" desc, "id" desc limit $2;
+select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "minor_unit_places", "payload" from "finance"."push" where "status" = $1 order by "created_at" desc, "id" desc limit $2;
 
 select "id", "external_id", "period_start" from "costs"."provider_invoice" where "provider" = $1 and "currency" = $2 and "period_start" = $3 and coalesce(billing_account = $4, true) and "content_hash" = $5 and "status" = $6 and "line_count" > $7 and "id" <> $8 and not ((provider_uuid is not null or number_is_stated) and $9);
 
@@ -378,6 +378,8 @@ select * from ( select e.source || ' ' || e.event_id as subject, e.meter as deta
 
 select * from ( select e.source || ' ' || e.event_id as subject, e.quantity || ' of ' || e.meter as detail from metering.usage_event e join catalog.meter m on m.code = e.meter where e.quantity < 0 and m.aggregation <> 'time_weighted_sum') broken limit $1;
 
+select * from ( select external_id as subject, format('%s with %s places, in the list %s', currency, minor_unit_places, coalesce(places, 'none')) as detail from finance.push cross join lateral (select payload ->> 'currency' as currency) p cross join lateral (select $1::jsonb ->> currency as places) c where places::integer is distinct from minor_unit_places) broken limit $2;
+
 select * from ( select format('%s/%s', v.plan_code, v.version) as subject, format('%s %s', c.meter, catalog.filter_in_order(c.filter)) as detail from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id where v.status <> 'draft' group by v.plan_code, v.version, c.meter, catalog.filter_in_order(c.filter) having count(*) > 1) broken limit $1;
 
 select * from ( select format('%s/%s', v.plan_code, v.version) as subject, format('charge %s on %s', c.position, c.meter) as detail from catalog.charge c join catalog.plan_version v on v.id = c.plan_version_id where v.status <> 'draft' and ( not exists (select from catalog.meter m where m.code = c.meter) or least( c.unit_price, c.package_price, c.rate, c.included_quantity, c.min_amount, c.max_amount, c.fixed_per_event, c.min_per_event, c.max_per_event ) < 0 or c.package_size <= 0 )) broken limit $1;
@@ -388,15 +390,17 @@ select * from ( select i.id::text as subject, coalesce(i.invoice_number, i.exter
 
 select * from ( select i.id::text as subject, coalesce(i.invoice_number, i.external_id) || ': amount ' || i.amount || ', matched ' || l.matched || ', allocated ' || l.allocated || ', unmatched ' || l.unmatched || ', tax ' || l.tax || ', credits ' || l.credits as detail from costs.provider_invoice i cross join lateral ( select count(*) as lines, coalesce(sum(amount) filter (where match_status = 'matched'), 0) as matched, coalesce(sum(amount) filter (where match_status = 'allocated'), 0) as allocated, coalesce(sum(amount) filter (where match_status = 'unmatched'), 0) as unmatched, coalesce(sum(amount) filter (where charge_category = 'Tax'), 0) as tax, coalesce(sum(amount) filter (where charge_category = 'Credit'), 0) as credits from costs.cost_line where provider_invoice_id = i.id ) l where i.status = 'issued' and ( l.matched + l.allocated + l.unmatched + l.tax + l.credits <> i.amount or i.lines_amount <> i.amount or l.lines <> i.line_count or l.tax <> i.tax_amount )) broken limit $1;
 
+select * from ( select i.id::text as subject, format('%s lines are not rounded to %s places', count(*), i.minor_unit_places) as detail from invoicing.invoice i join invoicing.invoice_line l on l.tenant_id = i.tenant_id and l.invoice_id = i.id where l.amount_cents <> round(l.amount_precise * power(10::numeric, i.minor_unit_places)) group by i.id, i.minor_unit_places) broken limit $1;
+
 select * from ( select i.id::text as subject, format('%s, %s of %s settled', i.status, settled, i.total_cents) as detail from invoicing.invoice i cross join lateral ( select (select coalesce(sum(p.amount_cents), 0) from invoicing.payment p where p.tenant_id = i.tenant_id and p.invoice_id = i.id) + (select coalesce(sum(c.amount_cents), 0) from invoicing.credit_note c where c.tenant_id = i.tenant_id and c.invoice_id = i.id) as settled ) document where (i.status = 'paid' and settled < i.total_cents) or (i.status = 'issued' and settled >= i.total_cents)) broken limit $1;
 
 select * from ( select i.id::text as subject, format('invoice in %s, tenant %s in %s', i.currency, t.id, t.currency) as detail from invoicing.invoice i join tenants.tenant t on t.id = i.tenant_id where i.currency <> t.currency) broken limit $1;
 
-select * from ( select i.id::text as subject, format('no minor unit of %s explains its lines', i.currency) as detail from invoicing.invoice i where not exists ( select from (values (1), (100), (1000), (10000)) unit (parts) where not exists ( select from invoicing.invoice_line l where l.tenant_id = i.tenant_id and l.invoice_id = i.id and l.amount_cents <> round(l.amount_precise * unit.parts) ) )) broken limit $1;
-
 select * from ( select i.id::text as subject, format('subtotal %s of lines worth %s, tax %s of lines worth %s', i.subtotal_cents, sum_net, i.tax_cents, sum_tax) as detail from invoicing.invoice i cross join lateral ( select coalesce(sum(l.amount_cents) filter (where l.kind <> 'tax'), 0) as sum_net, coalesce(sum(l.amount_cents) filter (where l.kind = 'tax'), 0) as sum_tax from invoicing.invoice_line l where l.tenant_id = i.tenant_id and l.invoice_id = i.id ) line where (i.subtotal_cents, i.tax_cents) <> (sum_net, sum_tax)) broken limit $1;
 
 select * from ( select i.id::text as subject, format('tax %s, expected %s, on %s of %s', i.tax_cents, expected, taxed, taxable) as detail from invoicing.invoice i cross join lateral ( select coalesce(sum(round((l.details ->> 'taxable_cents')::bigint * (l.details ->> 'rate')::numeric)) filter (where l.kind = 'tax'), 0) as expected, coalesce(sum((l.details ->> 'taxable_cents')::bigint) filter (where l.kind = 'tax'), 0) as taxed, coalesce(sum(l.amount_cents) filter (where l.taxable), 0) as taxable from invoicing.invoice_line l where l.tenant_id = i.tenant_id and l.invoice_id = i.id ) line where i.tax_cents <> expected or taxed <> taxable) broken limit $1;
+
+select * from ( select id::text as subject, format('%s with %s places, in the list %s', currency, minor_unit_places, coalesce(places, 'none')) as detail from invoicing.invoice cross join lateral (select $1::jsonb ->> currency as places) c where places::integer is distinct from minor_unit_places) broken limit $2;
 
 select * from ( select l.id::text as subject, l.description || ' is ' || l.match_status || ' and has ' || count(*) || ' shares' as detail from costs.cost_line l join costs.line_share s on s.cost_line_id = l.id where l.match_status <> 'allocated' group by l.provider_invoice_id, l.position) broken limit $1;
 

@@ -382,6 +382,7 @@ create table finance.push (
   last_error text,
   created_at timestamp with time zone not null,
   pushed_at timestamp with time zone,
+  minor_unit_places integer not null,
   constraint push_once UNIQUE (source, external_id),
   constraint push_pkey PRIMARY KEY (id),
   constraint push_action_check CHECK ((action = ANY (ARRAY['created'::text, 'updated'::text]))),
@@ -391,6 +392,7 @@ create table finance.push (
   constraint push_claimed_is_pending CHECK (((claimed_until IS NULL) OR (status = 'pending'::text))),
   constraint push_document_check CHECK ((document = ANY (ARRAY['provider_invoice'::text, 'invoice'::text]))),
   constraint push_due_has_time CHECK (((status = 'pending'::text) = (next_attempt_at IS NOT NULL))),
+  constraint push_minor_unit_places_check CHECK (((minor_unit_places >= 0) AND (minor_unit_places <= 4))),
   constraint push_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'pushed'::text, 'failed'::text, 'not_configured'::text])))
 );
 CREATE INDEX push_due ON finance.push USING btree (next_attempt_at) WHERE (status = 'pending'::text);
@@ -516,10 +518,12 @@ create table invoicing.invoice (
   voided_at timestamp with time zone,
   voided_by text,
   void_reason text,
+  minor_unit_places integer not null,
   constraint invoice_pkey PRIMARY KEY (tenant_id, id),
   constraint invoice_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
   constraint invoice_adds_up CHECK (((subtotal_cents + tax_cents) = total_cents)),
   constraint invoice_issued_is_numbered CHECK (((status = 'draft'::text) OR (status = 'void'::text) OR ((number IS NOT NULL) AND (issued_at IS NOT NULL)))),
+  constraint invoice_minor_unit_places_check CHECK (((minor_unit_places >= 0) AND (minor_unit_places <= 4))),
   constraint invoice_period CHECK ((period_end > period_start)),
   constraint invoice_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'issued'::text, 'paid'::text, 'void'::text])))
 );
@@ -1063,15 +1067,18 @@ CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_issued_invoice()
  LANGUAGE plpgsql
 AS $function$
 begin
-  -- After a draft only the state may move on: to paid, and to void. Nothing that the customer was told changes.
+  -- After a draft only the state may move: to paid and back, and to void. Nothing that the customer was told changes.
   if old.status <> 'draft' and (
     tg_op = 'DELETE'
-    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'), ('paid', 'void'), ('void', 'void'))
-    or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.subtotal_cents, new.tax_cents,
-        new.total_cents, new.seller, new.buyer, new.tax, new.engine_version, new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
+    or (old.status, new.status) not in (('issued', 'issued'), ('issued', 'paid'), ('issued', 'void'), ('paid', 'paid'),
+      ('paid', 'issued'), ('paid', 'void'), ('void', 'void'))
+    or (new.tenant_id, new.id, new.number, new.period_start, new.period_end, new.currency, new.minor_unit_places,
+        new.subtotal_cents, new.tax_cents, new.total_cents, new.seller, new.buyer, new.tax, new.engine_version,
+        new.inputs_hash, new.created_at, new.issued_at, new.issued_by)
       is distinct from
-       (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.subtotal_cents, old.tax_cents,
-        old.total_cents, old.seller, old.buyer, old.tax, old.engine_version, old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
+       (old.tenant_id, old.id, old.number, old.period_start, old.period_end, old.currency, old.minor_unit_places,
+        old.subtotal_cents, old.tax_cents, old.total_cents, old.seller, old.buyer, old.tax, old.engine_version,
+        old.inputs_hash, old.created_at, old.issued_at, old.issued_by)
   ) then
     raise exception 'invoice % is % and cannot be changed', coalesce(old.number, old.id::text), old.status
       using errcode = 'check_violation', constraint = 'invoice_issued_is_immutable';

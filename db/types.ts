@@ -256,6 +256,7 @@ export interface DB {
     last_error: string | null
     created_at: Temporal.Instant
     pushed_at: Temporal.Instant | null
+    minor_unit_places: number
   }
   'inventory.listing': {
     provider: string
@@ -340,6 +341,7 @@ export interface DB {
     voided_at: Temporal.Instant | null
     voided_by: string | null
     void_reason: string | null
+    minor_unit_places: number
   }
   'invoicing.invoice_line': {
     tenant_id: string

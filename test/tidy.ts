@@ -23,6 +23,8 @@ const KEPT_OUT: { word: RegExp; allowed: readonly string[] }[] = [
   // and its sizes of copies are JSON numbers, too.
   { word: /\.toFixed\b/, allowed: ['src/kernel/decimal.ts', 'src/providers/digitalocean/resources.ts'] },
   { word: /\bMath\.random\b/, allowed: [] },
+  // Locale data tells how an amount is usually written, not how many places it is posted with.
+  { word: /\bIntl\.NumberFormat\b|supportedValuesOf\('currency'\)/, allowed: [] },
 ]
 
 /** Vendor libraries and the only files that may import them. */
@@ -35,6 +37,10 @@ const VENDORS: Record<string, RegExp> = {
   pino: /^src\/(platform\/(log|http)|app)\.ts$/,
   'prom-client': /^src\/platform\/metrics\.ts$/,
   jose: /^src\/(platform\/auth|providers\/finance\/client)\.ts$/,
+  // Lists of codes and a distance between words: pure values, so the kernel may.
+  'currency-codes': /^src\/kernel\/money\.ts$/,
+  'iso-3166': /^src\/kernel\/country\.ts$/,
+  'fastest-levenshtein': /^src\/kernel\/nearest\.ts$/,
   commander: /^src\/main\.ts$/,
   'close-with-grace': /^src\/cli\/serve\.ts$/,
 }
@@ -120,12 +126,13 @@ export const RULES: readonly Rule[] = [
     planted: [{ path: 'src/contexts/costs/jobs.ts', text: "const token = process.env['DIGITALOCEAN_TOKEN']" }],
   },
   {
-    name: 'no floats, no Date and no other clock near money',
+    name: 'no floats, no Date, no other clock and no locale data near money',
     check: (files) => KEPT_OUT.flatMap(({ word, allowed }) => scan(production(files), word, allowed)),
     planted: [
       { path: 'src/kernel/money.ts', text: 'const now = new Date()' },
       { path: 'src/contexts/costs/queries.ts', text: 'const amount = parseFloat(text)' },
       { path: 'src/contexts/invoicing/rollup.ts', text: 'return total.toFixed(2)' },
+      { path: 'src/contexts/pricing/line.ts', text: "new Intl.NumberFormat('en', { style: 'currency', currency })" },
       { path: 'src/contexts/invoicing/issue.ts', text: 'const issued_at = Temporal.Now.instant()' },
     ],
   },

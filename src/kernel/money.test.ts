@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decimal, plain } from './decimal.ts'
 import { InvariantError } from './invariant.ts'
 import {
+  allMinorUnitPlaces,
+  expectedCurrency,
   formatMinor,
   fromMinor,
   isCurrency,
@@ -20,10 +24,35 @@ test('the minor unit is the currency’s own', () => {
   assert.equal(minorUnitPlaces('BHD'), 3)
 })
 
-test('only ISO 4217 codes in upper case are currencies', () => {
+test('minor units are those of the published list of ISO 4217, whatever the runtime’s locale data say', () => {
+  const file = fileURLToPath(import.meta.resolve('currency-codes/iso-4217-list-one.xml'))
+  const entries = [...readFileSync(file, 'utf8').matchAll(/<Ccy>(\w+)<\/Ccy>[\s\S]*?<CcyMnrUnts>(.*?)<\/CcyMnrUnts>/g)]
+  const listed = new Map(entries.map(([, code = '', places]) => [code, places === 'N.A.' ? undefined : Number(places)]))
+  for (const [code, places] of listed) {
+    assert.equal(isCurrency(code), places !== undefined, code)
+    if (places !== undefined) assert.equal(minorUnitPlaces(code), places, code)
+  }
+  const others = Object.keys(allMinorUnitPlaces()).filter((code) => !listed.has(code))
+  assert.deepEqual([listed.size > 170, others], [true, ['XCG']])
+})
+
+test('currencies that are written without a fraction are posted with the places of ISO 4217', () => {
+  const two = 'AFN ALL COP HUF IDR IRR KPW LAK LBP MGA MMK PKR SOS SYP YER VED XCG'.split(' ')
+  for (const code of two) assert.equal(minorUnitPlaces(code), 2, code)
+  assert.deepEqual(['IQD', 'JPY', 'UYW'].map(minorUnitPlaces), [3, 0, 4])
+})
+
+test('only ISO 4217 codes in upper case that have a minor unit are currencies', () => {
   assert.equal(isCurrency('EUR'), true)
-  for (const code of ['eur', 'EURO', '', 'ZZZ']) assert.equal(isCurrency(code), false, code)
+  for (const code of ['eur', 'EURO', '', 'ZZZ', 'XXX', 'XTS', 'XAU', 'HRK']) assert.equal(isCurrency(code), false, code)
   assert.throws(() => minorUnitPlaces('ZZZ'), InvariantError)
+})
+
+test('what is no currency is told the nearest one, by its name or its letters', () => {
+  const nearestTo = (given: string) => /is (\w+)$/.exec(expectedCurrency(given))?.[1]
+  assert.equal(expectedCurrency('aud'), 'three capital letters of ISO 4217; nearest to "aud" is AUD')
+  assert.deepEqual(['Dollar', 'Euro', 'us dollar', 'US$', 'XYZ'].map(nearestTo), ['AUD', 'EUR', 'USD', 'USD', 'BYN'])
+  assert.ok(expectedCurrency('a'.repeat(1_000_000)).length < 200)
 })
 
 test('an amount is rounded once, half up, away from zero', () => {

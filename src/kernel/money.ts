@@ -1,25 +1,51 @@
+import { data as published } from 'currency-codes'
 import { type Decimal, decimal, fromUnits, plain, roundPrecise, toUnits, ZERO } from './decimal.ts'
-import { invariant } from './invariant.ts'
+import { invariant, present } from './invariant.ts'
+import { nearest, quoted } from './nearest.ts'
 
 /** An ISO 4217 code in upper case. */
 export type Currency = string
 
-const CURRENCIES = new Set(Intl.supportedValuesOf('currency'))
-const places = new Map<Currency, number>()
+/** Younger than the list. Source: ISO 4217, in force since 2025-03-31 for Curaçao and Sint Maarten. */
+const ADDED = [{ code: 'XCG', currency: 'Caribbean Guilder', digits: 2 }]
+/** Metals, units of account, "testing" and "no currency": ISO 4217 gives them no minor unit, so nothing is posted in them. */
+const WITHOUT_MINOR_UNIT = /^X(A[GU]|B[A-D]|DR|P[DT]|SU|TS|UA|XX)$/
+
+/**
+ * Source: ISO 4217, list one, as the package publishes it (its `publishDate`). Not the runtime's locale data, which tells
+ * how amounts are usually written: HUF, IDR and COP without a fraction, and another runtime may tell something else.
+ */
+const CURRENCIES = [...published, ...ADDED]
+  .filter(({ code }) => !WITHOUT_MINOR_UNIT.test(code))
+  .toSorted((a, b) => (a.code < b.code ? -1 : 1))
+const PLACES: ReadonlyMap<Currency, number> = new Map(CURRENCIES.map(({ code, digits }) => [code, digits]))
 
 export function isCurrency(code: string): boolean {
-  return CURRENCIES.has(code)
+  return PLACES.has(code)
 }
 
-/** Digits of the minor unit (JPY 0, USD 2, BHD 3). Source: ISO 4217, as the runtime's Intl carries it. */
+/** What a text that is no currency should have been, for its refusal. */
+export function expectedCurrency(given: string): string {
+  return `three capital letters of ISO 4217; nearest to ${quoted(given)} is ${nearestCurrency(given)}`
+}
+
+/** By name where it is one (`Dollar` → AUD, the first dollar of the list), else by its letters. */
+function nearestCurrency(given: string): Currency {
+  const text = given.trim().toLowerCase()
+  const named =
+    CURRENCIES.find(({ currency }) => currency.toLowerCase() === text) ??
+    CURRENCIES.find(({ currency }) => currency.toLowerCase().split(' ').includes(text))
+  return named?.code ?? nearest(given, [...PLACES.keys()]).candidate
+}
+
+/** Digits of the minor unit (JPY 0, USD 2, BHD 3). */
 export function minorUnitPlaces(currency: Currency): number {
-  const known = places.get(currency)
-  if (known !== undefined) return known
-  invariant(isCurrency(currency), `unknown currency ${currency}`)
-  const digits =
-    new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
-  places.set(currency, digits)
-  return digits
+  return present(PLACES.get(currency), `unknown currency ${currency}`)
+}
+
+/** Of every currency, for a query that compares what was stored with it. */
+export function allMinorUnitPlaces(): Record<Currency, number> {
+  return Object.fromEntries(PLACES)
 }
 
 /**

@@ -5,6 +5,7 @@ import { InvariantError } from './invariant.ts'
 import {
   dateIn,
   days,
+  expectedTimeZone,
   instantsOf,
   isTimeZone,
   monthLabel,
@@ -142,6 +143,18 @@ test('the seconds of a life are those inside the window, whole', () => {
   assert.equal(within('2026-04-01T00:00:00Z', '2026-04-01T00:00:01.999999Z'), 1n)
   assert.equal(within('2026-04-02T00:00:00Z', null), 0n)
   assert.equal(within('2026-03-01T00:00:00Z', '2026-04-01T00:00:00Z'), 0n)
+})
+
+test('what is no time zone is told the nearest one, also by its city, where one is near', () => {
+  const nearestTo = (given: string) => expectedTimeZone(given).split(' ').at(-1)
+  assert.equal(expectedTimeZone('Sydney'), 'a time zone of the IANA database; nearest to "Sydney" is Australia/Sydney')
+  assert.deepEqual(['New York', 'Australia/Sidney', 'london'].map(nearestTo), [
+    'America/New_York',
+    'Australia/Sydney',
+    'Europe/London',
+  ])
+  for (const given of ['AEST', '+10:00', ''])
+    assert.equal(expectedTimeZone(given), 'a time zone of the IANA database such as Australia/Sydney')
 })
 
 test('a time zone is a name, not an offset', () => {

@@ -1,4 +1,5 @@
 import { invariant } from './invariant.ts'
+import { nearest, quoted } from './nearest.ts'
 
 /** Billing dates, half-open: `start` counts, `end` does not. */
 export type Period = { readonly start: Temporal.PlainDate; readonly end: Temporal.PlainDate }
@@ -97,6 +98,20 @@ export function isTimeZone(name: string): boolean {
   } catch {
     return false
   }
+}
+
+/** What a text that is no time zone should have been, for its refusal: a city alone is enough to tell which was meant. */
+export function expectedTimeZone(given: string): string {
+  const zones = Intl.supportedValuesOf('timeZone')
+  const cities = new Map(zones.map((zone) => [zone.slice(zone.lastIndexOf('/') + 1), zone]))
+  const written = given.trim().replaceAll(' ', '_')
+  const { candidate, edits } = nearest(written, written.includes('/') ? zones : [...cities.keys()])
+  // An abbreviation or an offset is like no name; a name that is like it by chance would mislead.
+  const hint =
+    edits * 2 < written.length
+      ? `; nearest to ${quoted(given)} is ${cities.get(candidate) ?? candidate}`
+      : ' such as Australia/Sydney'
+  return `a time zone of the IANA database${hint}`
 }
 
 export function isBefore(a: Temporal.PlainDate, b: Temporal.PlainDate): boolean {

@@ -9,6 +9,8 @@ type Rejection = {
   schemaPath: string
   params: Readonly<Record<string, unknown>>
   message?: string
+  /** What was found. */
+  data?: unknown
   parentSchema?: { oneOf?: readonly { properties?: Readonly<Record<string, { const?: unknown }>> }[] }
 }
 
@@ -99,12 +101,17 @@ function messageOf(rejection: Rejection): string {
     case 'format':
       return mustBe(EXPECTED_FORMATS[String(params['format'])]) ?? message
     case 'pattern':
-      return mustBe(EXPECTED_PATTERNS.get(String(params['pattern']))) ?? message
+      return mustBe(expectedPattern(rejection)) ?? message
     case 'anyOf':
       return `needs one of: ${wordsOf(params['missing']).join(', ')}`
     default:
       return message
   }
+}
+
+function expectedPattern({ params, data }: Rejection): string | undefined {
+  const expected = EXPECTED_PATTERNS.get(String(params['pattern']))
+  return typeof expected === 'function' ? expected(String(data)) : expected
 }
 
 function mustBe(expected: string | undefined): string | undefined {

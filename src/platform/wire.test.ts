@@ -71,7 +71,7 @@ test('a period is read from a month, or from dates in the right order', () => {
 test('a currency is one of ISO 4217', () => {
   assert.equal(requireCurrency('AUD', 'currency'), 'AUD')
   assert.throws(() => requireCurrency('AUX', 'currency'), {
-    errors: [{ path: 'currency', message: 'must be an ISO 4217 currency' }],
+    errors: [{ path: 'currency', message: 'must be three capital letters of ISO 4217; nearest to "AUX" is AUD' }],
   })
 })
 

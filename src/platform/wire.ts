@@ -1,8 +1,9 @@
 import { type Static, type TSchema, type TString, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { DECIMAL_PATTERN, POSITIVE_DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
-import { isCurrency } from '../kernel/money.ts'
-import { parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
+import { expectedCountry, isCountry } from '../kernel/country.ts'
+import { expectedCurrency, isCurrency } from '../kernel/money.ts'
+import { expectedTimeZone, isTimeZone, parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
 import { invalidInput, notFound } from '../kernel/problem.ts'
 import type { Caller } from './auth.ts'
 
@@ -37,6 +38,8 @@ export const CursorText = Type.String()
 export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
 const CURRENCY_PATTERN = '^[A-Z]{3}$'
 export const CurrencyCode = Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' })
+const COUNTRY_PATTERN = '^[A-Z]{2}$'
+export const CountryCode = Type.String({ pattern: COUNTRY_PATTERN, description: 'ISO 3166-1 alpha-2' })
 export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS })
 export const InstantText = Type.String({
   format: 'date-time',
@@ -56,11 +59,15 @@ export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
 
 /** What a text of each pattern above is, for the refusal of one that is not. */
-export const EXPECTED_PATTERNS: ReadonlyMap<string, string> = new Map([
+export const EXPECTED_PATTERNS: ReadonlyMap<string, string | ((given: string) => string)> = new Map<
+  string,
+  string | ((given: string) => string)
+>([
   [DECIMAL_PATTERN, 'an exact decimal such as "12.50"'],
   [UNSIGNED_DECIMAL_PATTERN, 'an exact decimal such as "12.50", not below 0'],
   [POSITIVE_DECIMAL_PATTERN, 'an exact decimal such as "12.50", above 0'],
-  [CURRENCY_PATTERN, 'an ISO 4217 currency such as AUD'],
+  [CURRENCY_PATTERN, expectedCurrency],
+  [COUNTRY_PATTERN, expectedCountry],
   [IN_OUR_YEARS, YEARS],
   [MONTH_PATTERN, 'a month such as 2026-04, or a day in it'],
 ])
@@ -165,10 +172,21 @@ export function readPeriodBody(
   return read
 }
 
+/** The currency, country or time zone, if it is one. Each throws `request/invalid` otherwise, with the nearest that is. */
 export function requireCurrency(code: string, path: string): string {
-  if (!isCurrency(code))
-    throw invalidInput('The request is not valid.', [{ path, message: 'must be an ISO 4217 currency' }])
-  return code
+  return isCurrency(code) ? code : refuse(path, expectedCurrency(code))
+}
+
+export function requireCountry(code: string, path: string): string {
+  return isCountry(code) ? code : refuse(path, expectedCountry(code))
+}
+
+export function requireTimeZone(name: string, path: string): string {
+  return isTimeZone(name) ? name : refuse(path, expectedTimeZone(name))
+}
+
+function refuse(path: string, expected: string): never {
+  throw invalidInput('The request is not valid.', [{ path, message: `must be ${expected}` }])
 }
 
 /** The same answer for what does not exist and for what is not the caller's. */

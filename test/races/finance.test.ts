@@ -92,6 +92,7 @@ async function enterInvoice(db: Database): Promise<void> {
     number: 'INV-2026-000001',
     issued_at: NOW,
     currency: 'USD',
+    minor_unit_places: 2,
     subtotal_cents: '100',
     tax_cents: '0',
     total_cents: '100',
@@ -126,6 +127,7 @@ async function enterPushes(db: Database): Promise<void> {
       document: 'provider_invoice',
       source: 'digitalocean',
       external_id,
+      minor_unit_places: 2,
       payload: {
         tenant_id: 'platform-admin',
         source: 'digitalocean',

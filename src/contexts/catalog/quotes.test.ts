@@ -85,6 +85,15 @@ test('the Studio example comes out exactly', async () => {
   assert.equal(details.metered_quantity, '2160')
 })
 
+test('forints have two places: 55 × 0.9 with 27 % tax', async () => {
+  const charges = [{ meter: 'droplet_hours', model: 'per_unit', unit_price: '0.9' }]
+  const plan = { currency: 'HUF', base_price_cents: 0, charges }
+  const tax = { name: 'VAT', rate: '0.27' }
+  const { body } = await quote({ plan, addons: [], usage: { droplet_hours: '55' }, tax })
+  const { subtotal_cents, tax_cents, total_cents } = body.data
+  assert.deepEqual([subtotal_cents, tax_cents, total_cents], [4950, 1337, 6287])
+})
+
 test('an inline plan and inline add-ons come out as those of the catalogue', async () => {
   const { currency: _currency, ...addon } = STORAGE
   const inline = await quote({ plan: STUDIO, addons: [addon] })

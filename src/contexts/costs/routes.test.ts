@@ -362,8 +362,8 @@ for (const [name, damage] of Object.entries({
     insert into costs.provider_invoice (id, provider, external_id, status, period_start, period_end, currency, amount,
       lines_amount, content_hash, incomplete_readings, announced_at, ingested_at)
     values ('${UNKNOWN_ID}', 'digitalocean', 'preview', 'preview', '2026-05-01', '2026-06-01', 'USD', 0, 0, '', 0, now(), now());
-    insert into finance.push (id, document, source, external_id, payload, status, attempts, created_at)
-    values ('${UNKNOWN_ID}', 'provider_invoice', 'digitalocean', 'preview', '{}', 'not_configured', 0, now())`,
+    insert into finance.push (id, document, source, external_id, minor_unit_places, payload, status, attempts, created_at)
+    values ('${UNKNOWN_ID}', 'provider_invoice', 'digitalocean', 'preview', 2, '{}', 'not_configured', 0, now())`,
 })) {
   test(`the audit finds what breaks ${name}`, async () => {
     await deploy(edge, 'boab', 'studio')

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { present } from '../../kernel/invariant.ts'
+import { minorUnitPlaces } from '../../kernel/money.ts'
 import { type ContextTx, rowset } from '../../platform/db.ts'
 import type { OutboundError } from '../../platform/outbound.ts'
 import type { ImportResult } from '../../providers/finance/index.ts'
@@ -20,7 +21,8 @@ export async function queueBill(
   options: QueueOptions,
 ): Promise<void> {
   const { bill, lines } = await readBill(tx, provider_invoice_id)
-  await queue(tx, { document: 'provider_invoice', payload: billPayload(bill, lines) }, { ...options, tenant_id: null })
+  const push = { tenant_id: null, minor_unit_places: minorUnitPlaces(bill.currency) }
+  await queue(tx, { document: 'provider_invoice', payload: billPayload(bill, lines) }, { ...options, ...push })
 }
 
 /**
@@ -35,7 +37,8 @@ export async function queueInvoice(
   const { invoice, lines, credit_notes } = await readInvoice(tx, { tenant_id, invoice_id })
   if (invoice.is_void && (await withdrawUnsent(tx, invoice_id))) return
   const payload = invoicePayload(invoice, lines, credit_notes)
-  await queue(tx, { document: 'invoice', payload }, { ...options, tenant_id })
+  const push = { tenant_id, minor_unit_places: invoice.minor_unit_places }
+  await queue(tx, { document: 'invoice', payload }, { ...options, ...push })
 }
 
 /** True when no attempt was ever made, so that the books cannot know the invoice. An answer that got lost counts. */
@@ -185,15 +188,15 @@ async function endClaim(
 async function queue(
   tx: ContextTx<'finance'>,
   { document, payload }: PushDocument,
-  { id, now, tenant_id }: QueueOptions & { tenant_id: string | null },
+  { id, now, ...owner }: QueueOptions & { tenant_id: string | null; minor_unit_places: number },
 ): Promise<void> {
   const { source, external_id } = payload
-  const push = { id, document, source, external_id, tenant_id, payload, created_at: now, ...dueAt(now) }
+  const push = { id, document, source, external_id, ...owner, payload, created_at: now, ...dueAt(now) }
   await sql`
     insert into finance.push as known select * from ${rowset('finance.push', [push])}
     on conflict (source, external_id) do update set
-      (payload, status, action, finance_id, attempts, next_attempt_at, last_error, pushed_at) = row (excluded.payload,
-        excluded.status, excluded.action, excluded.finance_id, excluded.attempts,
+      (payload, minor_unit_places, status, action, finance_id, attempts, next_attempt_at, last_error, pushed_at) = row (
+        excluded.payload, excluded.minor_unit_places, excluded.status, excluded.action, excluded.finance_id, excluded.attempts,
         greatest(excluded.next_attempt_at, known.claimed_until), excluded.last_error, excluded.pushed_at)`.execute(tx)
 }
 

@@ -64,6 +64,8 @@ test('a bill in another currency is rounded to the minor unit of that currency',
     )
   assert.deepEqual(amountsIn('JPY'), [1_123n, 112n])
   assert.deepEqual(amountsIn('BHD'), [1_122_334n, 112_234n])
+  const forints = billPayload({ ...BILL, currency: 'HUF', amount: '1234.56' }, [line('1234.56')])
+  assert.deepEqual([forints.amount_gross_minor, forints.lines[0]?.amount_minor], [123_456n, 123_456n])
 })
 
 test('what the lines miss is rounding up to half a minor unit per line, and is not explained beyond', () => {

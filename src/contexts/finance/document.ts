@@ -39,6 +39,8 @@ export type Invoice = {
   number: string
   is_void: boolean
   currency: Currency
+  /** Of the amounts, as they were posted. */
+  minor_unit_places: number
   period: Period
   issued_on: Temporal.PlainDate
   buyer: { name: string; country?: string; tax_id?: string }

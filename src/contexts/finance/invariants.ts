@@ -1,5 +1,7 @@
 import { sql } from 'kysely'
+import { allMinorUnitPlaces } from '../../kernel/money.ts'
 import type { Invariant } from '../../platform/audit.ts'
+import { jsonb } from '../../platform/db.ts'
 
 export const invariants: Invariant[] = [
   {
@@ -43,6 +45,17 @@ export const invariants: Invariant[] = [
         from jsonb_array_elements(p.payload -> 'lines') line
       ) l
       where a.net + a.tax <> a.gross or l.gross <> a.gross or l.tax <> a.tax`,
+  },
+  {
+    name: 'finance.minor-units-are-of-the-currency',
+    promise: 'What goes to the books has as many places as its currency has in ISO 4217.',
+    violations: sql`
+      select external_id as subject,
+        format('%s with %s places, in the list %s', currency, minor_unit_places, coalesce(places, 'none')) as detail
+      from finance.push
+      cross join lateral (select payload ->> 'currency' as currency) p
+      cross join lateral (select ${jsonb(allMinorUnitPlaces())} ->> currency as places) c
+      where places::integer is distinct from minor_unit_places`,
   },
   {
     name: 'finance.invoices-are-as-they-stand',

@@ -429,6 +429,14 @@ test('the audit finds an issued document that is not in the outbox, and one that
   ])
 })
 
+test('the audit finds a document whose currency has other places than it was sent with', async () => {
+  await queueAll()
+  await harness.db.script(`update finance.push set minor_unit_places = 0 where document = 'invoice'`)
+  const finding = (await runAudit(harness.db.read, financeInvariants)).find(({ ok }) => !ok)
+  assert.equal(finding?.name, 'finance.minor-units-are-of-the-currency')
+  assert.deepEqual(finding?.violations, [{ subject: INVOICE, detail: 'AUD with 0 places, in the list 2' }])
+})
+
 type Row = {
   id: string
   document: string
@@ -626,6 +634,7 @@ async function storeBooks(): Promise<void> {
     const invoice = {
       tenant_id: 't_1',
       currency: 'AUD',
+      minor_unit_places: 2,
       subtotal_cents: 6422n,
       tax_cents: 642n,
       total_cents: 7064n,

@@ -81,6 +81,7 @@ export async function readInvoice(
     .innerJoin('tenants.tenant as t', 't.id', 'i.tenant_id')
     .select(['i.id', 'i.tenant_id', 'i.number', 'i.currency', 'i.period_start', 'i.period_end', 'i.status'])
     .select(['i.issued_at', 'i.buyer', 'i.subtotal_cents', 'i.tax_cents', 'i.total_cents', 't.timezone'])
+    .select('i.minor_unit_places')
     .where('i.tenant_id', '=', tenant_id)
     .where('i.id', '=', invoice_id)
     .executeTakeFirst()
@@ -115,7 +116,7 @@ function pushes(reader: Reader) {
   return reader
     .selectFrom('finance.push')
     .select(['id', 'document', 'source', 'external_id', 'tenant_id', 'status', 'action', 'finance_id', 'attempts'])
-    .select(['next_attempt_at', 'last_error', 'created_at', 'pushed_at', 'payload'])
+    .select(['next_attempt_at', 'last_error', 'created_at', 'pushed_at', 'minor_unit_places', 'payload'])
 }
 
 function withPayload<R extends Pick<DB['finance.push'], 'document'> & { payload: Parameters<typeof readDocument>[1] }>(

@@ -63,6 +63,7 @@ const Push = Type.Object({
   source: Type.String(),
   external_id: Type.String(),
   tenant_id: Nullable(Type.String()),
+  minor_unit_places: Type.Integer({ description: 'Of the amounts of the payload' }),
   status: Status,
   action: Nullable(OneOf(['created', 'updated'])),
   finance_id: Nullable(Type.String()),

@@ -207,6 +207,17 @@ test('wrong bodies are named, unknown invoices are not found, and only the opera
   }
 })
 
+test('an invoice keeps the places of its currency, and the audit finds one whose currency has others now', async () => {
+  const id = await draft('places')
+  assert.equal((await company.invoice('places')).minor_unit_places, 2)
+  const broken = async () =>
+    (await runAudit(company.db.read, invoicingInvariants)).filter(({ ok }) => !ok).map(({ name }) => name)
+  // As it was posted when the locale data said that forints have no fraction.
+  await company.db.script(`update invoicing.invoice set currency = 'HUF', minor_unit_places = 0 where id = '${id}'`)
+  assert.deepEqual(await broken(), ['invoicing.lines-are-rounded-half-up', 'invoicing.minor-units-are-of-the-currency'])
+  await company.db.script(`delete from invoicing.invoice where id = '${id}'`)
+})
+
 test('the lives of these invoices keep every invariant of the audit', async () => {
   const findings = await runAudit(company.db.read, invoicingInvariants)
   assert.deepEqual(

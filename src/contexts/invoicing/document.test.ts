@@ -15,6 +15,7 @@ const INVOICE: Invoice = {
   period_end: Temporal.PlainDate.from('2026-05-01'),
   status: 'issued',
   currency: 'AUD',
+  minor_unit_places: 2,
   subtotal_cents: 123_456n,
   tax_cents: 12_346n,
   total_cents: 135_802n,

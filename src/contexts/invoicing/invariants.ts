@@ -1,5 +1,7 @@
 import { sql } from 'kysely'
+import { allMinorUnitPlaces } from '../../kernel/money.ts'
 import type { Invariant } from '../../platform/audit.ts'
+import { jsonb } from '../../platform/db.ts'
 
 export const invoicingInvariants: Invariant[] = [
   {
@@ -37,18 +39,21 @@ export const invoicingInvariants: Invariant[] = [
   {
     name: 'invoicing.lines-are-rounded-half-up',
     promise: 'A posted amount is the precise one, rounded half up to the minor unit',
-    // How many digits a currency has is not known here: one of the usual ones must fit, the same for all lines.
     violations: sql`
-      select i.id::text as subject, format('no minor unit of %s explains its lines', i.currency) as detail
-      from invoicing.invoice i
-      where not exists (
-        select from (values (1), (100), (1000), (10000)) unit (parts)
-        where not exists (
-          select from invoicing.invoice_line l
-          where l.tenant_id = i.tenant_id and l.invoice_id = i.id
-            and l.amount_cents <> round(l.amount_precise * unit.parts)
-        )
-      )`,
+      select i.id::text as subject, format('%s lines are not rounded to %s places', count(*), i.minor_unit_places) as detail
+      from invoicing.invoice i join invoicing.invoice_line l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+      where l.amount_cents <> round(l.amount_precise * power(10::numeric, i.minor_unit_places))
+      group by i.id, i.minor_unit_places`,
+  },
+  {
+    name: 'invoicing.minor-units-are-of-the-currency',
+    promise: 'An invoice was posted with as many places as its currency has in ISO 4217',
+    violations: sql`
+      select id::text as subject,
+        format('%s with %s places, in the list %s', currency, minor_unit_places, coalesce(places, 'none')) as detail
+      from invoicing.invoice
+      cross join lateral (select ${jsonb(allMinorUnitPlaces())} ->> currency as places) c
+      where places::integer is distinct from minor_unit_places`,
   },
   {
     name: 'invoicing.one-live-invoice',

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import type { Config } from '../../config.ts'
 import { decimal } from '../../kernel/decimal.ts'
-import { fromMinor, toMinor } from '../../kernel/money.ts'
+import { fromMinor, minorUnitPlaces, toMinor } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { Quote, QuoteLine, TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
@@ -37,6 +37,7 @@ export function draftOf(
       ...periodColumns(facts.period),
       status: 'draft',
       currency: bill.currency,
+      minor_unit_places: minorUnitPlaces(bill.currency),
       subtotal_cents: bill.subtotal_cents,
       tax_cents: bill.tax_cents,
       total_cents: bill.total_cents,

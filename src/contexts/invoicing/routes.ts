@@ -95,6 +95,7 @@ const InvoiceFields = {
   period: PeriodOut,
   status: Status,
   currency: Type.String(),
+  minor_unit_places: Type.Integer({ description: 'Of the currency in ISO 4217: what `_cents` counts' }),
   subtotal_cents: CentsOut,
   tax_cents: CentsOut,
   total_cents: CentsOut,

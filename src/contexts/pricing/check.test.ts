@@ -97,7 +97,7 @@ test('text that is no decimal and an unknown currency are faults, not crashes', 
     'charges/0/unit_price must be a decimal string',
   ])
   assert.deepEqual(checkCharges({ currency: 'XYZ', charges: [] }), [
-    { path: 'currency', message: 'must be an ISO 4217 currency code' },
+    { path: 'currency', message: 'must be three capital letters of ISO 4217; nearest to "XYZ" is BYN' },
   ])
 })
 

@@ -1,5 +1,5 @@
 import { type Decimal, decimal, isDecimalText, round, ZERO } from '../../kernel/decimal.ts'
-import { type Currency, isCurrency } from '../../kernel/money.ts'
+import { type Currency, expectedCurrency, isCurrency } from '../../kernel/money.ts'
 import type { Fault } from '../../kernel/problem.ts'
 import type { Charge, PercentageTerms, PlanTerms, Tier } from './facts.ts'
 import { isPerEvent } from './models/percentage.ts'
@@ -22,7 +22,7 @@ type CheckedPlan = { currency: Currency; charges: readonly Charge[] } & Partial<
  */
 export function checkCharges(plan: CheckedPlan, aggregations: ReadonlyMap<string, string> = new Map()): Fault[] {
   return [
-    ...unless(isCurrency(plan.currency), 'currency', 'must be an ISO 4217 currency code'),
+    ...currencyFaults(plan),
     ...unless((plan.base_price_cents ?? 0n) >= 0n, 'base_price_cents', 'must not be negative'),
     ...unless((plan.commitment_cents ?? 0n) >= 0n, 'commitment_cents', 'must not be negative'),
     ...plan.charges.flatMap((charge, index) => [
@@ -33,6 +33,10 @@ export function checkCharges(plan: CheckedPlan, aggregations: ReadonlyMap<string
       ...aggregationFaults(charge, aggregations.get(charge.meter), `charges/${index}`),
     ]),
   ]
+}
+
+function currencyFaults({ currency }: CheckedPlan): Fault[] {
+  return isCurrency(currency) ? [] : [{ path: 'currency', message: `must be ${expectedCurrency(currency)}` }]
 }
 
 function filterFaults({ filter }: Charge, path: string): Fault[] {

@@ -1,9 +1,9 @@
 import { isTimeZone } from '../../kernel/period.ts'
 import type { ContextTx } from '../../platform/db.ts'
-import { found, requireCurrency } from '../../platform/wire.ts'
+import { found, requireCountry, requireCurrency, requireTimeZone } from '../../platform/wire.ts'
 import { currencyInUse, tenantExists, timeZoneInUse } from './problems.ts'
 import { findIdWithoutCase, isCurrencyInUse, isTimeZoneInUse } from './queries.ts'
-import { requireTimeZone, taxFor, type Tenant, type TenantTax } from './tenant.ts'
+import { taxFor, type Tenant, type TenantTax } from './tenant.ts'
 
 type Identity = Pick<Tenant, 'legal_name' | 'country' | 'currency' | 'timezone'> &
   Partial<Pick<Tenant, 'email' | 'address' | 'tax_id'>> & { tax?: Parameters<typeof taxFor>[1] }
@@ -12,13 +12,17 @@ export type TenantChanges = Partial<Identity>
 
 const DEFAULT_TIME_ZONE = 'UTC'
 
-/** Throws `tenants/exists` also when only the case differs, and `request/invalid` for an unknown currency or zone. */
+/**
+ * Throws `tenants/exists` also when only the case differs, and `request/invalid` for an unknown country,
+ * currency or zone.
+ */
 export async function createTenant(
   tx: ContextTx<'tenants'>,
   { tax, ...given }: NewTenant,
   { now }: { now: Temporal.Instant },
 ): Promise<Tenant> {
   requireCurrency(given.currency, 'currency')
+  requireCountry(given.country, 'country')
   const timezone = requireTimeZone(given.timezone ?? DEFAULT_TIME_ZONE, 'timezone')
   const taxed = taxColumns(taxFor(given.country, tax))
   const taken = await findIdWithoutCase(tx, given.id)
@@ -48,6 +52,7 @@ export async function updateTenant(
   id: string,
   { changes: { tax, ...changes }, now }: { changes: TenantChanges; now: Temporal.Instant },
 ): Promise<Tenant> {
+  if (changes.country !== undefined) requireCountry(changes.country, 'country')
   if (changes.timezone !== undefined) requireTimeZone(changes.timezone, 'timezone')
   // Who sells, charges or invoices takes a share lock on this row, so that nothing comes in for what is being left.
   const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()

@@ -71,6 +71,7 @@ test('what a tenant cannot be is refused by its path', async () => {
     [{ timezone: 'Mars/Olympus' }, 'timezone'],
     [{ id: 'has space' }, 'id'],
     [{ country: 'Australia' }, 'country'],
+    [{ country: 'ZZ' }, 'country'],
     [{ email: 'nobody' }, 'email'],
     [{ legal_name: 7 }, 'legal_name'],
     [{ nickname: 'A' }, 'nickname'],
@@ -87,6 +88,20 @@ test('what a tenant cannot be is refused by its path', async () => {
   }
 })
 
+test('a code that is none is told the nearest one', async () => {
+  const messageOf = async (wrong: object) =>
+    (await harness.call('POST', '/tenants', { body: { ...ACME, id: 'wrong', ...wrong } })).body.errors[0].message
+  const currency = 'must be three capital letters of ISO 4217; nearest to'
+  assert.equal(await messageOf({ currency: 'aud' }), `${currency} "aud" is AUD`)
+  assert.equal(await messageOf({ currency: 'Dollar' }), `${currency} "Dollar" is AUD`)
+  assert.equal(await messageOf({ currency: 'XYZ' }), `${currency} "XYZ" is BYN`)
+  assert.equal(await messageOf({ country: 'ZZ' }), 'must be two capital letters of ISO 3166; nearest to "ZZ" is AZ')
+  assert.equal(
+    await messageOf({ timezone: 'Sydney' }),
+    'must be a time zone of the IANA database; nearest to "Sydney" is Australia/Sydney',
+  )
+})
+
 test('a change sets what it names and leaves the rest', async () => {
   await harness.call('POST', '/tenants', { body: { ...ACME, id: 'changing' } })
   const body = { legal_name: 'Changed Pty Ltd', tax: { treatment: 'exempt' }, address: null }
@@ -101,7 +116,13 @@ test('a change sets what it names and leaves the rest', async () => {
 })
 
 test('a change is held to the same rules', async () => {
-  for (const body of [{ timezone: 'Nowhere' }, { currency: 'XQZ' }, { id: 'other' }, { currency: 1 }]) {
+  for (const body of [
+    { timezone: 'Nowhere' },
+    { country: 'ZZ' },
+    { currency: 'XQZ' },
+    { id: 'other' },
+    { currency: 1 },
+  ]) {
     assert.equal((await harness.call('PATCH', '/tenants/acme', { body })).status, 422, JSON.stringify(body))
   }
   assert.equal((await harness.call('PATCH', '/tenants/nobody', { body: {} })).status, 404)
@@ -110,9 +131,9 @@ test('a change is held to the same rules', async () => {
 test('neither the currency nor the zone of a tenant with an invoice can change', async () => {
   await harness.call('POST', '/tenants', { body: { ...ACME, id: 'invoiced' } })
   await harness.db.script(`
-    insert into invoicing.invoice (tenant_id, id, period_start, period_end, status, currency, subtotal_cents, tax_cents,
+    insert into invoicing.invoice (tenant_id, id, period_start, period_end, status, currency, minor_unit_places, subtotal_cents, tax_cents,
       total_cents, seller, buyer, tax, engine_version, inputs_hash, created_at)
-    values ('invoiced', gen_random_uuid(), '2026-04-01', '2026-05-01', 'draft', 'AUD', 0, 0, 0, '{}', '{}', '{}', '1', '', now())`)
+    values ('invoiced', gen_random_uuid(), '2026-04-01', '2026-05-01', 'draft', 'AUD', 2, 0, 0, 0, '{}', '{}', '{}', '1', '', now())`)
   const refused = await harness.call('PATCH', '/tenants/invoiced', { body: { currency: 'USD' } })
   assert.equal(refused.status, 409)
   assert.equal(refused.body.code, 'tenants/currency-in-use')

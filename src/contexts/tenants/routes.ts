@@ -5,6 +5,7 @@ import type { App } from '../../platform/http.ts'
 import {
   Body,
   callerOf,
+  CountryCode,
   CurrencyCode,
   Data,
   InstantOut,
@@ -28,7 +29,6 @@ const TaxBody = Body({
   rate: Type.Optional(Nullable(UnsignedDecimalText)),
 })
 const LegalName = Type.String({ minLength: 1, maxLength: 200 })
-const CountryCode = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' })
 const contact = {
   email: Type.Optional(Nullable(Type.String({ format: 'email', maxLength: 254 }))),
   address: Type.Optional(Nullable(Type.String({ maxLength: 500 }))),

@@ -1,7 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { decimal, ONE, ZERO } from '../../kernel/decimal.ts'
-import { isTimeZone } from '../../kernel/period.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 
 /** Restricted to what a provider's resource tag can carry. */
@@ -36,14 +35,6 @@ export function taxFor(country: string, given?: GivenTax): TenantTax {
   const faults = [...nameFaults(name), ...rateFaults(rate)]
   if (faults.length > 0) throw invalidInput('The tax terms are not valid.', faults)
   return { treatment: 'taxable', name, rate }
-}
-
-/** The zone, if it is one. Throws `request/invalid` otherwise. */
-export function requireTimeZone(name: string, path: string): string {
-  if (isTimeZone(name)) return name
-  throw invalidInput('The request is not valid.', [
-    { path, message: 'must be an IANA time zone such as Australia/Sydney' },
-  ])
 }
 
 function nameFaults(name: string | null): Fault[] {

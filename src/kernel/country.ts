@@ -1,0 +1,26 @@
+import { iso31661 } from 'iso-3166/1.js'
+import { nearest, quoted } from './nearest.ts'
+
+/** An ISO 3166-1 alpha-2 code that is assigned to a country. */
+export type Country = string
+
+/** Codes that are in use for a country, but are not its own in ISO 3166. */
+const ALSO_KNOWN_AS: Readonly<Record<string, Country>> = { EL: 'GR', UK: 'GB' }
+
+const CODES: ReadonlySet<Country> = new Set(iso31661.map(({ alpha2 }) => alpha2))
+
+export function isCountry(code: string): boolean {
+  return CODES.has(code)
+}
+
+/** What a text that is no country should have been, for its refusal. */
+export function expectedCountry(given: string): string {
+  return `two capital letters of ISO 3166; nearest to ${quoted(given)} is ${nearestCountry(given)}`
+}
+
+/** By what is also used for a country (`UK`, `AUS`, `Germany`), else by its letters. */
+function nearestCountry(given: string): Country {
+  const text = given.trim().toUpperCase()
+  const named = iso31661.find(({ alpha3, name }) => text === alpha3 || text === name.toUpperCase())
+  return ALSO_KNOWN_AS[text] ?? named?.alpha2 ?? nearest(text, [...CODES]).candidate
+}

@@ -1,0 +1,17 @@
+import { distance } from 'fastest-levenshtein'
+import { present } from './invariant.ts'
+
+/** Longer texts are cut to this: what is wrong further on makes no other candidate the nearest. */
+const COMPARED_MAX_CHARACTERS = 64
+
+/** The candidate that is written most like what was given, whatever the case; of equally near ones the first. */
+export function nearest(given: string, candidates: readonly string[]): { candidate: string; edits: number } {
+  const text = given.trim().slice(0, COMPARED_MAX_CHARACTERS).toLowerCase()
+  const measured = candidates.map((candidate) => ({ candidate, edits: distance(text, candidate.toLowerCase()) }))
+  return present(measured.toSorted((a, b) => a.edits - b.edits)[0], 'what is compared with nothing has no nearest')
+}
+
+/** What was given, as a refusal repeats it. */
+export function quoted(given: string): string {
+  return JSON.stringify(given.length > COMPARED_MAX_CHARACTERS ? `${given.slice(0, COMPARED_MAX_CHARACTERS)}…` : given)
+}
