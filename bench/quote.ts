@@ -131,15 +131,16 @@ function factsOf(index: number): QuoteFacts {
     active: period('2026-04-11', '2026-05-01'),
     mode: 'normal',
     plan: PLAN,
-    addons: ADDONS.map((addon) => ({ ...addon })),
     usage,
     year: null,
   }
+  const owner = { deployment_id: `d${index}`, subscription_id: `s${index}` }
+  const addons = ADDONS.map((addon) => ({ ...addon, active: { ...segment.active } }))
   return {
     currency: 'AUD',
     period: period('2026-04-01', '2026-05-01'),
     tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
-    subscriptions: [{ deployment_id: `d${index}`, subscription_id: `s${index}`, segments: [segment], discounts: [] }],
+    subscriptions: [{ ...owner, segments: [segment], addons, discounts: [] }],
     llm: [],
     adjustments: [],
   }
@@ -155,15 +156,18 @@ const CENT = 10n ** 10n
 
 function floorAmounts(facts: QuoteFacts): bigint[] {
   const lines: bigint[] = []
-  for (const { segments } of facts.subscriptions) {
-    for (const segment of segments) addSegment(segment, BigInt(days(facts.period)), lines)
+  for (const { segments, addons } of facts.subscriptions) {
+    for (const segment of segments) addSegment(segment, { addons, whole: BigInt(days(facts.period)), lines })
   }
   const subtotal = lines.reduce((total, cents) => total + cents, 0n)
   lines.push(divided(subtotal * units(facts.tax.rate), UNIT))
   return lines
 }
 
-function addSegment({ active, plan, addons, usage }: SegmentFacts, whole: bigint, lines: bigint[]): void {
+function addSegment(
+  { active, plan, usage }: SegmentFacts,
+  { addons, whole, lines }: { addons: readonly AddonTerms[]; whole: bigint; lines: bigint[] },
+): void {
   const part = BigInt(days(active))
   lines.push(divided(plan.base_price_cents * part, whole))
   for (const { price_cents } of addons.toSorted((a, b) => (a.code < b.code ? -1 : 1))) {

@@ -13,6 +13,7 @@ type Example = {
   period?: Dates
   tax?: string
   segments?: ExampleSegment[]
+  addons?: (object & { price_cents: number; active?: Dates })[]
   discounts?: ExampleDiscount[]
   llm?: { charge: string; event_count: number }
   adjustment_cents?: number
@@ -21,7 +22,6 @@ type ExampleSegment = {
   active?: Dates
   mode?: SegmentFacts['mode']
   plan: object & { base_price_cents?: number; commitment_cents?: number }
-  addons?: (object & { price_cents: number })[]
   usage?: SegmentFacts['usage']
   events?: SegmentFacts['events']
   year?: Dates
@@ -79,7 +79,7 @@ function readExamples(text: string): { title: string; example: Example; rows: Ro
 }
 
 function factsOf(example: Example): QuoteFacts {
-  const { currency = 'USD', tax, segments = [], discounts = [], llm, adjustment_cents } = example
+  const { currency = 'USD', tax, segments = [], addons = [], discounts = [], llm, adjustment_cents } = example
   const month = period(...(example.period ?? ['2026-04-01', '2026-05-01']))
   const owner = { deployment_id: 'd', subscription_id: 's' }
   const service_period = month
@@ -91,6 +91,17 @@ function factsOf(example: Example): QuoteFacts {
       {
         ...owner,
         segments: segments.map((segment) => segmentOf(segment, { currency, month })),
+        addons: addons.map(({ active, ...addon }) => ({
+          id: null,
+          code: 'addon',
+          name: 'Add-on',
+          quantity: '1',
+          unit: null,
+          grants_meter: null,
+          ...addon,
+          price_cents: BigInt(addon.price_cents),
+          active: active === undefined ? month : daysOf(active),
+        })),
         discounts: discounts.map(discountOf),
       },
     ],
@@ -116,7 +127,7 @@ function segmentOf(
   given: ExampleSegment,
   { currency, month }: { currency: string; month: QuoteFacts['period'] },
 ): SegmentFacts {
-  const { active, mode = 'normal', plan, addons = [], usage = {}, events, year } = given
+  const { active, mode = 'normal', plan, usage = {}, events, year } = given
   const { is_left = false, year_discounts = [] } = given
   const { base_price_cents = 0, commitment_cents } = plan
   const monthly = { code: 'plan', version: 1, name: null, interval: 'month', proration: 'daily', charges: [] } as const
@@ -130,16 +141,6 @@ function segmentOf(
       base_price_cents: BigInt(base_price_cents),
       commitment_cents: commitment_cents === undefined ? null : BigInt(commitment_cents),
     },
-    addons: addons.map((addon) => ({
-      id: null,
-      code: 'addon',
-      name: 'Add-on',
-      quantity: '1',
-      unit: null,
-      grants_meter: null,
-      ...addon,
-      price_cents: BigInt(addon.price_cents),
-    })),
     usage,
     ...(events && { events }),
     year: year === undefined ? null : { period: period(...year), is_left, discounts: year_discounts.map(discountOf) },

@@ -562,23 +562,102 @@ function tell(freshDatabase: () => Promise<Database>): void {
     books.clock.set(`2026-04-16${NOON}`)
     await change(c, 'addons', { code: 'backup' })
     const at = (price_cents: number) => ({ code: 'backup', name: 'Backup', price_cents, quantity: '1' })
-    // The month is cut where an add-on comes: 15.00 and 3.75, then 15.00, 3.75 and 5.00.
+    // The second one costs 10.00 × 15/30.
     await billed(c, {
       month: '2026-04',
       lines: [
-        ['plan_base', 1_500],
-        ['addon', 375],
-        ['plan_base', 1_500],
-        ['addon', 375],
+        ['plan_base', 3_000],
+        ['addon', 750],
         ['addon', 500],
       ],
       total: 4_675,
       quotes: [
-        { plan: { code: 'small' }, addons: [at(750)], ...days('2026-04-01', '2026-04-16') },
-        { plan: { code: 'small' }, addons: [at(750), at(1_000)], ...days('2026-04-16', '2026-05-01') },
+        {
+          plan: { code: 'small' },
+          addons: [at(750), { ...at(1_000), active: { start: '2026-04-16', end: '2026-05-01' } }],
+        },
       ],
     })
   })
+
+  story('an add-on attached in the middle of a month leaves what the plan charges as it is', '2026-04-11', async () => {
+    const charges = [
+      {
+        meter: 'calls',
+        model: 'graduated',
+        tiers: [
+          { up_to: '10', unit_price: '10' },
+          { up_to: null, unit_price: '1' },
+        ],
+      },
+      { meter: 'requests', model: 'per_unit', unit_price: '0.01', min_amount: '30' },
+      { meter: 'payments', model: 'per_unit', unit_price: '0.01', max_amount: '30' },
+    ]
+    await sell('whole', { ...SMALL, base_price_cents: 0, charges })
+    const free = { name: 'Free', price_cents: 0, quantity: '1' }
+    await books.ok('POST', '/addons', { ...free, code: 'free', currency: 'USD' })
+    const c = await subscribed({ plan_code: 'whole', start_date: '2026-04-01' })
+    await use(c, 'calls', [
+      ['10', '2026-04-05'],
+      ['20', '2026-04-11'],
+    ])
+    for (const meter of ['requests', 'payments']) {
+      await use(c, meter, [
+        ['2333', '2026-04-05'],
+        ['667', '2026-04-11'],
+      ])
+    }
+    const { difference_cents } = await change(c, 'addons', { code: 'free' })
+    assert.equal(difference_cents, 0)
+    // 10 × 10 + 20 × 1; 3,000 × 0.01 is both the minimum and the maximum.
+    await billed(c, {
+      month: '2026-04',
+      lines: [
+        ['addon', 0],
+        ['usage', 12_000],
+        ['usage', 3_000],
+        ['usage', 3_000],
+      ],
+      total: 19_800,
+      quotes: [
+        {
+          plan: { code: 'whole' },
+          usage: { calls: '30', requests: '3000', payments: '3000' },
+          addons: [{ ...free, code: 'free', active: { start: '2026-04-11', end: '2026-05-01' } }],
+        },
+      ],
+    })
+    const { tenants } = await books.ok('POST', '/what-if', {
+      plan: { code: 'whole', version: 1 },
+      from: '2026-04',
+      to: '2026-04',
+    })
+    assert.deepEqual(
+      tenants.map((row: any) => [row.tenant_id, row.revenue_now_cents, row.revenue_then_cents]),
+      [[c.tenant_id, 18_000, 18_000]],
+    )
+  })
+
+  story(
+    'an add-on over a change to a plan that is not prorated costs its price, and no more',
+    '2026-04-16',
+    async () => {
+      await sell('flat', { ...SMALL, base_price_cents: 9_000, proration: 'none' })
+      const extra = { name: 'Extra', price_cents: 750, quantity: '1' }
+      await books.ok('POST', '/addons', { ...extra, code: 'extra', currency: 'USD' })
+      const c = await subscribed({ start_date: '2026-04-01', addons: [{ code: 'extra' }] })
+      await change(c, 'plan-change', { plan_code: 'flat' })
+      await billed(c, {
+        month: '2026-04',
+        lines: [
+          ['plan_base', 1_500],
+          ['addon', 750],
+          ['plan_base', 9_000],
+        ],
+        total: 12_375,
+      })
+    },
+  )
 
   story('a discount that runs out, on the base price alone', '2026-04-11', async () => {
     const c = await subscribed({ start_date: '2026-04-01' })

@@ -59,7 +59,7 @@ test('the Studio example comes out exactly', async () => {
     subtotal_cents: 6422,
     tax_cents: 642,
     total_cents: 7064,
-    engine_version: '2',
+    engine_version: '3',
   })
   assert.deepEqual(
     lines.map((line: { kind: string; amount_cents: number }) => [line.kind, line.amount_cents]),

@@ -5,8 +5,8 @@ import { type Fault, invalidInput, type Problem } from '../../kernel/problem.ts'
 import type { Reader } from '../../platform/db.ts'
 import { found, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
 import {
-  type AddonTerms,
   amountTooLargeIn,
+  type AttachedAddon,
   checkCharges,
   type DiscountTerms,
   overridden,
@@ -49,7 +49,7 @@ export async function quoteGiven(
   const plan = overridden(version, await loadOverride(reader, request.override, version))
   const mode = request.mode ?? 'normal'
   requireMeters(request.usage ?? {}, { plan, meters })
-  const addons = await loadAddons(reader, request.addons ?? [])
+  const addons = await loadAddons(reader, request.addons ?? [], active)
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
   const window = instantsOf(meteredDays(active, { is_left, period }), tenant?.timezone ?? 'UTC')
@@ -57,7 +57,6 @@ export async function quoteGiven(
     active,
     mode,
     plan,
-    addons,
     ...quotedUsage(request.usage ?? {}, { charges: plan.charges, meters, window }),
     year: readYear(request, { plan, mode, active, is_left, discounts }),
   }
@@ -67,7 +66,7 @@ export async function quoteGiven(
     currency: plan.currency,
     period,
     tax: taxOf(request, tenant),
-    subscriptions: [{ ...owner, segments: [segment], discounts }],
+    subscriptions: [{ ...owner, segments: [segment], addons, discounts }],
     llm: [{ ...owner, charge: plain(sum(charges.map(decimal))), event_count: charges.length, service_period: period }],
     adjustments: [],
   })
@@ -215,21 +214,37 @@ function requireMeters(
 }
 
 /** Add-on terms, and the currency of those that come from the catalogue. */
-type QuotedAddon = AddonTerms & { currency: string | null }
+type QuotedAddon = AttachedAddon & { currency: string | null }
 
-async function loadAddons(reader: Reader, given: NonNullable<QuoteRequest['addons']>): Promise<QuotedAddon[]> {
+type GivenAddon = NonNullable<QuoteRequest['addons']>[number]
+
+async function loadAddons(reader: Reader, given: readonly GivenAddon[], quoted: Period): Promise<QuotedAddon[]> {
   const codes = given.flatMap((addon) => ('price_cents' in addon ? [] : [addon.code]))
   const sold = new Map((await readAddons(reader, codes)).map((addon) => [addon.code, addon]))
-  return given.map((addon) => quotedAddon(addon, sold.get(addon.code)))
+  return given.map((addon, index) => {
+    const active = readAddonDays(addon, { path: `addons/${index}/active`, quoted })
+    return quotedAddon(addon, { active, sold: sold.get(addon.code) })
+  })
 }
 
-function quotedAddon(given: NonNullable<QuoteRequest['addons']>[number], sold: Addon | undefined): QuotedAddon {
+function readAddonDays({ active }: GivenAddon, { path, quoted }: { path: string; quoted: Period }): Period {
+  if (active === undefined) return quoted
+  const read = readPeriodBody(active, path)
+  if (isBefore(read.start, quoted.start) || isBefore(quoted.end, read.end)) {
+    throw invalidInput('The request is not valid.', [
+      { path, message: `must lie within the days that are quoted, ${quoted.start} to ${quoted.end}` },
+    ])
+  }
+  return read
+}
+
+function quotedAddon(given: GivenAddon, { active, sold }: { active: Period; sold: Addon | undefined }): QuotedAddon {
   if ('price_cents' in given) {
     const { unit = null, grants_meter = null, price_cents, ...rest } = given
-    return { id: null, ...rest, price_cents: BigInt(price_cents), unit, grants_meter, currency: null }
+    return { id: null, ...rest, active, price_cents: BigInt(price_cents), unit, grants_meter, currency: null }
   }
   const { created_at: _created_at, ...terms } = present(sold, 'unknown add-ons have been refused')
-  return { id: null, ...terms, quantity: given.quantity ?? terms.quantity }
+  return { id: null, ...terms, active, quantity: given.quantity ?? terms.quantity }
 }
 
 async function loadTenant(

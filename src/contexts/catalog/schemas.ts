@@ -147,7 +147,13 @@ export const overrideFields = {
 }
 
 const PlanReference = Body({ code: Code, version: Type.Optional(Type.Integer({ minimum: 1 })) })
-const AddonReference = Body({ code: Code, quantity: Type.Optional(PositiveDecimalText) })
+const QuotedAddonDays = Type.Optional(
+  Type.Unsafe<Static<typeof PeriodBody>>({
+    ...PeriodBody,
+    description: 'Its days among those that are quoted. Default: all of them',
+  }),
+)
+const AddonReference = Body({ code: Code, quantity: Type.Optional(PositiveDecimalText), active: QuotedAddonDays })
 const InlineAddon = Body({
   code: Code,
   name: Name,
@@ -155,6 +161,7 @@ const InlineAddon = Body({
   quantity: UnsignedDecimalText,
   unit: Type.Optional(Nullable(Unit)),
   grants_meter: Type.Optional(Nullable(MeterCode)),
+  active: QuotedAddonDays,
 })
 /**
  * What an event says of its usage, wherever events come in: values that a filter compares and an aggregation counts as

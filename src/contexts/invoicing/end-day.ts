@@ -15,7 +15,7 @@ export function segmentOfEndDay({ starts_on, ends_on, phases }: BilledSubscripti
   const stands_alone = ends_on.equals(month.start) || ends_on.equals(starts_on)
   if (!stands_alone) return null
   const { mode, plan_version_id, override_id } = last
-  return { active: { start: ends_on, end: ends_on }, mode, plan_version_id, override_id, addon_ids: [] }
+  return { active: { start: ends_on, end: ends_on }, mode, plan_version_id, override_id }
 }
 
 /** The days whose usage is billed with the segment: its own, and the day that its subscription ends on. */

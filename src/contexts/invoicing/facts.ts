@@ -6,6 +6,7 @@ import {
   isBefore,
   isTimeZone,
   monthOf,
+  overlap,
   type Period,
   type Window,
 } from '../../kernel/period.ts'
@@ -14,6 +15,7 @@ import { readPlanTerms } from '../catalog/index.ts'
 import { readLlmCharges } from '../llm-usage/index.ts'
 import { readUsage, type UsageWindow } from '../metering/index.ts'
 import {
+  type AttachedAddon,
   type LlmFacts,
   overridden,
   type PlanTerms,
@@ -86,7 +88,7 @@ type Outline = {
   period: Period
   /** The period as instants, cut at `as_of`. */
   window: Window
-  subscriptions: { subscription: BilledSubscription; segments: PricedSegment[] }[]
+  subscriptions: { subscription: BilledSubscription; segments: PricedSegment[]; addons: AttachedAddon[] }[]
   deployment_ids: readonly string[]
 }
 
@@ -152,6 +154,7 @@ function outlineOf(
         const metered = { subscription, others: has.subscriptions, month: period }
         return {
           subscription,
+          addons: attachedAddons(subscription, billed),
           segments: pricedSegments(subscription, billed, has.plans).map((priced) => ({
             ...priced,
             key: `${subscription.subscription_id}/${priced.segment.active.start}`,
@@ -177,8 +180,7 @@ function pricedSegments(
     return override_id === null ? plan : overridden(plan, present(overrides.get(override_id), promise))
   }
   const year_starts = planYears(yearly_phases, billed).map((year) => year.period.start)
-  const addons = identified(subscription)
-  const held = segments({ period: billed, phases, addons, year_starts }).map((segment) => {
+  const held = segments({ period: billed, phases, year_starts }).map((segment) => {
     const year = segment.mode === 'trial' ? null : planYear(yearly_phases, segment.active.start)
     return { segment, plan: termsOf(segment), year: year && yearOf(year, segment, { subscription, termsOf }) }
   })
@@ -209,8 +211,12 @@ function yearOf(
   }
 }
 
-function identified(subscription: BilledSubscription) {
-  return subscription.addons.map((addon) => ({ ...addon, id: present(addon.id, 'an attached add-on has an id') }))
+/** The add-ons with their days in `billed`. */
+function attachedAddons({ addons }: BilledSubscription, billed: Period): AttachedAddon[] {
+  return addons.flatMap(({ start, end, ...terms }) => {
+    const active = overlap(billed, { start, end })
+    return active === undefined ? [] : [{ ...terms, active }]
+  })
 }
 
 /** The part of the window that has passed; an empty one where nothing has. */
@@ -241,10 +247,11 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
     period,
     tax: taxTermsOf(tenant),
     subscriptions: subscriptions
-      .map(({ subscription, segments }) => ({
+      .map(({ subscription, segments, addons }) => ({
         deployment_id: subscription.deployment_id,
         subscription_id: subscription.subscription_id,
-        segments: segmentFacts(subscription, segments, measured).filter(hasDaysOrUsage),
+        segments: segmentFacts(segments, measured).filter(hasDaysOrUsage),
+        addons,
         discounts: discountsIn(subscription, period),
       }))
       .filter((facts) => facts.segments.length > 0),
@@ -253,17 +260,11 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
   }
 }
 
-function segmentFacts(
-  subscription: BilledSubscription,
-  segments: readonly PricedSegment[],
-  { usage }: Measured,
-): SegmentFacts[] {
-  const addons = new Map(identified(subscription).map(({ start: _start, end: _end, ...terms }) => [terms.id, terms]))
-  return segments.map(({ segment: { active, mode, addon_ids }, plan, year, key }) => ({
+function segmentFacts(segments: readonly PricedSegment[], { usage }: Measured): SegmentFacts[] {
+  return segments.map(({ segment: { active, mode }, plan, year, key }) => ({
     active,
     mode,
     plan,
-    addons: addon_ids.map((id) => present(addons.get(id), 'a segment names add-ons of its subscription')),
     ...present(usage.get(key), 'every window has its usage'),
     year,
   }))

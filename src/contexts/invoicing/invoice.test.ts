@@ -51,6 +51,7 @@ function factsWith(usage: Record<string, string>): QuoteFacts {
       {
         deployment_id: 'd',
         subscription_id: 's',
+        addons: [],
         segments: [
           {
             active: period('2026-04-01', '2026-05-01'),
@@ -66,7 +67,6 @@ function factsWith(usage: Record<string, string>): QuoteFacts {
               commitment_cents: null,
               charges: [],
             },
-            addons: [],
             usage,
             year: null,
           },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { earlierDate, instantsOf, laterDate, period } from '../../kernel/period.ts'
+import { earlierDate, instantsOf, isBefore, laterDate, period } from '../../kernel/period.ts'
 import { type Company, testCompany } from './company.fixture.ts'
 
 const APRIL = period('2026-04-01', '2026-05-01')
@@ -57,7 +57,8 @@ type Case = {
   starts: number
   /** `at_once`: on the first day of the subscription, or of the month where that was before. */
   ends: number | 'at_once' | null
-  addons: boolean
+  /** From the day on, counted from the first of April; `always`: with the subscription. */
+  addon: 'always' | number | null
   trial: boolean
   override: object | null
   discounts: Discount[]
@@ -70,7 +71,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   zone: fc.constantFrom(...ZONES),
   starts: fc.oneof(fc.integer({ min: 0, max: 25 }), fc.integer({ min: -90, max: -1 })),
   ends: fc.option(fc.oneof(fc.integer({ min: 26, max: 29 }), fc.constant(30), fc.constant('at_once' as const))),
-  addons: fc.boolean(),
+  addon: fc.option(fc.oneof(fc.constant('always' as const), fc.integer({ min: 1, max: 25 }))),
   trial: fc.integer({ min: 0, max: 4 }).map((one) => one === 0),
   override: fc.option(
     fc.constantFrom(
@@ -152,7 +153,7 @@ test('a quote of the facts has the lines of the invoice, to the last digit', asy
 })
 
 /** Makes the subscription and sends its usage; gives the quote that asks for the same. */
-async function sell({ plan, zone, starts, ends, addons, trial, override, discounts, llm, events }: Case) {
+async function sell({ plan, zone, starts, ends, addon, trial, override, discounts, llm, events }: Case) {
   made += 1
   const tenant_id = `t_${made}`
   const deployment_id = await company.tenant(tenant_id, { timezone: zone })
@@ -162,13 +163,18 @@ async function sell({ plan, zone, starts, ends, addons, trial, override, discoun
   const order = {
     plan_code: plan,
     start_date: first,
-    addons: addons ? [{ code: 'storage_50gb' }] : [],
+    addons: addon === 'always' ? [{ code: 'storage_50gb' }] : [],
     ...(trial && { trial_days: 366 }),
   }
   const { id } = await company.subscribe(deployment_id, order)
   if (override !== null) await company.post(`/subscriptions/${id}/overrides`, { ...override, start_date: first })
   for (const discount of discounts) {
     await company.post(`/subscriptions/${id}/discounts`, { ...discount, start_date: first })
+  }
+  const attached_on = typeof addon === 'number' ? laterDate(start, APRIL.start.add({ days: addon })) : null
+  const is_attached = attached_on !== null && isBefore(attached_on, active.end)
+  if (is_attached) {
+    await company.post(`/subscriptions/${id}/addons`, { code: 'storage_50gb', start_date: attached_on })
   }
   if (ends !== null) await company.post(`/subscriptions/${id}/cancel`, { end_date: active.end })
   for (const [index, charge] of llm.entries()) {
@@ -204,7 +210,7 @@ async function sell({ plan, zone, starts, ends, addons, trial, override, discoun
       plan: { code: plan, version: 1 },
       ...(override && { override }),
       mode: trial ? 'trial' : 'normal',
-      addons: order.addons,
+      addons: is_attached ? [{ code: 'storage_50gb', active: { start: attached_on, end: active.end } }] : order.addons,
       usage: Object.fromEntries(Object.entries(usage).map(([meter, own = []]) => [meter, own.map(quotedEvent)])),
       llm_charges: llm,
       period: APRIL,

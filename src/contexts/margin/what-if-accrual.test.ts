@@ -13,7 +13,7 @@ function costOf(segments: SegmentFacts[]): bigint {
     currency: 'AUD',
     period: YEAR,
     tax: { treatment: 'exempt', name: null, rate: null },
-    subscriptions: [{ deployment_id: null, subscription_id: null, discounts: [], segments }],
+    subscriptions: [{ deployment_id: null, subscription_id: null, discounts: [], addons: [], segments }],
     llm: [],
     adjustments: [],
   }
@@ -45,7 +45,6 @@ function segment(
       commitment_cents: null,
       charges: [],
     },
-    addons: [],
     usage: {},
     year: { period: YEAR, is_left, ...(override_cents !== undefined && { base_price_cents: override_cents }) },
   }

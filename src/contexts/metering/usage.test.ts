@@ -188,13 +188,13 @@ function amountOf(charge: Charge, events: readonly EventCount[]): string | undef
   const april = period('2026-04-01', '2026-05-01')
   const total = plain(sum(events.map(({ quantity, count }) => decimal(quantity).times(decimal(BigInt(count))))))
   const measured = { usage: { [key]: total }, events: { [key]: events } }
-  const segment = { active: april, mode: 'normal', plan, addons: [], year: null, ...measured } as const
+  const segment = { active: april, mode: 'normal', plan, year: null, ...measured } as const
   const owner = { deployment_id: null, subscription_id: null }
   return quote({
     currency: 'AUD',
     period: april,
     tax: { treatment: 'export', name: null, rate: null },
-    subscriptions: [{ ...owner, segments: [segment], discounts: [] }],
+    subscriptions: [{ ...owner, segments: [segment], addons: [], discounts: [] }],
     llm: [],
     adjustments: [],
   }).lines[0]?.amount_precise

@@ -2,33 +2,44 @@ import { decimal, plain } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
 import type { AddonTerms } from './facts.ts'
 import { postedAmount } from './line.ts'
-import { newAddons, type Part, type PartDraft } from './part.ts'
-import { prorate } from './proration.ts'
+import type { HeldAddon, Part, PartDraft } from './part.ts'
+import { prorate, prorationOf } from './proration.ts'
 
-/** What an add-on costs in each segment, by code; once it was paid without proration, it is paid for the period. */
+/**
+ * One line for each attached add-on that has a charged day, where the first of them is: its price by all its charged
+ * days, or whole as soon as one of them is under a plan that is not prorated. Rounded once, it is never more than the
+ * price, whatever cuts the month.
+ */
 export function addonDrafts(parts: readonly Part[]): PartDraft[] {
-  const paid: Part[] = []
-  return parts
-    .filter(({ is_charged }) => is_charged)
-    .flatMap((part) => {
-      const due = newAddons(part, paid)
-      if (part.proration.rule === 'none') paid.push(part)
-      return due.toSorted(byCode).map((addon) => addonDraft(addon, part))
-    })
+  const held = parts.filter(({ is_charged }) => is_charged).flatMap((part) => part.addons.map((on) => ({ part, on })))
+  if (held.length === 0) return []
+  return [...Map.groupBy(held, ({ on }) => on.addon).values()]
+    .flatMap(addonDraft)
+    .toSorted(byCode)
+    .map(({ draft }) => draft)
 }
 
-function addonDraft(addon: AddonTerms, { at, segment, proration }: Part): PartDraft {
-  const { currency } = segment.plan
+type HeldIn = { part: Part; on: HeldAddon }
+
+function addonDraft(days_of_addon: readonly HeldIn[]): { addon: AddonTerms; draft: PartDraft }[] {
+  const [first, last] = [days_of_addon[0], days_of_addon.at(-1)]
+  if (first === undefined || last === undefined) return []
+  const { addon } = first.on
+  const { currency } = first.part.segment.plan
+  const proration = prorationOf(days_of_addon.some(({ part }) => part.proration.rule === 'none') ? 'none' : 'daily', {
+    active: days_of_addon.reduce((total, { on }) => total + on.days, 0),
+    in_period: Number(first.part.proration.details.days_in_period),
+  })
   const price = fromMinor(addon.price_cents, currency)
-  return {
-    at,
+  const draft: PartDraft = {
+    at: first.part.at,
     kind: 'addon',
     meter: null,
     description: `Addon: ${addon.code}`,
     quantity: '1',
     unit_price: plain(price),
     ...postedAmount(prorate(price, proration), currency),
-    service_period: segment.active,
+    service_period: { start: first.on.active.start, end: last.on.active.end },
     details: {
       addon_code: addon.code,
       addon_name: addon.name,
@@ -38,10 +49,11 @@ function addonDraft(addon: AddonTerms, { at, segment, proration }: Part): PartDr
       ...proration.details,
     },
   }
+  return [{ addon, draft }]
 }
 
 /** By code unit, so that the order does not depend on the machine's locale; add-ons of one code by id. */
-function byCode(a: AddonTerms, b: AddonTerms): number {
+function byCode({ addon: a }: { addon: AddonTerms }, { addon: b }: { addon: AddonTerms }): number {
   return compareText(a.code, b.code) || compareText(a.id ?? '', b.id ?? '')
 }
 

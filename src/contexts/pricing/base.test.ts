@@ -136,7 +136,7 @@ test('what a year gives back never comes to more than it was billed after discou
           const mode = is_paused ? 'paused' : 'normal'
           const segment = yearly(active, { plan, year, mode, usage: index === 0 ? { calls: used } : {} })
           const owner = { deployment_id: 'dep_1', subscription_id: 'sub_1' }
-          const subscriptions = [{ ...owner, segments: [segment], discounts: index === 0 ? given : [] }]
+          const subscriptions = [{ ...owner, segments: [segment], addons: [], discounts: index === 0 ? given : [] }]
           return quote(quoteFacts([], { period: monthOf(active.start), subscriptions })).lines
         })
         const of_year = lines_of_year.filter(

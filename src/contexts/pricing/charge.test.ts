@@ -7,6 +7,7 @@ import { toMinor } from '../../kernel/money.ts'
 import { days, period } from '../../kernel/period.ts'
 import {
   APRIL,
+  attached,
   chargeFacts,
   charges,
   partsOfApril,
@@ -56,9 +57,10 @@ test('usage on a meter that the plan does not price is not charged', () => {
 })
 
 test('an add-on adds its quantity to what its meter includes, prorated alike', () => {
-  const addons = [{ ...STORAGE, price_cents: 0n, grants_meter: 'calls' }]
+  const addon = { ...STORAGE, price_cents: 0n, grants_meter: 'calls' }
   const charge = { ...PER_UNIT, included_quantity: '100' }
-  const usage = (active = APRIL): QuoteLine | undefined => lines(charge, '200', { active, addons })[1]
+  const usage = (active = APRIL): QuoteLine | undefined =>
+    quote(chargeFacts(charge, '200', { active }, [attached(addon)])).lines[1]
   assert.equal(usage()?.details['included_quantity'], '150')
   assert.equal(usage(HALF)?.details['included_quantity'], '75')
 })
@@ -81,11 +83,11 @@ test('each filter has its own usage, included quantity and price, and its lines 
 })
 
 test('an add-on adds to the default charge of its meter, or without one to the first', () => {
-  const addons = [{ ...STORAGE, price_cents: 0n, grants_meter: 'calls' }]
+  const addons = [attached({ ...STORAGE, price_cents: 0n, grants_meter: 'calls' })]
   const included = (charges: Charge[]): unknown[] => {
     const plan = { ...STUDIO, base_price_cents: 0n, charges }
     const usage = { calls: '100', 'calls[region=a]': '100', 'calls[region=b]': '100' }
-    const { lines } = quote(quoteFacts([segmentFacts({ plan, usage, addons })]))
+    const { lines } = quote(quoteFacts([segmentFacts({ plan, usage })], { addons }))
     return lines.flatMap(({ details }) => details['included_quantity'] ?? [])
   }
   const [a, b] = ['a', 'b'].map((region): Charge => ({ ...PER_UNIT, filter: { region: [region] } }))

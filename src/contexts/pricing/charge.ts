@@ -3,9 +3,9 @@ import { invariant } from '../../kernel/invariant.ts'
 import { type Currency, fromMinor } from '../../kernel/money.ts'
 import type { EventCount } from './facts.ts'
 import { postedAmount, totalCents } from './line.ts'
-import { newAddons, type Part, type PartDraft } from './part.ts'
+import type { Part, PartDraft } from './part.ts'
 import type { RatedCharge } from './plan.ts'
-import { prorate, prorateMaximum } from './proration.ts'
+import { prorate, prorateEach, prorateMaximum } from './proration.ts'
 
 /**
  * The lines of all charges in segments that share what is due once, in order of time: the usage of each segment, if
@@ -111,17 +111,25 @@ function includedQuantity(
   part: Part,
   { left, granting }: { left: Decimal; granting: readonly Part[] },
 ): Decimal {
-  const { mode, addons } = part.segment
+  const { mode } = part.segment
   if (mode === 'paused') return ZERO
   const earlier = mode === 'trial' ? [] : granting
-  let included = (earlier.length === 0 ? charge.included : null) ?? ZERO
-  if (charge.is_granted && addons.length > 0) {
-    for (const addon of newAddons(part, earlier)) {
-      if (addon.grants_meter === charge.terms.meter) included = included.plus(decimal(addon.quantity))
-    }
-  }
-  const due = included.eq(ZERO) ? included : prorate(included, part.proration)
+  const included = earlier.length === 0 ? charge.included : null
+  const granted = part.addons.length === 0 ? [] : newGrants(charge, part, earlier)
+  const due = prorateEach(
+    [...(included === null ? [] : [{ value: included, days: part.proration.active }]), ...granted],
+    part.proration,
+  )
   return mode === 'trial' ? due : due.plus(left)
+}
+
+/** What the part's add-ons grant, but for those that one of the `earlier` parts has granted already. */
+function newGrants({ is_granted, terms: { meter } }: RatedCharge, { addons }: Part, earlier: readonly Part[]) {
+  if (!is_granted) return []
+  const known = new Set(earlier.flatMap((part) => part.addons.map(({ addon }) => addon)))
+  return addons
+    .filter(({ addon }) => addon.grants_meter === meter && !known.has(addon))
+    .map(({ addon, days }) => ({ value: decimal(addon.quantity), days: decimal(BigInt(days)) }))
 }
 
 function cap(

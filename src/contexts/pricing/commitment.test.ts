@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { period } from '../../kernel/period.ts'
-import { anyFacts, APRIL, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
-import type { PlanTerms, QuoteLine, SegmentFacts } from './facts.ts'
+import { anyFacts, APRIL, attached, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
+import type { AttachedAddon, PlanTerms, QuoteLine, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
 const COMMITTED: PlanTerms = { ...STUDIO, commitment_cents: 30_000n }
 const [FIRST, SECOND] = [period('2026-04-01', '2026-04-11'), period('2026-04-11', '2026-05-01')]
 
 test('what a subscription lacks to its commitment is one line without a meter, after all others', () => {
-  const lines = linesOf([segmentFacts({ plan: COMMITTED, addons: [STORAGE], usage: { droplet_hours: '2160' } })])
+  const lines = linesOf([segmentFacts({ plan: COMMITTED, usage: { droplet_hours: '2160' } })], [attached(STORAGE)])
   const minimum = lines.at(-1)
   assert.deepEqual(
     [minimum?.kind, minimum?.meter, minimum?.description, minimum?.amount_cents, minimum?.service_period],
@@ -55,22 +55,20 @@ test('commitments of two plan versions add up', () => {
 
 test('where nothing is prorated, a commitment is due once in the month', () => {
   const plan: PlanTerms = { ...COMMITTED, proration: 'none' }
-  const facts = quoteFacts([
-    segmentFacts({ active: FIRST, plan }),
-    segmentFacts({ active: SECOND, plan, addons: [STORAGE] }),
-  ])
+  const parts = [FIRST, SECOND].map((active) => segmentFacts({ active, plan }))
+  const facts = quoteFacts(parts, { addons: [attached(STORAGE, SECOND)] })
   assert.equal(quote(facts).subtotal_cents, 30_000n)
 })
 
 test('the base price of a year is not counted towards the month’s commitment', () => {
   const plan: PlanTerms = { ...COMMITTED, interval: 'year' }
-  assert.deepEqual(posted([segmentFacts({ plan, year: yearFrom(APRIL.start), addons: [STORAGE] })]), [
+  assert.deepEqual(posted([segmentFacts({ plan, year: yearFrom(APRIL.start) })], [attached(STORAGE)]), [
     'plan_base 5000',
     'addon 750',
     'minimum 29250',
   ])
   const year = yearFrom(Temporal.PlainDate.from('2026-01-01'))
-  assert.deepEqual(posted([segmentFacts({ plan, year, addons: [STORAGE] })]), ['addon 750', 'minimum 29250'])
+  assert.deepEqual(posted([segmentFacts({ plan, year })], [attached(STORAGE)]), ['addon 750', 'minimum 29250'])
 })
 
 test('a subscription comes to its commitment before discounts, whatever cuts its month', () => {
@@ -95,10 +93,10 @@ test('a subscription comes to its commitment before discounts, whatever cuts its
   )
 })
 
-function linesOf(segments: readonly SegmentFacts[]): QuoteLine[] {
-  return quote(quoteFacts(segments)).lines.filter(({ kind }) => kind !== 'tax')
+function linesOf(segments: readonly SegmentFacts[], addons: readonly AttachedAddon[] = []): QuoteLine[] {
+  return quote(quoteFacts(segments, { addons })).lines.filter(({ kind }) => kind !== 'tax')
 }
 
-function posted(segments: readonly SegmentFacts[]): string[] {
-  return linesOf(segments).map((line) => `${line.kind} ${line.amount_cents}`)
+function posted(segments: readonly SegmentFacts[], addons?: readonly AttachedAddon[]): string[] {
+  return linesOf(segments, addons).map((line) => `${line.kind} ${line.amount_cents}`)
 }

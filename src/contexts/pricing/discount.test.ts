@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { InvariantError } from '../../kernel/invariant.ts'
-import { anyFacts, APRIL, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
+import { anyFacts, APRIL, attached, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
 import type { DiscountTerms, PlanTerms, Quote, QuoteFacts, QuoteLine, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
 const TENTH: DiscountTerms = { id: 'disc_1', name: 'Partner', rate: '0.10', amount_cents: null, line_kinds: null }
 const TWENTY: DiscountTerms = { id: 'disc_2', name: 'Welcome', rate: null, amount_cents: 2_000n, line_kinds: null }
-const MONTH = segmentFacts({ addons: [STORAGE], usage: { droplet_hours: '2160' } })
+const MONTH = segmentFacts({ usage: { droplet_hours: '2160' } })
 
 test('a rate takes its part of each line, as credits that add up to the rounded part of the whole', () => {
   const made = discounted([TENTH])
@@ -130,8 +130,10 @@ function withDiscounts(facts: QuoteFacts, discounts: readonly DiscountTerms[]): 
   return { ...facts, subscriptions: facts.subscriptions.map((subscription) => ({ ...subscription, discounts })) }
 }
 
-function factsWith(discounts: readonly DiscountTerms[], segments: readonly SegmentFacts[] = [MONTH]): QuoteFacts {
-  return withDiscounts(quoteFacts(segments), discounts)
+/** By default of the month with an add-on. */
+function factsWith(discounts: readonly DiscountTerms[], segments?: readonly SegmentFacts[]): QuoteFacts {
+  const facts = segments === undefined ? quoteFacts([MONTH], { addons: [attached(STORAGE)] }) : quoteFacts(segments)
+  return withDiscounts(facts, discounts)
 }
 
 function discounted(discounts: readonly DiscountTerms[], segments?: readonly SegmentFacts[]): Quote {

@@ -4,7 +4,17 @@ import fc from 'fast-check'
 import { InvariantError } from '../../kernel/invariant.ts'
 import { period } from '../../kernel/period.ts'
 import { explain } from './explain.ts'
-import { anyFacts, APRIL, chargeFacts, quoteFacts, segmentFacts, STORAGE, STUDIO, yearFrom } from './facts.fixture.ts'
+import {
+  anyFacts,
+  APRIL,
+  attached,
+  chargeFacts,
+  quoteFacts,
+  segmentFacts,
+  STORAGE,
+  STUDIO,
+  yearFrom,
+} from './facts.fixture.ts'
 import type { Charge, DiscountTerms, PlanTerms, QuoteFacts, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
@@ -15,7 +25,7 @@ const TIERS = [
 const HALF = period('2026-04-01', '2026-04-16')
 
 test('base price and add-on show the days they were active', () => {
-  assert.deepEqual(formulas(quoteFacts([segmentFacts({ active: HALF, addons: [STORAGE] })])), [
+  assert.deepEqual(formulas(quoteFacts([segmentFacts({ active: HALF })], { addons: [attached(STORAGE, HALF)] })), [
     '50.00 × 15 of 30 days = 25.00',
     '7.50 × 15 of 30 days = 3.75',
     '28.75 × 10 % = 2.875, rounded to 2.88',
@@ -104,7 +114,7 @@ test('a year, what it gives back and a commitment show what they follow from', (
 })
 
 test('a discount shows what it takes and the line’s share of it', () => {
-  const facts = quoteFacts([segmentFacts({ addons: [STORAGE] })])
+  const facts = quoteFacts([segmentFacts()], { addons: [attached(STORAGE)] })
   const terms: Omit<DiscountTerms, 'rate' | 'amount_cents'> = { id: null, name: 'Partner', line_kinds: null }
   const discounts = [
     { ...terms, rate: '0.1', amount_cents: null },

@@ -3,6 +3,7 @@ import { decimal, type Decimal, plain, sum } from '../../kernel/decimal.ts'
 import { type Period, period } from '../../kernel/period.ts'
 import type {
   AddonTerms,
+  AttachedAddon,
   Charge,
   DiscountTerms,
   EventCount,
@@ -45,24 +46,37 @@ export const STUDIO: PlanTerms = {
 
 /** April on the Studio plan without usage or add-ons, except as `changes` say. */
 export function segmentFacts(changes: Partial<SegmentFacts> = {}): SegmentFacts {
-  return { active: APRIL, mode: 'normal', plan: STUDIO, addons: [], usage: {}, year: null, ...changes }
+  return { active: APRIL, mode: 'normal', plan: STUDIO, usage: {}, year: null, ...changes }
+}
+
+/** The add-on on all days of April, except as `active` says. */
+export function attached(addon: AddonTerms, active: Period = APRIL): AttachedAddon {
+  return { ...addon, active }
 }
 
 /** April for a plan that is nothing but one charge, on whose meter `quantity` was used, in one event. */
-export function chargeFacts(charge: Charge, quantity: string, changes: Partial<SegmentFacts> = {}): QuoteFacts {
+export function chargeFacts(
+  charge: Charge,
+  quantity: string,
+  changes: Partial<SegmentFacts> = {},
+  addons: readonly AttachedAddon[] = [],
+): QuoteFacts {
   const plan = { ...STUDIO, base_price_cents: 0n, charges: [charge] }
   const key = usageKey(charge)
   const events = { [key]: [{ quantity, count: 1 }] }
-  return quoteFacts([segmentFacts({ plan, usage: { [key]: quantity }, events, ...changes })])
+  return quoteFacts([segmentFacts({ plan, usage: { [key]: quantity }, events, ...changes })], { addons })
 }
 
 /** One subscription of one deployment in April, taxed. */
-export function quoteFacts(segments: readonly SegmentFacts[], changes: Partial<QuoteFacts> = {}): QuoteFacts {
+export function quoteFacts(
+  segments: readonly SegmentFacts[],
+  { addons = [], ...changes }: Partial<QuoteFacts> & { addons?: readonly AttachedAddon[] } = {},
+): QuoteFacts {
   return {
     currency: 'AUD',
     period: APRIL,
     tax: GST,
-    subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments, discounts: [] }],
+    subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments, addons, discounts: [] }],
     llm: [],
     adjustments: [],
     ...changes,
@@ -127,7 +141,9 @@ export const partsOfApril: fc.Arbitrary<Period> = fc
     return { start: from, end: from.add({ days: Math.min(length, 30 - start) }) }
   })
 
-const addons: fc.Arbitrary<AddonTerms> = fc.record({
+/** An add-on on any days of April. */
+export const addons: fc.Arbitrary<AttachedAddon> = fc.record({
+  active: partsOfApril,
   id: fc.uuid(),
   code: fc.constantFrom('backup', 'storage_50gb'),
   name: fc.constant('An add-on'),
@@ -168,7 +184,6 @@ const segmentsOfFacts: fc.Arbitrary<SegmentFacts[]> = fc
         active: partsOfApril,
         mode: fc.constantFrom<SegmentMode[]>('normal', 'trial', 'paused'),
         plan: fc.constantFrom(...versions),
-        addons: fc.array(addons, { maxLength: 3 }),
         events: fc.record({ a: events, 'a[region=syd1]': events, b: events, unpriced: events }),
         year_began: fc.option(fc.integer({ min: 1, max: 300 })),
         is_left: fc.boolean(),
@@ -216,15 +231,18 @@ export const discounts: fc.Arbitrary<DiscountTerms[]> = fc.array(
 export const anyFacts: fc.Arbitrary<QuoteFacts> = fc
   .record({
     segments: segmentsOfFacts,
+    attached: fc.array(addons, { maxLength: 3 }),
     discounts,
     tax: fc.constantFrom<TaxTerms>(GST, { treatment: 'export', name: null, rate: null }),
     llm: fc.array(fc.record({ charge: prices, event_count: fc.nat(3) }), { maxLength: 2 }),
     adjustments: fc.array(fc.bigInt({ min: -50_000n, max: 50_000n }), { maxLength: 2 }),
   })
-  .map(({ segments, discounts, tax, llm, adjustments }) => {
+  .map(({ segments, attached: addons_of_month, discounts, tax, llm, adjustments }) => {
     const owner = { deployment_id: 'dep_1', subscription_id: 'sub_1', service_period: APRIL }
     return quoteFacts(segments, {
-      subscriptions: [{ deployment_id: 'dep_1', subscription_id: 'sub_1', segments, discounts }],
+      subscriptions: [
+        { deployment_id: 'dep_1', subscription_id: 'sub_1', segments, addons: addons_of_month, discounts },
+      ],
       tax,
       llm: llm.map((entry) => ({ ...owner, ...entry })),
       adjustments: adjustments.map((amount_cents) => ({

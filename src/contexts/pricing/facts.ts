@@ -23,6 +23,7 @@ type Owner = { deployment_id: string | null; subscription_id: string | null }
 /** Segments in order of time. Discounts apply in their order, each on what the one before left. */
 export type SubscriptionFacts = Owner & {
   segments: readonly SegmentFacts[]
+  addons: readonly AttachedAddon[]
   discounts: readonly DiscountTerms[]
 }
 
@@ -41,16 +42,15 @@ export type DiscountTerms = {
 export type SegmentMode = 'normal' | 'trial' | 'paused'
 
 /**
- * Days in which plan, override, mode and add-ons stay the same and no plan year begins but on the first of them; or none
- * (`active` ends where it starts), where what was used on the day that a subscription ended stands for itself. `plan`
- * has the subscription's override laid over it (`overridden`). `usage` is what was metered, by usage key (`usageKey`).
- * `events` is the same event by event, and must be there for a charge with terms per event that saw any.
+ * Days in which plan, override and mode stay the same and no plan year begins but on the first of them; or none (`active`
+ * ends where it starts), where what was used on the day that a subscription ended stands for itself. `plan` has the
+ * subscription's override laid over it (`overridden`). `usage` is what was metered, by usage key (`usageKey`). `events` is
+ * the same event by event, and must be there for a charge with terms per event that saw any.
  */
 export type SegmentFacts = {
   active: Period
   mode: SegmentMode
   plan: PlanTerms
-  addons: readonly AddonTerms[]
   usage: Readonly<Record<string, string>>
   events?: Readonly<Record<string, readonly EventCount[]>>
   year: PlanYear | null
@@ -115,6 +115,9 @@ export type AddonTerms = {
   unit: string | null
   grants_meter: string | null
 }
+
+/** An add-on and its days in the billing period, whatever the segments. */
+export type AttachedAddon = AddonTerms & { active: Period }
 
 /**
  * How a plan version prices a meter, or with a `filter` those of its events of which every property named is one of the

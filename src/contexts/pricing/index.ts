@@ -4,6 +4,7 @@ export { explain } from './explain.ts'
 export type {
   AddonTerms,
   AdjustmentFacts,
+  AttachedAddon,
   Charge,
   DiscountTerms,
   EventCount,

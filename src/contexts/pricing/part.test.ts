@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Period, period } from '../../kernel/period.ts'
-import { APRIL, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
-import type { Charge, PlanTerms, SegmentFacts } from './facts.ts'
+import { APRIL, attached, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
+import type { AttachedAddon, Charge, PlanTerms, SegmentFacts } from './facts.ts'
 import { quote } from './quote.ts'
 
 const CALLS = { meter: 'calls', model: 'per_unit', unit_price: '0.10' } as const
 const [FIRST, SECOND, THIRD] = [april(1, 11), april(11, 21), april(21, 31)]
 
 test('a plan that is not prorated is paid once, whatever cuts its month', () => {
-  assert.deepEqual(posted([part(FIRST), part(SECOND, { addons: [STORAGE] })]), ['plan_base 5000', 'addon 750'])
+  assert.deepEqual(posted([part(FIRST), part(SECOND)], [attached(STORAGE, SECOND)]), ['plan_base 5000', 'addon 750'])
   assert.deepEqual(posted([part(FIRST), part(SECOND, { mode: 'paused' }), part(THIRD)]), ['plan_base 5000'])
   assert.deepEqual(posted([part(FIRST, { mode: 'trial' }), part(SECOND)]), ['plan_base 5000'])
   assert.deepEqual(posted([part(FIRST, { mode: 'trial' }), part(SECOND, { mode: 'paused' })]), [])
@@ -18,13 +18,13 @@ test('a plan that is not prorated is paid once, whatever cuts its month', () => 
 
 test('each plan version that is not prorated is paid once, and an add-on once over all of them', () => {
   const next = { ...planOf([]), version: 2, base_price_cents: 9000n }
-  const addons = [STORAGE]
-  assert.deepEqual(posted([part(FIRST, { addons }), part(SECOND, { addons, plan: next }), part(THIRD, { addons })]), [
+  const addons = [attached(STORAGE)]
+  assert.deepEqual(posted([part(FIRST), part(SECOND, { plan: next }), part(THIRD)], addons), [
     'plan_base 5000',
     'addon 750',
     'plan_base 9000',
   ])
-  assert.deepEqual(posted([part(FIRST, { addons }), part(SECOND, { addons, plan: { ...next, proration: 'daily' } })]), [
+  assert.deepEqual(posted([part(FIRST), part(SECOND, { plan: { ...next, proration: 'daily' } })], addons), [
     'plan_base 5000',
     'addon 750',
     'plan_base 3000',
@@ -35,8 +35,8 @@ test('what is left of the included quantity goes to the next segment; a pause an
   const plan = planOf([{ ...CALLS, included_quantity: '100' }])
   const use = (active: Period, calls: string, changes: Partial<SegmentFacts> = {}) =>
     part(active, { plan, usage: { calls }, ...changes })
-  const included = (segments: SegmentFacts[]) =>
-    quote(quoteFacts(segments)).lines.flatMap((line) => line.details['included_quantity'] ?? [])
+  const included = (segments: SegmentFacts[], addons: AttachedAddon[] = []) =>
+    quote(quoteFacts(segments, { addons })).lines.flatMap((line) => line.details['included_quantity'] ?? [])
   assert.deepEqual(included([use(FIRST, '70'), use(SECOND, '10', { mode: 'paused' }), use(THIRD, '50')]), [
     '100',
     '0',
@@ -47,12 +47,8 @@ test('what is left of the included quantity goes to the next segment; a pause an
     '100',
     '0',
   ])
-  const addons = [{ ...STORAGE, grants_meter: 'calls' }]
-  assert.deepEqual(included([use(FIRST, '110'), use(SECOND, '20', { addons }), use(THIRD, '20', { addons })]), [
-    '100',
-    '50',
-    '30',
-  ])
+  const addons = [attached({ ...STORAGE, grants_meter: 'calls' }, april(11, 31))]
+  assert.deepEqual(included([use(FIRST, '110'), use(SECOND, '20'), use(THIRD, '20')], addons), ['100', '50', '30'])
 })
 
 test('minimum and maximum hold for the sum, and the minimum is on the last segment that pays', () => {
@@ -92,10 +88,10 @@ test('a boundary that changes nothing billable leaves the total of a plan that i
       fc.integer({ min: 2, max: 30 }),
       ({ limits: [min_amount, max_amount], included, granted, used: [a, b] }, day) => {
         const plan = planOf([{ ...CALLS, included_quantity: included, min_amount, max_amount }])
-        const addons = [{ ...STORAGE, quantity: `${granted}`, grants_meter: 'calls' }]
-        const over = (active: Period, calls: number) => part(active, { plan, addons, usage: { calls: `${calls}` } })
-        const cut = quote(quoteFacts([over(april(1, day), a), over(april(day, 31), b)]))
-        assert.equal(cut.total_cents, quote(quoteFacts([over(APRIL, a + b)])).total_cents)
+        const addons = [attached({ ...STORAGE, quantity: `${granted}`, grants_meter: 'calls' })]
+        const over = (active: Period, calls: number) => part(active, { plan, usage: { calls: `${calls}` } })
+        const cut = quote(quoteFacts([over(april(1, day), a), over(april(day, 31), b)], { addons }))
+        assert.equal(cut.total_cents, quote(quoteFacts([over(APRIL, a + b)], { addons })).total_cents)
       },
     ),
   )
@@ -108,7 +104,7 @@ test('without days nothing is due or included but what was used, at most a maxim
     const plan = { ...planOf([charge]), proration, commitment_cents: 10_000n }
     const yearly = { ...plan, interval: 'year' as const }
     const use = (calls: string, changes: Partial<SegmentFacts> = {}) =>
-      posted([part(none, { plan, addons: [STORAGE], usage: { calls }, ...changes })])
+      posted([part(none, { plan, usage: { calls }, ...changes })], [attached(STORAGE)])
     assert.deepEqual(use('0'), [])
     assert.deepEqual(use('10'), ['usage 100'])
     assert.deepEqual(use('10', { plan: yearly }), ['usage 100'])
@@ -131,7 +127,7 @@ function part(active: Period, changes: Partial<SegmentFacts> = {}): SegmentFacts
   return segmentFacts({ active, plan: planOf([]), ...changes })
 }
 
-function posted(segments: readonly SegmentFacts[]): string[] {
-  const lines = quote(quoteFacts(segments)).lines.filter((line) => line.kind !== 'tax')
+function posted(segments: readonly SegmentFacts[], addons: readonly AttachedAddon[] = []): string[] {
+  const lines = quote(quoteFacts(segments, { addons })).lines.filter((line) => line.kind !== 'tax')
   return lines.map((line) => `${line.kind} ${line.amount_cents}`)
 }

@@ -1,6 +1,6 @@
-import type { AddonTerms, QuoteFacts, SegmentFacts } from './facts.ts'
 import { InvariantError, invariant } from '../../kernel/invariant.ts'
-import { days, isBefore, type Period } from '../../kernel/period.ts'
+import { days, isBefore, overlap, type Period } from '../../kernel/period.ts'
+import type { AttachedAddon, QuoteFacts, SegmentFacts, SubscriptionFacts } from './facts.ts'
 import type { LineDraft } from './line.ts'
 import { type RatedPlan, ratedPlan } from './plan.ts'
 import { type Proration, prorationOf } from './proration.ts'
@@ -13,6 +13,8 @@ export type Part = {
   at: number
   segment: SegmentFacts
   plan: RatedPlan
+  /** The add-ons that are attached on a day of it. */
+  addons: readonly HeldAddon[]
   proration: Proration
   is_charged: boolean
   used_in: Period
@@ -20,12 +22,16 @@ export type Part = {
   details: Readonly<Record<string, unknown>>
 }
 
+/** An add-on and those of its days that are days of the part. */
+export type HeldAddon = { addon: AttachedAddon; active: Period; days: number }
+
 /** A line that stands where its segment does. */
 export type PartDraft = LineDraft & { at: number }
 
-/** The subscription's segments. Facts that contradict each other throw InvariantError. */
-export function partsOf(segments: readonly SegmentFacts[], facts: QuoteFacts): Part[] {
+/** The subscription's segments with its add-ons. Facts that contradict each other throw InvariantError. */
+export function partsOf({ segments, addons }: SubscriptionFacts, facts: QuoteFacts): Part[] {
   const in_period = days(facts.period)
+  for (const { active, code } of addons) requireWithin(active, facts.period, code)
   return segments.map((segment, at) => {
     checkSegment(segment, facts)
     const { start, end } = segment.active
@@ -35,6 +41,7 @@ export function partsOf(segments: readonly SegmentFacts[], facts: QuoteFacts): P
       at,
       segment,
       plan: ratedPlan(segment.plan),
+      addons: addons.flatMap((addon) => heldIn(segment.active, addon)),
       proration,
       is_charged: segment.mode === 'normal' && active > 0,
       used_in: active > 0 ? segment.active : { start, end: end.add({ days: 1 }) },
@@ -46,17 +53,25 @@ export function partsOf(segments: readonly SegmentFacts[], facts: QuoteFacts): P
 function checkSegment({ active, mode, plan, year }: SegmentFacts, { currency, period }: QuoteFacts): void {
   // Texts of dates cost more than all else here, so the promise is put together only when it is broken.
   if (plan.currency !== currency) throw new InvariantError(`a plan in ${plan.currency} cannot be billed in ${currency}`)
-  if (!lies(active, period)) {
-    throw new InvariantError(`segment ${active.start} to ${active.end} must lie within the billing period`)
-  }
+  requireWithin(active, period, 'segment')
   if (plan.interval === 'month') return
   const is_charged = mode === 'normal' && isBefore(active.start, active.end)
   invariant(year !== null || !is_charged, 'a charged segment of a yearly plan states its plan year')
   invariant(year === null || lies(active, year.period), 'a segment lies within its plan year')
 }
 
+function requireWithin(active: Period, period: Period, what: string): void {
+  if (lies(active, period)) return
+  throw new InvariantError(`${what} from ${active.start} to ${active.end} must lie within the billing period`)
+}
+
 function lies(inner: Period, outer: Period): boolean {
   return !isBefore(inner.start, outer.start) && !isBefore(outer.end, inner.end)
+}
+
+function heldIn(segment: Period, addon: AttachedAddon): HeldAddon[] {
+  const active = overlap(segment, addon.active)
+  return active === undefined ? [] : [{ addon, active, days: days(active) }]
 }
 
 function detailsOf({ plan, mode }: SegmentFacts, proration: Proration): Record<string, unknown> {
@@ -80,11 +95,4 @@ export function sharing(parts: readonly Part[]): Part[][] {
       proration.rule === 'none' ? JSON.stringify([plan.code, plan.version]) : at,
     ).values(),
   ]
-}
-
-/** The add-ons of the segment that none of the earlier ones has. Add-ons without an id are all different. */
-export function newAddons({ segment }: Part, earlier: readonly Part[]): readonly AddonTerms[] {
-  if (earlier.length === 0) return segment.addons
-  const paid = new Set(earlier.flatMap((part) => part.segment.addons.map(({ id }) => id)))
-  return segment.addons.filter(({ id }) => id === null || !paid.has(id))
 }

@@ -5,12 +5,12 @@ import { decimal, plain } from '../../kernel/decimal.ts'
 import { InvariantError } from '../../kernel/invariant.ts'
 import { toMinor } from '../../kernel/money.ts'
 import { period } from '../../kernel/period.ts'
-import { anyFacts, APRIL, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
+import { anyFacts, APRIL, attached, quoteFacts, segmentFacts, STORAGE, STUDIO } from './facts.fixture.ts'
 import type { LlmFacts, Quote, QuoteLine } from './facts.ts'
 import { quote } from './quote.ts'
 
 test('a month of Studio with storage and three droplets comes to 70.64', () => {
-  const made = quote(quoteFacts([segmentFacts({ addons: [STORAGE], usage: { droplet_hours: '2160' } })]))
+  const made = quote(quoteFacts([segmentFacts({ usage: { droplet_hours: '2160' } })], { addons: [attached(STORAGE)] }))
   assert.deepEqual(rows(made), [
     'plan_base "studio v1 base price" 1 × 50 = 5000',
     'addon "Addon: storage_50gb" 1 × 7.5 = 750',
@@ -18,18 +18,21 @@ test('a month of Studio with storage and three droplets comes to 70.64', () => {
     'tax "GST 10 %" null × null = 642',
   ])
   assert.deepEqual([made.subtotal_cents, made.tax_cents, made.total_cents], [6422n, 642n, 7064n])
-  assert.deepEqual([made.currency, made.engine_version], ['AUD', '2'])
+  assert.deepEqual([made.currency, made.engine_version], ['AUD', '3'])
 })
 
 test('half a month costs half the base price, half the add-on and includes half the quantity', () => {
   const active = period('2026-04-16', '2026-05-01')
-  const made = quote(quoteFacts([segmentFacts({ active, addons: [STORAGE], usage: { droplet_hours: '1000' } })]))
+  const facts = quoteFacts([segmentFacts({ active, usage: { droplet_hours: '1000' } })], {
+    addons: [attached(STORAGE)],
+  })
+  const made = quote(facts)
   assert.deepEqual(rows(made).slice(0, 3), [
     'plan_base "studio v1 base price" 1 × 50 = 2500',
     'addon "Addon: storage_50gb" 1 × 7.5 = 375',
     'overage "droplet_hours overage" 256 × 0.01 = 256',
   ])
-  assert.ok(made.lines.slice(0, 3).every((line) => line.service_period === active))
+  for (const line of made.lines.slice(0, 3)) assert.deepEqual(line.service_period, active)
 })
 
 test('a plan change bills each segment by its own plan version and usage', () => {
@@ -59,7 +62,8 @@ test('a plan without a code is called by its name, or not at all', () => {
 })
 
 test('a trial is free, but shows its usage; LLM usage is charged in it', () => {
-  const facts = quoteFacts([segmentFacts({ mode: 'trial', addons: [STORAGE], usage: { droplet_hours: '2160' } })])
+  const trial = segmentFacts({ mode: 'trial', usage: { droplet_hours: '2160' } })
+  const facts = quoteFacts([trial], { addons: [attached(STORAGE)] })
   const made = quote({ ...facts, llm: [llm('0.50', 3)] })
   assert.deepEqual(rows(made).slice(0, -1), [
     'overage "droplet_hours overage" 672 × 0.01 = 0',
@@ -69,8 +73,8 @@ test('a trial is free, but shows its usage; LLM usage is charged in it', () => {
 })
 
 test('a pause stops base price, add-ons and what they include; usage is still rated', () => {
-  const addons = [{ ...STORAGE, grants_meter: 'droplet_hours' }]
-  const made = quote(quoteFacts([segmentFacts({ mode: 'paused', addons, usage: { droplet_hours: '2160' } })]))
+  const addons = [attached({ ...STORAGE, grants_meter: 'droplet_hours' })]
+  const made = quote(quoteFacts([segmentFacts({ mode: 'paused', usage: { droplet_hours: '2160' } })], { addons }))
   assert.deepEqual(rows(made).slice(0, -1), ['usage "droplet_hours usage" 2160 × 0.01 = 2160'])
 })
 
@@ -147,9 +151,9 @@ test('the order of usage keys, of events and of add-ons changes nothing', () => 
     fc.property(anyFacts, (facts) => {
       const subscriptions = facts.subscriptions.map((subscription) => ({
         ...subscription,
+        addons: subscription.addons.toReversed(),
         segments: subscription.segments.map((segment) => ({
           ...segment,
-          addons: segment.addons.toReversed(),
           usage: Object.fromEntries(Object.entries(segment.usage).toReversed()),
           events: Object.fromEntries(
             Object.entries(segment.events ?? {}).map(([key, counted]) => [key, counted.toReversed()]),

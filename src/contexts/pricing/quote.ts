@@ -12,20 +12,21 @@ import { taxDraft } from './tax.ts'
 
 /**
  * Changes when the same facts could give other lines or are spelled in another way. Stored with every invoice, and says
- * how to read the hash of its facts: version 2 states discounts, plan years and commitments also where there are none.
+ * how to read the hash of its facts: version 2 states discounts, plan years and commitments also where there are none,
+ * version 3 the add-ons of a subscription with days of their own.
  */
-export const ENGINE_VERSION = '2'
+export const ENGINE_VERSION = '3'
 
 const NOBODY = { deployment_id: null, subscription_id: null }
 
 /**
  * The one function that computes a price: a quote, a projection, an invoice and a re-rating all call it.
  *
- * Lines come in a fixed order: per subscription and segment the base price (with what is given back of a year's), the
- * add-ons by code and the charges in plan order (each followed by its minimum), then what the subscription lacks to its
- * commitment and its discounts; LLM usage, adjustments and tax come last. Facts that contradict each other (a plan in
- * another currency, a segment outside the period, a taxable tenant without a rate) are a bug of the caller and throw
- * InvariantError.
+ * Lines come in a fixed order: per subscription and segment the base price (with what is given back of a year's), by code
+ * the add-ons whose first charged day is in it, and the charges in plan order (each followed by its minimum), then what the
+ * subscription lacks to its commitment and its discounts; LLM usage, adjustments and tax come last. Facts that contradict
+ * each other (a plan in another currency, a segment outside the period, a taxable tenant without a rate) are a bug of the
+ * caller and throw InvariantError.
  */
 export function quote(facts: QuoteFacts): Quote {
   const { currency } = facts
@@ -53,8 +54,9 @@ export function quote(facts: QuoteFacts): Quote {
   }
 }
 
-function subscriptionDrafts({ segments, discounts }: SubscriptionFacts, facts: QuoteFacts): LineDraft[] {
-  const parts = partsOf(segments, facts)
+function subscriptionDrafts(subscription: SubscriptionFacts, facts: QuoteFacts): LineDraft[] {
+  const { discounts } = subscription
+  const parts = partsOf(subscription, facts)
   const groups = sharing(parts)
   const years = parts.flatMap(yearDrafts)
   const months = [...groups.flatMap(baseDrafts), ...addonDrafts(parts), ...groups.flatMap(chargeDrafts)]

@@ -2,7 +2,7 @@ import { invariant } from '../../kernel/invariant.ts'
 import { isBefore, overlap, type Period } from '../../kernel/period.ts'
 import type { SegmentMode } from './facts.ts'
 
-/** Dates of a subscription's phase or of an add-on on it; an open end (null) never ends. */
+/** Dates of a subscription's phase; an open end (null) never ends. */
 type Span = { readonly start: Temporal.PlainDate; readonly end: Temporal.PlainDate | null }
 
 /** What a subscription's days are billed by: plan version, override and mode. */
@@ -13,26 +13,24 @@ type Terms = {
 }
 
 export type Phase = Span & Terms
-export type Addon = Span & { readonly id: string }
-export type Segment = Terms & { active: Period; addon_ids: string[] }
+export type Segment = Terms & { active: Period }
 
 type Cuts = {
   period: Period
   phases: readonly Phase[]
-  addons: readonly Addon[]
   /** The days on which plan years begin. Those outside the period cut nothing. */
   year_starts?: readonly Temporal.PlainDate[]
 }
 
 /**
- * The period cut wherever the plan version, the override, the mode or the add-ons change and where a plan year begins,
- * in order of time. Other neighbours that differ in nothing are one segment; days without a phase have none. Throws
- * InvariantError when phases overlap.
+ * The period cut wherever the plan version, the override or the mode changes and where a plan year begins, in order of
+ * time. Other neighbours that differ in nothing are one segment; days without a phase have none. Throws InvariantError
+ * when phases overlap.
  */
 export function segments(input: Cuts): Segment[] {
   const year_starts = input.year_starts ?? []
   const years = year_starts.map((start) => ({ start, end: null }))
-  const pieces = cut(input.period, [...input.phases, ...input.addons, ...years])
+  const pieces = cut(input.period, [...input.phases, ...years])
   return pieces
     .flatMap((piece) => segmentOf(piece, input))
     .reduce<Segment[]>((done, next) => appendOrExtend(done, next, year_starts), [])
@@ -50,14 +48,7 @@ function cut(period: Period, spans: readonly Span[]): Period[] {
 function segmentOf(active: Period, input: Cuts): Segment[] {
   const phases = input.phases.filter((phase) => overlap(active, phase))
   invariant(phases.length <= 1, `phases of one subscription overlap on ${active.start}`)
-  const addon_ids = input.addons.filter((addon) => overlap(active, addon)).map((addon) => addon.id)
-  return phases.map(({ mode, plan_version_id, override_id }) => ({
-    active,
-    mode,
-    plan_version_id,
-    override_id,
-    addon_ids: addon_ids.toSorted(),
-  }))
+  return phases.map(({ mode, plan_version_id, override_id }) => ({ active, mode, plan_version_id, override_id }))
 }
 
 function appendOrExtend(
@@ -76,8 +67,6 @@ function continues(last: Segment, next: Segment): boolean {
     last.active.end.equals(next.active.start) &&
     last.mode === next.mode &&
     last.plan_version_id === next.plan_version_id &&
-    last.override_id === next.override_id &&
-    last.addon_ids.length === next.addon_ids.length &&
-    last.addon_ids.every((id, index) => id === next.addon_ids[index])
+    last.override_id === next.override_id
   )
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { testHttp } from '../../../test/support/http.ts'
 import { present } from '../../kernel/invariant.ts'
-import { monthsOf } from '../../kernel/period.ts'
+import { monthsOf, overlap } from '../../kernel/period.ts'
 import { within } from '../../platform/db.ts'
 import { catalogRoutes, readPlanTerms } from '../catalog/index.ts'
 import { deploymentsRoutes, type TransitionHook } from '../deployments/index.ts'
@@ -110,18 +110,20 @@ const quoteWithoutUsage: PreviewInvoices = async (reader, { deployment_id, touch
         deployment_id,
         subscription_id: subscription.subscription_id,
         discounts: discountsIn(subscription, period),
+        addons: subscription.addons.flatMap(({ start, end, ...terms }) => {
+          const active = overlap(period, { start, end })
+          return active === undefined ? [] : [{ ...terms, active }]
+        }),
         segments: segments({
           period,
           phases: subscription.phases,
-          addons: subscription.addons.map((addon) => ({ ...addon, id: present(addon.id, 'it is attached') })),
-        }).map(({ active, mode, plan_version_id, override_id, addon_ids }) => ({
+        }).map(({ active, mode, plan_version_id, override_id }) => ({
           active,
           mode,
           plan: overridden(
             present(plans.get(plan_version_id), 'the plan is there'),
             subscription.overrides.get(override_id ?? '') ?? null,
           ),
-          addons: subscription.addons.filter(({ id }) => id !== null && addon_ids.includes(id)),
           usage: {},
           year: null,
         })),
