@@ -15,7 +15,7 @@ export async function makeInventory(db: Database): Promise<void> {
     select 'tenant-' || n, 'Tenant ' || n, 'AU', 'USD', 'UTC', 'exempt', '2026-01-01', '2026-01-01'
     from generate_series(0, ${TENANTS - 1}) n;
 
-    insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, status, billing_action_suspended,
+    insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, state, billing_action_suspended,
       created_at, updated_at)
     select 'tenant-' || n % ${TENANTS}, ${uuidOf('n')}, 'app-' || n, 'App ' || n, 'off', 'active', false,
       '2026-01-01', '2026-01-01'

@@ -83,7 +83,7 @@ async function makeCompany(db: Database, subscriptions: number): Promise<void> {
 
     insert into tenants.tenant (id, legal_name, country, currency, timezone, tax_treatment, created_at, updated_at)
     select 't' || n, 'Tenant ' || n, 'AU', 'USD', 'UTC', 'exempt', '2026-01-01', '2026-01-01' ${each};
-    insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, status, billing_action_suspended,
+    insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, state, billing_action_suspended,
       created_at, updated_at)
     select 't' || n, ${uuidOf('n')}, 'app', 'App', 'off', 'active', false, '2026-01-01', '2026-01-01' ${each};
     insert into subscriptions.subscription (tenant_id, id, deployment_id, starts_on, created_at, changed_at)

@@ -108,13 +108,13 @@ insert into "costs"."provider_invoice" ("provider", "billing_account", "number_i
 
 insert into "costs"."remembered_assignment" ("provider", "kind", "resource_name", "tenant_id", "deployment_id", "created_at", "created_by") values ($1, …, lower($3), $1, …) on conflict ("provider", "kind", "resource_name") do update set "tenant_id" = $8, "deployment_id" = $9, "created_at" = $10, "created_by" = $11;
 
-insert into "deployments"."deployment" ("display_name", "template", "llm_mode", "status", "tenant_id", "slug", "id", "billing_action_suspended", "created_at", "updated_at") values ($1, …) returning *;
+insert into "deployments"."deployment" ("display_name", "region", "template_code", "template_version", "llm_mode", "state", "tenant_id", "slug", "id", "billing_action_suspended", "created_at", "updated_at") values ($1, …) returning *;
 
-insert into "deployments"."event" ("kind", "from_status", "to_status", "reason", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at") select "kind", "from_status", "to_status", "reason", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at" from jsonb_populate_recordset(null::"deployments"."event", $1::jsonb);
+insert into "deployments"."event" ("kind", "from_state", "to_state", "reason", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at") select "kind", "from_state", "to_state", "reason", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at" from jsonb_populate_recordset(null::"deployments"."event", $1::jsonb);
 
 insert into "deployments"."event" ("kind", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at") select "kind", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at" from jsonb_populate_recordset(null::"deployments"."event", $1::jsonb);
 
-insert into "deployments"."event" ("kind", "to_status", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at") select "kind", "to_status", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at" from jsonb_populate_recordset(null::"deployments"."event", $1::jsonb);
+insert into "deployments"."event" ("kind", "to_state", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at") select "kind", "to_state", "tenant_id", "id", "deployment_id", "details", "actor", "occurred_at" from jsonb_populate_recordset(null::"deployments"."event", $1::jsonb);
 
 insert into "inventory"."resource" ("id", "kind", "external_id", "name", "region", "project", "tags", "born_at", "parent_kind", "parent_external_id", "provider", "first_seen_at", "last_seen_at") select "id", "kind", "external_id", "name", "region", "project", "tags", "born_at", "parent_kind", "parent_external_id", "provider", "first_seen_at", "last_seen_at" from jsonb_populate_recordset(null::"inventory"."resource", $1::jsonb);
 
@@ -176,9 +176,7 @@ select "d"."id" as "taken_by" from "tenants"."tenant" as "t" left join "deployme
 
 select "d"."id", "d"."tenant_id", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1;
 
-select "d"."tenant_id", "d"."status", "t"."currency", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1 for update of "d" for share of "t";
-
-select "d".*, "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1;
+select "d"."tenant_id", "d"."state", "t"."currency", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1 for update of "d" for share of "t";
 
 select "description", "kind", "charge_category", "amount", "tenant_id", "deployment_id" from "costs"."cost_line" where "provider_invoice_id" = $1 order by "position";
 
@@ -198,8 +196,6 @@ select "id" from "tenants"."tenant" where lower(id) = $1;
 
 select "id", "base_price_cents", "commitment_cents", "created_at", "charges" as "charges" from "subscriptions"."override" where "tenant_id" = $1 and "subscription_id" = $2 and "id" = any($3) order by "created_at", "id";
 
-select "id", "code", "name", "price_cents", "currency", "quantity", "unit" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 and ("ends_on" is null or "ends_on" > $3) order by "starts_on", "code", "id";
-
 select "id", "code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "starts_on", "ends_on" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 order by "starts_on", "code", "id";
 
 select "id", "document", "source", "external_id", "tenant_id", "status", "action", "finance_id", "attempts", "next_attempt_at", "last_error", "created_at", "pushed_at", "minor_unit_places", "payload" from "finance"."push" order by "created_at" desc, "id" desc limit $1;
@@ -217,8 +213,6 @@ select "id", "provider", "billing_account", "status", "period_start", "period_en
 select "id", "starts_on", "ends_on" from "subscriptions"."subscription" where "deployment_id" = $1;
 
 select "id", "status", "provider_uuid", "invoice_number", "period_start", "amount", "read_from", "ingested_at", "compared_at", coalesce(difference ->> 'amount', ( select s.difference ->> 'amount' from costs.settled_difference s where s.provider_invoice_id = provider_invoice.id and s.difference ? 'amount' order by s.settled_at desc, s.id desc limit 1 )) as "listed_amount", (difference is null or differing_lines is not null) as "is_difference_read" from "costs"."provider_invoice" where "provider" = $1 and "status" <> $2;
-
-select "id", "tenant_id", "deployment_id", "starts_on", "ends_on", "created_at" from "subscriptions"."subscription" where "id" = $1;
 
 select "invoice"."id", "invoice"."tenant_id", "invoice"."number", "invoice"."currency", "tenant"."timezone", "invoice"."period_start", "invoice"."period_end", "invoice"."seller", "invoice"."buyer" from "invoicing"."invoice" as "invoice" inner join "tenants"."tenant" as "tenant" on "tenant"."id" = "invoice"."tenant_id" where "invoice"."tenant_id" = $1 and "invoice"."period_start" >= $2 and "invoice"."period_start" < $3 and "invoice"."status" in ($1, …) order by "invoice"."number";
 
@@ -260,7 +254,9 @@ select "s"."id" as "subscription_id", "p"."mode", "p"."plan_version_id", "p"."ov
 
 select "s"."id" as "subscription_id", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."phase" as "p" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "p"."tenant_id" and "s"."id" = "p"."subscription_id" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "v"."interval" = $1 and ( ("s"."starts_on" < $2::date and ("s"."ends_on" is null or "s"."ends_on" >= $3::date)) and s.tenant_id = any($4) and s.deployment_id = $5) order by "p"."starts_on";
 
-select "s"."id", "s"."starts_on", "s"."ends_on", "p"."mode", "v"."plan_code", "v"."version" as "plan_version" from "subscriptions"."subscription" as "s" inner join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" inner join "catalog"."plan_version" as "v" on "v"."id" = "p"."plan_version_id" where "s"."tenant_id" = $1 and "s"."deployment_id" = $2 and ("p"."ends_on" is null or "p"."ends_on" > $3) order by "p"."starts_on" limit $4;
+select "s"."id", "s"."starts_on", "s"."ends_on", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."tenant_id" = $1 and "s"."deployment_id" = $2 order by "s"."starts_on";
+
+select "s"."id", "s"."tenant_id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."created_at", "s"."trial_ends_on", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."id" = $1;
 
 select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and ("p"."starts_on" < $1::date and ("p"."ends_on" is null or "p"."ends_on" >= $2::date)) where ( ("s"."starts_on" < $3::date and ("s"."ends_on" is null or "s"."ends_on" >= $4::date)) and s.tenant_id = any($5) ) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
 
@@ -324,6 +320,8 @@ select * from "catalog"."plan_version" where "plan_code" = $1 order by "version"
 
 select * from "deployments"."deployment" order by "tenant_id", "slug" limit $1;
 
+select * from "deployments"."deployment" where "id" = $1;
+
 select * from "deployments"."deployment" where "id" = $1 for update;
 
 select * from "deployments"."deployment" where "tenant_id" = $1 order by "tenant_id", "slug" limit $2;
@@ -364,9 +362,9 @@ select * from ( select code as subject, aggregation as detail from catalog.meter
 
 select * from ( select d.external_id as subject, 'issued, but not in the outbox of ' || d.source as detail from ( select provider as source, external_id from costs.provider_invoice where status = 'issued' union all select 'arcadia-cloud', id::text from invoicing.invoice where status in ('issued', 'paid') ) d where not exists (select from finance.push p where p.source = d.source and p.external_id = d.external_id)) broken limit $1;
 
-select * from ( select d.id::text as subject, d.status as detail from deployments.deployment d where not exists ( select from deployments.event e where e.tenant_id = d.tenant_id and e.deployment_id = d.id and e.to_status = d.status )) broken limit $1;
+select * from ( select d.id::text as subject, d.state as detail from deployments.deployment d where not exists ( select from deployments.event e where e.tenant_id = d.tenant_id and e.deployment_id = d.id and e.to_state = d.state )) broken limit $1;
 
-select * from ( select deployment_id::text as subject, format('%s to %s', from_status, to_status) as detail from deployments.event where kind = 'transition' and not ($1::jsonb -> from_status) ? to_status) broken limit $2;
+select * from ( select deployment_id::text as subject, format('%s to %s', from_state, to_state) as detail from deployments.event where kind = 'transition' and not ($1::jsonb -> from_state) ? to_state) broken limit $2;
 
 select * from ( select e.id::text as subject, 'adjusts ' || coalesce(e.adjusts, 'nothing') as detail from llm_usage.event e where (e.adjusts is not null or e.charge < 0) and not exists ( select from llm_usage.event o where o.gateway_id = e.gateway_id and o.gateway_request_id = e.adjusts and o.tenant_id = e.tenant_id and o.deployment_id = e.deployment_id )) broken limit $1;
 
@@ -424,7 +422,7 @@ select * from ( select r.id::text as subject, r.kind || ' ' || r.name || ': anot
 
 select * from ( select s.id::text as subject, format('%s to %s', s.starts_on, s.ends_on) as detail from subscriptions.subscription s left join subscriptions.phase p on p.tenant_id = s.tenant_id and p.subscription_id = s.id group by s.tenant_id, s.id having coalesce(range_agg(daterange(p.starts_on, p.ends_on)) filter (where p.id is not null), '{}') <> datemultirange(daterange(s.starts_on, s.ends_on))) broken limit $1;
 
-select * from ( select s.id::text as subject, format('deployment %s is %s', d.id, d.status) as detail from subscriptions.subscription s join deployments.deployment d on d.tenant_id = s.tenant_id and d.id = s.deployment_id where d.status in ('cancelled', 'archived') and s.ends_on is null) broken limit $1;
+select * from ( select s.id::text as subject, format('deployment %s is %s', d.id, d.state) as detail from subscriptions.subscription s join deployments.deployment d on d.tenant_id = s.tenant_id and d.id = s.deployment_id where d.state in ('cancelled', 'archived') and s.ends_on is null) broken limit $1;
 
 select * from ( select s.id::text as subject, r.kind || ' ' || r.name || ': the span reaches beyond its life' as detail from inventory.span s join inventory.resource r on r.id = s.resource_id where s.starts_at < r.born_at or (r.gone_at is not null and (s.ends_at is null or s.ends_at > r.gone_at))) broken limit $1;
 
@@ -556,7 +554,7 @@ update "costs"."provider_invoice" set "lines_amount" = $1, "tax_amount" = $2, "l
 
 update "deployments"."deployment" set "display_name" = $1, "updated_at" = $2 where "tenant_id" = $3 and "id" = $4 returning *;
 
-update "deployments"."deployment" set "status" = $1, "updated_at" = $2 where "tenant_id" = $3 and "id" = $4 returning *;
+update "deployments"."deployment" set "state" = $1, "updated_at" = $2 where "tenant_id" = $3 and "id" = $4 returning *;
 
 update "finance"."push" set "status" = $1, "action" = $2, "finance_id" = $3, "pushed_at" = $4, "next_attempt_at" = $5, "last_error" = $6, "claimed_until" = $7 where "id" = $8 and "claimed_until" = $9 and "attempts" = $10;
 

@@ -330,18 +330,20 @@ create table deployments.deployment (
   id uuid not null,
   slug text not null,
   display_name text not null,
-  template text,
+  template_code text,
   llm_mode text not null,
-  status text not null,
+  state text not null,
   billing_action_suspended boolean not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  template_version text,
+  region text,
   constraint deployment_slug_once UNIQUE (tenant_id, slug),
   constraint deployment_pkey PRIMARY KEY (tenant_id, id),
   constraint deployment_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
-  constraint deployment_llm_mode_check CHECK ((llm_mode = ANY (ARRAY['off'::text, 'metered'::text]))),
+  constraint deployment_llm_mode_check CHECK ((llm_mode = ANY (ARRAY['off'::text, 'metered'::text, 'byok'::text]))),
   constraint deployment_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
-  constraint deployment_status_check CHECK ((status = ANY (ARRAY['trial'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'suspended'::text, 'cancelled'::text, 'archived'::text])))
+  constraint deployment_state_check CHECK ((state = ANY (ARRAY['trial'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'suspended'::text, 'cancelled'::text, 'archived'::text])))
 );
 CREATE TRIGGER deployment_awaits_lines BEFORE DELETE ON deployments.deployment FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
 CREATE TRIGGER deployment_keeps_its_id BEFORE UPDATE ON deployments.deployment FOR EACH ROW WHEN (((new.tenant_id <> old.tenant_id) OR (new.id <> old.id))) EXECUTE FUNCTION costs.refuse_other_id();
@@ -353,8 +355,8 @@ create table deployments.event (
   id uuid not null,
   deployment_id uuid not null,
   kind text not null,
-  from_status text,
-  to_status text,
+  from_state text,
+  to_state text,
   actor text not null,
   reason text,
   details jsonb not null,

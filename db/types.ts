@@ -220,20 +220,22 @@ export interface DB {
     id: string
     slug: string
     display_name: string
-    template: string | null
-    llm_mode: 'off' | 'metered'
-    status: 'trial' | 'active' | 'past_due' | 'paused' | 'suspended' | 'cancelled' | 'archived'
+    template_code: string | null
+    llm_mode: 'off' | 'metered' | 'byok'
+    state: 'trial' | 'active' | 'past_due' | 'paused' | 'suspended' | 'cancelled' | 'archived'
     billing_action_suspended: boolean
     created_at: Temporal.Instant
     updated_at: Temporal.Instant
+    template_version: string | null
+    region: string | null
   }
   'deployments.event': {
     tenant_id: string
     id: string
     deployment_id: string
     kind: 'created' | 'transition' | 'updated'
-    from_status: string | null
-    to_status: string | null
+    from_state: string | null
+    to_state: string | null
     actor: string
     reason: string | null
     details: Jsonb

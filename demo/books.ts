@@ -41,8 +41,8 @@ async function enterPlan(operator: Client, { code, name, version }: (typeof PLAN
 
 async function enterDeployment(operator: Client, wanted: (typeof DEPLOYMENTS)[number]): Promise<void> {
   const { tenant_id, slug, display_name, plan_code, addons, start_date } = wanted
-  const status = 'trial' in wanted ? 'trial' : 'active'
-  const { id } = await operator.post<{ id: string }>('/deployments', { tenant_id, slug, display_name, status })
+  const state = 'trial' in wanted ? 'trial' : 'active'
+  const { id } = await operator.post<{ id: string }>('/deployments', { tenant_id, slug, display_name, state })
   await operator.post(`/deployments/${id}/subscribe`, {
     plan_code,
     addons: addons.map((code) => ({ code })),

@@ -82,7 +82,7 @@ async function enterTenant(db: Database): Promise<void> {
         slug: 'web',
         display_name: 'x',
         llm_mode: 'metered',
-        status: 'active',
+        state: 'active',
         billing_action_suspended: false,
         ...made,
       },

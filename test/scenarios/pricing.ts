@@ -55,7 +55,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
   /** A tenant with a deployment on a plan, 10 % tax to pay. */
   async function subscribed(
     order: object,
-    { timezone = 'UTC', status = 'active' }: { timezone?: string; status?: string } = {},
+    { timezone = 'UTC', state = 'active' }: { timezone?: string; state?: string } = {},
   ): Promise<Customer> {
     customers += 1
     const tenant_id = `c${customers}`
@@ -68,7 +68,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
       timezone,
       tax,
     })
-    const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id, slug: 'app', status })
+    const { id: deployment_id } = await books.ok('POST', '/deployments', { tenant_id, slug: 'app', state })
     const { id } = await books.ok('POST', `/deployments/${deployment_id}/subscribe`, { plan_code: 'small', ...order })
     return { tenant_id, deployment_id, subscription_id: id, timezone }
   }
@@ -363,7 +363,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
   )
 
   story('a trial into paid, by the job', '2026-04-01', async () => {
-    const c = await subscribed({ start_date: '2026-04-01', trial_days: 10 }, { status: 'trial' })
+    const c = await subscribed({ start_date: '2026-04-01', trial_days: 10 }, { state: 'trial' })
     await use(c, 'calls', [['10', '2026-04-01']])
     const { edge, jobs } = books.app
     const onTransition: TransitionHook = (tx, transition) => followDeployment(tx, transition, edge)
@@ -373,7 +373,7 @@ function tell(freshDatabase: () => Promise<Database>): void {
     assert.equal((await run()).outcome, 'skipped')
     books.clock.set('2026-04-11T00:17:00Z')
     assert.equal((await run()).outcome, 'done')
-    assert.equal((await books.ok('GET', `/deployments/${c.deployment_id}`)).status, 'active')
+    assert.equal((await books.ok('GET', `/deployments/${c.deployment_id}`)).state, 'active')
     await use(c, 'calls', [['20', '2026-04-11T00:10:00Z']])
     // The trial's calls are shown at 0; 30.00 × 20/30 and 2.00.
     await billed(c, {

@@ -15,10 +15,10 @@ test('a trial that ended while nothing worked is over as soon as work starts', {
   const version = { currency: 'AUD', base_price_cents: 5_000 }
   await books.ok('POST', '/plans', { code: 'studio', name: 'Studio', version })
   await books.ok('POST', '/plans/studio/versions/1/publish')
-  const { id } = await books.ok('POST', '/deployments', { tenant_id: 'acme', slug: 'app', status: 'trial' })
+  const { id } = await books.ok('POST', '/deployments', { tenant_id: 'acme', slug: 'app', state: 'trial' })
   const order = { plan_code: 'studio', start_date: '2026-04-01', trial_days: 14 }
   await books.ok('POST', `/deployments/${id}/subscribe`, order)
   await books.app.jobs.work()
   assert.ok(await books.app.jobs.drain(PATIENCE_MS))
-  assert.equal((await books.ok('GET', `/deployments/${id}`)).status, 'active')
+  assert.equal((await books.ok('GET', `/deployments/${id}`)).state, 'active')
 })

@@ -6,7 +6,7 @@ import {
   type Deployment,
   type DeploymentChanges,
   type DeploymentEvent,
-  type DeploymentStatus,
+  type DeploymentState,
   newsIn,
 } from './deployment.ts'
 import { slugTaken, unknownTenant } from './problems.ts'
@@ -16,7 +16,9 @@ type Tx = ContextTx<'deployments'>
 export type By = { now: Temporal.Instant; actor: string; ids: Ids }
 
 export type NewDeployment = Pick<Deployment, 'tenant_id' | 'slug'> &
-  Partial<Pick<Deployment, 'display_name' | 'template' | 'llm_mode'>> & { status?: 'trial' | 'active' }
+  Partial<Pick<Deployment, 'display_name' | 'region' | 'template_code' | 'template_version' | 'llm_mode'>> & {
+    state?: 'trial' | 'active'
+  }
 
 /** Throws `deployments/unknown-tenant` and `deployments/slug-taken`. */
 export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Promise<Deployment> {
@@ -26,9 +28,11 @@ export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Pr
     .insertInto('deployments.deployment')
     .values({
       display_name: slug,
-      template: null,
+      region: null,
+      template_code: null,
+      template_version: null,
       llm_mode: 'metered',
-      status: 'active',
+      state: 'active',
       ...given,
       id: by.ids.uuid(),
       billing_action_suspended: false,
@@ -37,7 +41,7 @@ export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Pr
     })
     .returningAll()
     .executeTakeFirstOrThrow()
-  await record(tx, deployment, { kind: 'created', to_status: deployment.status }, by)
+  await record(tx, deployment, { kind: 'created', to_state: deployment.state }, by)
   return deployment
 }
 
@@ -54,14 +58,14 @@ export async function updateDeployment(
   return store(tx, deployment, { ...news, updated_at: by.now })
 }
 
-export type Transition = { id: string; to: DeploymentStatus; reason: string | null }
+export type Transition = { id: string; to: DeploymentState; reason: string | null }
 
 /** What others follow a transition by. */
 export type DeploymentTransition = {
   tenant_id: string
   deployment_id: string
-  from: DeploymentStatus
-  to: DeploymentStatus
+  from: DeploymentState
+  to: DeploymentState
   at: Temporal.Instant
 }
 
@@ -75,11 +79,11 @@ export async function transition(
   by: By,
 ): Promise<{ deployment: Deployment; change: DeploymentTransition }> {
   const deployment = await lockDeployment(tx, id)
-  const { tenant_id, status: from } = deployment
+  const { tenant_id, state: from } = deployment
   checkTransition(deployment, { to, actor: by.actor })
-  await record(tx, deployment, { kind: 'transition', from_status: from, to_status: to, reason }, by)
+  await record(tx, deployment, { kind: 'transition', from_state: from, to_state: to, reason }, by)
   return {
-    deployment: await store(tx, deployment, { status: to, updated_at: by.now }),
+    deployment: await store(tx, deployment, { state: to, updated_at: by.now }),
     change: { tenant_id, deployment_id: id, from, to, at: by.now },
   }
 }
@@ -113,7 +117,7 @@ async function store(tx: Tx, { tenant_id, id }: Deployment, changes: Partial<Dep
 }
 
 type Happening = Pick<DeploymentEvent, 'kind'> &
-  Partial<Pick<DeploymentEvent, 'from_status' | 'to_status' | 'reason'>> & { details?: object }
+  Partial<Pick<DeploymentEvent, 'from_state' | 'to_state' | 'reason'>> & { details?: object }
 
 async function record(
   tx: Tx,

@@ -4,10 +4,10 @@ import { billingActionSuspended, invalidTransition } from './problems.ts'
 
 export type Deployment = Selectable<DB['deployments.deployment']>
 export type DeploymentEvent = Selectable<DB['deployments.event']>
-export type DeploymentStatus = Deployment['status']
+export type DeploymentState = Deployment['state']
 
 /** The lifecycle. */
-export const TRANSITIONS: Readonly<Record<DeploymentStatus, readonly DeploymentStatus[]>> = {
+export const TRANSITIONS: Readonly<Record<DeploymentState, readonly DeploymentState[]>> = {
   trial: ['active', 'suspended', 'cancelled'],
   active: ['past_due', 'paused', 'suspended', 'cancelled'],
   past_due: ['active', 'suspended', 'cancelled'],
@@ -17,7 +17,7 @@ export const TRANSITIONS: Readonly<Record<DeploymentStatus, readonly DeploymentS
   archived: [],
 }
 
-export const DEPLOYMENT_STATUSES: DeploymentStatus[] = [
+export const DEPLOYMENT_STATES: DeploymentState[] = [
   'trial',
   'active',
   'past_due',
@@ -28,20 +28,20 @@ export const DEPLOYMENT_STATUSES: DeploymentStatus[] = [
 ]
 
 const AUTOMATIC_ACTOR = /^system:/
-const BILLING_ACTIONS = new Set<DeploymentStatus>(['past_due', 'suspended'])
+const BILLING_ACTIONS = new Set<DeploymentState>(['past_due', 'suspended'])
 
 /**
  * Refuses what the lifecycle does not know (`deployments/invalid-transition`), and an automatic billing action that
  * the operator has switched off (`deployments/billing-action-suspended`).
  */
 export function checkTransition(
-  deployment: Pick<Deployment, 'status' | 'billing_action_suspended'>,
-  { to, actor }: { to: DeploymentStatus; actor: string },
+  deployment: Pick<Deployment, 'state' | 'billing_action_suspended'>,
+  { to, actor }: { to: DeploymentState; actor: string },
 ): void {
-  const targets = TRANSITIONS[deployment.status]
+  const targets = TRANSITIONS[deployment.state]
   if (!targets.includes(to)) {
     const possible = targets.length === 0 ? 'It stays as it is.' : `It can become: ${targets.join(', ')}.`
-    throw invalidTransition(`The deployment is ${deployment.status}. ${possible}`, [
+    throw invalidTransition(`The deployment is ${deployment.state}. ${possible}`, [
       { path: 'to', message: targets.length === 0 ? 'nothing is possible' : `must be one of: ${targets.join(', ')}` },
     ])
   }
@@ -50,18 +50,19 @@ export function checkTransition(
   }
 }
 
-export type DeploymentChanges = Partial<
-  Pick<Deployment, 'display_name' | 'template' | 'llm_mode' | 'billing_action_suspended'>
->
+const CHANGEABLE = [
+  'display_name',
+  'region',
+  'template_code',
+  'template_version',
+  'llm_mode',
+  'billing_action_suspended',
+] as const
+
+export type DeploymentChanges = Partial<Pick<Deployment, (typeof CHANGEABLE)[number]>>
 
 /** What of the changes is news, in the order of the fields: an empty object when nothing is. */
 export function newsIn(deployment: Deployment, changes: DeploymentChanges): DeploymentChanges {
-  const { display_name, template, llm_mode, billing_action_suspended } = changes
-  return {
-    ...(display_name !== undefined && display_name !== deployment.display_name && { display_name }),
-    ...(template !== undefined && template !== deployment.template && { template }),
-    ...(llm_mode !== undefined && llm_mode !== deployment.llm_mode && { llm_mode }),
-    ...(billing_action_suspended !== undefined &&
-      billing_action_suspended !== deployment.billing_action_suspended && { billing_action_suspended }),
-  }
+  const news = CHANGEABLE.filter((field) => changes[field] !== undefined && changes[field] !== deployment[field])
+  return Object.fromEntries(news.map((field) => [field, changes[field]]))
 }

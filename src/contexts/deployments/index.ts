@@ -1,3 +1,10 @@
 export { createDeployment, type DeploymentTransition, transition } from './commands.ts'
 export { deploymentsInvariants } from './invariants.ts'
-export { deploymentsRoutes, type TransitionHook, type TransitionPreview } from './routes.ts'
+export { readDeployment } from './queries.ts'
+export {
+  deploymentFields,
+  DeploymentEventOut,
+  deploymentsRoutes,
+  type TransitionHook,
+  type TransitionPreview,
+} from './routes.ts'

@@ -5,9 +5,10 @@ import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { rehearse } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
+import { subscriptionsRoutes } from '../subscriptions/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { type DeploymentTransition, transition } from './commands.ts'
-import { DEPLOYMENT_STATUSES, type DeploymentStatus, TRANSITIONS } from './deployment.ts'
+import { DEPLOYMENT_STATES, type DeploymentState, TRANSITIONS } from './deployment.ts'
 import { deploymentsInvariants } from './invariants.ts'
 import { deploymentsRoutes, type TransitionPreview } from './routes.ts'
 
@@ -24,6 +25,7 @@ before(async () => {
   harness = await testHttp((edge) => [
     tenantsRoutes(edge),
     deploymentsRoutes(edge, { onTransition, preview: preview(edge) }),
+    subscriptionsRoutes(edge, { previewInvoices: async () => ({ months: [], billed_by_hand: null }) }),
   ])
   for (const id of ['acme', 'globex']) {
     await harness.call('POST', '/tenants', { body: { id, legal_name: id, country: 'AU', currency: 'AUD' } })
@@ -37,10 +39,10 @@ async function deploy(slug: string, body: object = {}): Promise<string> {
   return made.body.data.id
 }
 
-/** Puts a deployment into a status without asking the lifecycle. */
-async function force(id: string, status: DeploymentStatus): Promise<void> {
+/** Puts a deployment into a state without asking the lifecycle. */
+async function force(id: string, state: DeploymentState): Promise<void> {
   await harness.db.transaction((tx) =>
-    tx.updateTable('deployments.deployment').set({ status }).where('id', '=', id).execute(),
+    tx.updateTable('deployments.deployment').set({ state }).where('id', '=', id).execute(),
   )
 }
 
@@ -53,9 +55,11 @@ test('a deployment is active and metered, and named by its slug, unless it says 
     tenant_id: 'acme',
     slug: 'shop',
     display_name: 'shop',
-    template: null,
+    region: null,
+    template_code: null,
+    template_version: null,
     llm_mode: 'metered',
-    status: 'active',
+    state: 'active',
     billing_action_suspended: false,
     created_at: at,
     updated_at: at,
@@ -65,8 +69,8 @@ test('a deployment is active and metered, and named by its slug, unless it says 
   const [{ id: _id, ...event }] = body.data.events
   assert.deepEqual(event, {
     kind: 'created',
-    from_status: null,
-    to_status: 'active',
+    from_state: null,
+    to_state: 'active',
     actor: 'test-platform_admin',
     reason: null,
     details: {},
@@ -75,11 +79,20 @@ test('a deployment is active and metered, and named by its slug, unless it says 
 })
 
 test('a deployment may start on trial', async () => {
-  const id = await deploy('trying', { status: 'trial', llm_mode: 'off', display_name: 'Trying', template: 'wordpress' })
+  const id = await deploy('trying', {
+    state: 'trial',
+    llm_mode: 'off',
+    display_name: 'Trying',
+    region: 'syd1',
+    template_code: 'wordpress',
+    template_version: '6.5',
+  })
   const { body } = await harness.call('GET', `/deployments/${id}`)
-  assert.equal(body.data.status, 'trial')
-  assert.equal(body.data.llm_mode, 'off')
-  assert.equal(body.data.template, 'wordpress')
+  const { state, llm_mode, region, template_code, template_version } = body.data
+  assert.deepEqual(
+    [state, llm_mode, region, template_code, template_version],
+    ['trial', 'off', 'syd1', 'wordpress', '6.5'],
+  )
 })
 
 test('a slug is taken once within a tenant', async () => {
@@ -94,8 +107,11 @@ test('what a deployment cannot be is refused', async () => {
   const cases: [object, string][] = [
     [{ tenant_id: 'nobody' }, 'deployments/unknown-tenant'],
     [{ slug: 'Has Space' }, 'request/invalid'],
-    [{ status: 'paused' }, 'request/invalid'],
+    [{ state: 'paused' }, 'request/invalid'],
     [{ llm_mode: 'free' }, 'request/invalid'],
+    [{ region: '' }, 'request/invalid'],
+    [{ status: 'active' }, 'request/invalid'],
+    [{ template: 'wordpress' }, 'request/invalid'],
     [{ display_name: 5 }, 'request/invalid'],
     [{ surprise: true }, 'request/invalid'],
   ]
@@ -107,15 +123,15 @@ test('what a deployment cannot be is refused', async () => {
   }
 })
 
-test('every pair of statuses is allowed or refused as the lifecycle says', async () => {
+test('every pair of states is allowed or refused as the lifecycle says', async () => {
   const id = await deploy('moving')
-  for (const from of DEPLOYMENT_STATUSES) {
-    for (const to of DEPLOYMENT_STATUSES) {
+  for (const from of DEPLOYMENT_STATES) {
+    for (const to of DEPLOYMENT_STATES) {
       await force(id, from)
       const { status, body } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to } })
       const allowed = TRANSITIONS[from].includes(to)
       assert.equal(status, allowed ? 200 : 422, `${from} to ${to}`)
-      if (allowed) assert.equal(body.data.status, to)
+      if (allowed) assert.equal(body.data.state, to)
       else assert.equal(body.code, 'deployments/invalid-transition')
     }
   }
@@ -128,11 +144,11 @@ test('a transition is previewed by whoever knows what it means, and one that is 
   assert.deepEqual([status, body.data], [200, { from: 'active', to: 'cancelled' }])
   assert.equal((await preview('archived')).body.code, 'deployments/invalid-transition')
   const { data } = (await harness.call('GET', `/deployments/${id}`)).body
-  assert.deepEqual([data.status, data.events.length], ['active', 1])
+  assert.deepEqual([data.state, data.events.length], ['active', 1])
 })
 
 test('a refused transition names what is possible', async () => {
-  const id = await deploy('naming', { status: 'trial' })
+  const id = await deploy('naming', { state: 'trial' })
   const { body } = await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'paused', reason: 'x' } })
   assert.match(body.detail, /active, suspended, cancelled/)
   assert.equal(body.errors[0].path, 'to')
@@ -147,7 +163,7 @@ test('a transition is recorded with actor, reason and time, and followed once', 
   const moves = body.data.events.filter((event: { kind: string }) => event.kind === 'transition')
   assert.equal(moves.length, 1)
   assert.deepEqual(
-    [moves[0].from_status, moves[0].to_status, moves[0].actor, moves[0].reason],
+    [moves[0].from_state, moves[0].to_state, moves[0].actor, moves[0].reason],
     ['active', 'paused', 'test-platform_admin', 'Holidays'],
   )
   assert.deepEqual(followed, [
@@ -159,11 +175,11 @@ test('the override stops automatic billing actions, and only those', async () =>
   const id = await deploy('protected')
   await harness.call('PATCH', `/deployments/${id}`, { body: { billing_action_suspended: true } })
   const automatic = { now: harness.clock.now(), actor: 'system:dunning', ids: harness.edge.ids }
-  const move = (to: DeploymentStatus) =>
+  const move = (to: DeploymentState) =>
     harness.db.transaction((tx) => transition(tx, { id, to, reason: null }, automatic))
   await assert.rejects(move('past_due'), { code: 'deployments/billing-action-suspended', status: 409 })
   await assert.rejects(move('suspended'), { code: 'deployments/billing-action-suspended' })
-  assert.equal((await move('paused')).deployment.status, 'paused')
+  assert.equal((await move('paused')).deployment.state, 'paused')
   await force(id, 'active')
   const by_hand = await harness.call('POST', `/deployments/${id}/transition`, { body: { to: 'suspended' } })
   assert.equal(by_hand.status, 200)
@@ -184,9 +200,29 @@ test('a change is recorded with what is new in it, and not at all when nothing i
   )
 })
 
-test('status, slug and tenant cannot be changed by a patch', async () => {
+test('region, template and how LLM usage is paid for can be changed', async () => {
+  const id = await deploy('moved')
+  const changes = { region: 'fra1', template_code: 'ghost', template_version: '5.2', llm_mode: 'byok' }
+  const { status, body } = await harness.call('PATCH', `/deployments/${id}`, { body: changes })
+  assert.equal(status, 200)
+  const { region, template_code, template_version, llm_mode } = body.data
+  assert.deepEqual({ region, template_code, template_version, llm_mode }, changes)
+  const cleared = { region: null, template_code: null, template_version: null }
+  const now = harness.clock.now()
+  harness.clock.set(now.add({ hours: 1 }).toString())
+  await harness.call('PATCH', `/deployments/${id}`, { body: cleared })
+  harness.clock.set(now.toString())
+  const { events } = (await harness.call('GET', `/deployments/${id}`)).body.data
+  const updates = events.filter(({ kind }: { kind: string }) => kind === 'updated')
+  assert.deepEqual(
+    updates.map(({ details }: { details: object }) => details),
+    [cleared, changes],
+  )
+})
+
+test('state, slug and tenant cannot be changed by a patch', async () => {
   const id = await deploy('steady')
-  for (const body of [{ status: 'paused' }, { slug: 'other' }, { tenant_id: 'globex' }, { llm_mode: 1 }]) {
+  for (const body of [{ state: 'paused' }, { slug: 'other' }, { tenant_id: 'globex' }, { llm_mode: 1 }]) {
     assert.equal((await harness.call('PATCH', `/deployments/${id}`, { body })).status, 422)
   }
 })
@@ -207,8 +243,8 @@ test('a tenant sees its own deployments and nothing of others', async () => {
 })
 
 test('lists are filtered, and their pages follow one another without gaps', async () => {
-  await deploy('dormant', { tenant_id: 'globex', status: 'trial' })
-  const trials = await harness.call('GET', '/deployments?tenant_id=globex&status=trial')
+  await deploy('dormant', { tenant_id: 'globex', state: 'trial' })
+  const trials = await harness.call('GET', '/deployments?tenant_id=globex&state=trial')
   assert.deepEqual(
     trials.body.data.map((row: { slug: string }) => row.slug),
     ['dormant'],
@@ -217,7 +253,7 @@ test('lists are filtered, and their pages follow one another without gaps', asyn
   const first = await harness.call('GET', '/deployments?limit=3')
   const rest = await harness.call('GET', `/deployments?limit=200&cursor=${first.body.next_cursor}`)
   assert.deepEqual([...first.body.data, ...rest.body.data], whole.body.data)
-  assert.equal((await harness.call('GET', '/deployments?status=asleep')).status, 422)
+  assert.equal((await harness.call('GET', '/deployments?state=asleep')).status, 422)
 })
 
 test('what does not exist is not found', async () => {
@@ -228,11 +264,11 @@ test('what does not exist is not found', async () => {
   }
 })
 
-test('the audit finds a status and a transition that the lifecycle does not know', async () => {
+test('the audit finds a state and a transition that the lifecycle does not know', async () => {
   const forced = await deploy('forced')
   await force(forced, 'archived')
   await harness.db.script(`
-    update deployments.event set kind = 'transition', from_status = 'archived' where deployment_id = '${forced}'`)
+    update deployments.event set kind = 'transition', from_state = 'archived' where deployment_id = '${forced}'`)
   const findings = await runAudit(harness.db.read, deploymentsInvariants)
   for (const { name, violations } of findings) {
     assert.ok(

@@ -7,9 +7,7 @@ import {
   AnyObject,
   Body,
   callerOf,
-  CentsOut,
   Data,
-  DateOut,
   IdParams,
   InstantOut,
   List,
@@ -20,8 +18,8 @@ import {
 } from '../../platform/wire.ts'
 import { TenantId } from '../tenants/index.ts'
 import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
-import { DEPLOYMENT_STATUSES } from './deployment.ts'
-import { listDeployments, readDeployment } from './queries.ts'
+import { DEPLOYMENT_STATES } from './deployment.ts'
+import { listDeployments } from './queries.ts'
 
 /** Follows a transition in its transaction. */
 export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<unknown>
@@ -34,82 +32,65 @@ export type TransitionPreview = {
 
 export type DeploymentsDeps = { readonly onTransition: TransitionHook; readonly preview: TransitionPreview }
 
-const Status = OneOf(DEPLOYMENT_STATUSES)
-const LlmMode = OneOf(['off', 'metered'])
+const State = OneOf(DEPLOYMENT_STATES)
+const LlmMode = OneOf(['off', 'metered', 'byok'])
 const DisplayName = Type.String({ minLength: 1, maxLength: 200 })
-const Template = Nullable(Type.String({ minLength: 1, maxLength: 200 }))
+const Label = Nullable(Type.String({ minLength: 1, maxLength: 200 }))
 const Reason = Nullable(Type.String({ maxLength: 500 }))
 
 const DeploymentBody = Body({
   tenant_id: TenantId,
   slug: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Unique within the tenant' }),
   display_name: Type.Optional(DisplayName),
-  template: Type.Optional(Template),
+  region: Type.Optional(Label),
+  template_code: Type.Optional(Label),
+  template_version: Type.Optional(Label),
   llm_mode: Type.Optional(LlmMode),
-  status: Type.Optional(OneOf(['trial', 'active'])),
+  state: Type.Optional(OneOf(['trial', 'active'])),
 })
 const DeploymentChanges = Body({
   display_name: Type.Optional(DisplayName),
-  template: Type.Optional(Template),
+  region: Type.Optional(Label),
+  template_code: Type.Optional(Label),
+  template_version: Type.Optional(Label),
   llm_mode: Type.Optional(LlmMode),
   billing_action_suspended: Type.Optional(Type.Boolean()),
 })
 const DeploymentQuery = Query({
   ...ListQuery,
   tenant_id: Type.Optional(Type.String()),
-  status: Type.Optional(Status),
+  state: Type.Optional(State),
 })
 const TransitionQuery = Query({
   preview: Type.Optional(
     Type.Boolean({ description: 'Stores nothing and answers what the transition makes of the invoices' }),
   ),
 })
-const fields = {
+/** A deployment in an answer. */
+export const deploymentFields = {
   id: Type.String(),
   tenant_id: Type.String(),
   slug: Type.String(),
   display_name: Type.String(),
-  template: Nullable(Type.String()),
+  region: Nullable(Type.String()),
+  template_code: Nullable(Type.String()),
+  template_version: Nullable(Type.String()),
   llm_mode: LlmMode,
-  status: Status,
+  state: State,
   billing_action_suspended: Type.Boolean(),
   created_at: InstantOut,
   updated_at: InstantOut,
 }
-const DeploymentOut = Type.Object(fields)
-const SubscriptionOut = Type.Object({
-  id: Type.String(),
-  starts_on: DateOut,
-  ends_on: Nullable(DateOut),
-  plan_code: Type.String(),
-  plan_version: Type.Integer(),
-  mode: Type.String(),
-  addons: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      code: Type.String(),
-      name: Type.String(),
-      price_cents: CentsOut,
-      currency: Type.String(),
-      quantity: Type.String(),
-      unit: Nullable(Type.String()),
-    }),
-  ),
-})
-const EventOut = Type.Object({
+const DeploymentOut = Type.Object(deploymentFields)
+export const DeploymentEventOut = Type.Object({
   id: Type.String(),
   kind: Type.String(),
-  from_status: Nullable(Type.String()),
-  to_status: Nullable(Type.String()),
+  from_state: Nullable(Type.String()),
+  to_state: Nullable(Type.String()),
   actor: Type.String(),
   reason: Nullable(Type.String()),
   details: AnyObject,
   occurred_at: InstantOut,
-})
-const DeploymentWhole = Type.Object({
-  ...fields,
-  subscription: Nullable(SubscriptionOut),
-  events: Type.Array(EventOut),
 })
 const tags = ['deployments']
 
@@ -144,23 +125,6 @@ export const deploymentsRoutes =
       },
     )
 
-    app.get(
-      '/deployments/:id',
-      {
-        config: { access: ['platform_admin', 'tenant'] },
-        schema: {
-          tags,
-          summary: 'A deployment with its subscription and events',
-          params: IdParams,
-          response: { 200: Data(DeploymentWhole) },
-        },
-      },
-      async (request) => {
-        const options = { scope: scopeOf(callerOf(request)), now: edge.clock.now() }
-        return { data: await readDeployment(edge.db.read, request.params.id, options) }
-      },
-    )
-
     app.patch(
       '/deployments/:id',
       {
@@ -189,7 +153,7 @@ export const deploymentsRoutes =
           summary: 'Move a deployment on in its lifecycle',
           params: IdParams,
           querystring: TransitionQuery,
-          body: Body({ to: Status, reason: Type.Optional(Reason) }),
+          body: Body({ to: State, reason: Type.Optional(Reason) }),
           response: { 200: Data(Type.Unsafe<unknown>(Type.Union([preview.answer, DeploymentOut]))) },
         },
       },

@@ -557,7 +557,7 @@ async function storeBooks(): Promise<void> {
         slug: 'web',
         display_name: 'x',
         llm_mode: 'off',
-        status: 'active',
+        state: 'active',
         billing_action_suspended: false,
         ...stamps,
       },

@@ -147,8 +147,8 @@ test('a transition shows what it makes of the next invoice, and is not carried o
       difference_cents: 0,
     })
   }
-  const { status, subscription } = await company.ok('GET', `/deployments/${deployment_id}`)
-  assert.deepEqual([status, subscription.mode, subscription.ends_on], ['active', 'normal', null])
+  const { state, subscription } = await company.ok('GET', `/deployments/${deployment_id}`)
+  assert.deepEqual([state, subscription.mode, subscription.ends_on], ['active', 'normal', null])
 
   await company.post(transition, { to: 'paused' })
   company.clock.set('2026-05-21T06:00:00Z')

@@ -34,7 +34,7 @@ before(async () => {
       tenant_id: TENANT,
       display_name: 'x',
       llm_mode: 'off',
-      status: 'active',
+      state: 'active',
       billing_action_suspended: false,
       created_at: CREATED,
       updated_at: CREATED,

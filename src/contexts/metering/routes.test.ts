@@ -35,7 +35,7 @@ before(async () => {
     const deployment = {
       display_name: 'x',
       llm_mode: 'off',
-      status: 'active',
+      state: 'active',
       billing_action_suspended: false,
       created_at: CREATED,
       updated_at: CREATED,

@@ -22,7 +22,7 @@ before(async () => {
     const updated = { created_at: CREATED, updated_at: CREATED }
     const tenant = { legal_name: 'X', country: 'AU', currency: 'AUD', timezone: 'UTC', tax_treatment: 'exempt' }
     await insertRows(within<'tenants'>(tx), 'tenants.tenant', [{ id: TENANT, ...tenant, ...updated }])
-    const deployment = { display_name: 'x', llm_mode: 'off', status: 'active', billing_action_suspended: false }
+    const deployment = { display_name: 'x', llm_mode: 'off', state: 'active', billing_action_suspended: false }
     await insertRows(within<'deployments'>(tx), 'deployments.deployment', [
       { id: WEB, tenant_id: TENANT, slug: 'web', ...deployment, ...updated },
     ])

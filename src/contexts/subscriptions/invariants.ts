@@ -26,10 +26,10 @@ export const subscriptionsInvariants: Invariant[] = [
     name: 'subscriptions.closed-deployments-have-none',
     promise: 'A cancelled or archived deployment has no subscription without an end.',
     violations: sql`
-      select s.id::text as subject, format('deployment %s is %s', d.id, d.status) as detail
+      select s.id::text as subject, format('deployment %s is %s', d.id, d.state) as detail
       from subscriptions.subscription s
       join deployments.deployment d on d.tenant_id = s.tenant_id and d.id = s.deployment_id
-      where d.status in ('cancelled', 'archived') and s.ends_on is null`,
+      where d.state in ('cancelled', 'archived') and s.ends_on is null`,
   },
   {
     name: 'subscriptions.one-currency',

@@ -12,14 +12,14 @@ before(async () => {
 })
 after(() => harness.close())
 
-const statusOf = async (id: string): Promise<string> => {
-  const deployment = harness.db.read.selectFrom('deployments.deployment').select('status').where('id', '=', id)
-  return (await deployment.executeTakeFirstOrThrow()).status
+const stateOf = async (id: string): Promise<string> => {
+  const deployment = harness.db.read.selectFrom('deployments.deployment').select('state').where('id', '=', id)
+  return (await deployment.executeTakeFirstOrThrow()).state
 }
 const endTrials = () => endTrialsJob(harness.edge, { onTransition: harness.onTransition }).handle()
 
 test('a trial that has ended in the zone of its tenant makes the deployment active, once', async () => {
-  const trial = { status: 'trial' }
+  const trial = { state: 'trial' }
   const ended = await harness.subscribed({ start_date: '2026-04-20', trial_days: 12 }, trial)
   const late = await harness.subscribed({ start_date: '2026-04-01', trial_days: 14 }, trial)
   const running = await harness.subscribed({ start_date: '2026-04-20', trial_days: 13 }, trial)
@@ -31,24 +31,24 @@ test('a trial that has ended in the zone of its tenant makes the deployment acti
   assert.deepEqual(await endTrials(), { outcome: 'done', detail: '2 trials ended' })
   assert.deepEqual(await endTrials(), { outcome: 'skipped', detail: 'no trial has ended' })
   const deployments = [ended, late, running, open, left].map((one) => one.deployment_id)
-  assert.deepEqual(await Promise.all(deployments.map(statusOf)), ['active', 'active', 'trial', 'trial', 'trial'])
+  assert.deepEqual(await Promise.all(deployments.map(stateOf)), ['active', 'active', 'trial', 'trial', 'trial'])
   assert.deepEqual(await harness.phasesOf(late.deployment_id), phases)
   assert.deepEqual(await harness.phasesOf(ended.deployment_id), [
     `studio trial 2026-04-20 ${TODAY}`,
     `studio normal ${TODAY} …`,
   ])
   const { body } = await harness.call('GET', `/deployments/${ended.deployment_id}`)
-  const { from_status, to_status, actor, reason } = body.data.events.find(
+  const { from_state, to_state, actor, reason } = body.data.events.find(
     (event: { kind: string }) => event.kind === 'transition',
   )
   assert.deepEqual(
-    [from_status, to_status, actor, reason],
+    [from_state, to_state, actor, reason],
     ['trial', 'active', 'system:end-trials', 'the trial of the subscription has ended'],
   )
 })
 
 const PLANS = ['studio', 'team']
-const STATUSES = ['trial', 'active', 'past_due', 'paused', 'suspended', 'cancelled', 'archived']
+const STATES = ['trial', 'active', 'past_due', 'paused', 'suspended', 'cancelled', 'archived']
 /** As the product says it, and not as the code does. */
 const POSSIBLE: Record<string, string[]> = {
   trial: ['active', 'suspended', 'cancelled'],
@@ -72,7 +72,7 @@ type Command =
 const day = fc.nat(HORIZON_DAYS - 30).map((days) => FIRST.add({ days }).toString())
 const plan_code = fc.constantFrom(...PLANS)
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('transition' as const), to: fc.constantFrom(...STATUSES) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('transition' as const), to: fc.constantFrom(...STATES) }) },
   fc.record(
     { do: fc.constant('subscribe' as const), plan_code, start_date: day, trial_days: fc.nat(30) },
     { requiredKeys: ['do', 'plan_code', 'start_date'] },
@@ -161,11 +161,11 @@ test('no commands reach a state outside the table, and phases cover each day at 
   await fc.assert(
     fc.asyncProperty(fc.constantFrom('trial', 'active'), commands, async (opened_as, list) => {
       harness.clock.set(NOW)
-      const id = await harness.deploy({ status: opened_as })
+      const id = await harness.deploy({ state: opened_as })
       for (const given of list) {
-        const was = await statusOf(id)
+        const was = await stateOf(id)
         const taken = await run(id, given)
-        const is = await statusOf(id)
+        const is = await stateOf(id)
         if (given.do === 'transition') assert.equal(taken, POSSIBLE[was]?.includes(given.to), `${was} to ${given.to}`)
         const expected = given.do === 'transition' && taken ? given.to : was
         assert.ok(

@@ -32,7 +32,7 @@ function calendar(phases: readonly Phase[]): string[] {
 const opening = fc
   .record({
     trial_ends_on: fc.option(fc.nat(20).map(day)),
-    deployment_status: fc.constantFrom('active', 'trial', 'paused', 'past_due'),
+    deployment_state: fc.constantFrom('active', 'trial', 'paused', 'past_due'),
   })
   .map((given) => openingPhases({ starts_on: START, plan_version_id: 'a', ...given }))
 const offset = fc.integer({ min: 0, max: 30 })
@@ -130,7 +130,7 @@ test('an end takes away the days from its date on and no other', () => {
 })
 
 test('a trial of some days ends by itself, and without days it lasts until the deployment is active', () => {
-  const order = { starts_on: START, plan_version_id: 'a', deployment_status: 'trial' }
+  const order = { starts_on: START, plan_version_id: 'a', deployment_state: 'trial' }
   const days = openingPhases({ ...order, trial_ends_on: day(14) })
   assert.deepEqual(
     days.map((phase) => [phase.mode, phase.starts_on.toString()]),
@@ -150,11 +150,11 @@ test('a trial of some days ends by itself, and without days it lasts until the d
 })
 
 test('activation ends a pause and an open trial, and spares a trial with an end of its own', () => {
-  const order = { starts_on: START, plan_version_id: 'a', deployment_status: 'active', trial_ends_on: day(14) }
+  const order = { starts_on: START, plan_version_id: 'a', deployment_state: 'active', trial_ends_on: day(14) }
   const resumed = (phases: readonly Phase[], given: { from: string; trial_ends_on: Temporal.PlainDate | null }) =>
     activate(phases, { date: day(10), ...given }).map((phase) => `${phase.mode} ${phase.ends_on ?? '…'}`)
   const fixed = openingPhases(order)
-  const open = openingPhases({ ...order, deployment_status: 'trial', trial_ends_on: null })
+  const open = openingPhases({ ...order, deployment_state: 'trial', trial_ends_on: null })
   assert.deepEqual(resumed(pause(open, day(4)), { from: 'paused', trial_ends_on: null }), [
     'trial 2026-04-05',
     'paused 2026-04-11',

@@ -21,12 +21,12 @@ export type Days = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 export function openingPhases(opening: {
   starts_on: Temporal.PlainDate
   plan_version_id: string
-  deployment_status: string
+  deployment_state: string
   trial_ends_on: Temporal.PlainDate | null
 }): Phase[] {
-  const { starts_on, plan_version_id, deployment_status, trial_ends_on } = opening
+  const { starts_on, plan_version_id, deployment_state, trial_ends_on } = opening
   const phase = { plan_version_id, override_id: null, starts_on, ends_on: null }
-  if (trial_ends_on === null) return [{ ...phase, mode: modeOf(deployment_status) }]
+  if (trial_ends_on === null) return [{ ...phase, mode: modeOf(deployment_state) }]
   return changeFrom([{ ...phase, mode: 'trial' }], trial_ends_on, (rest) => ({ ...rest, mode: 'normal' }))
 }
 
@@ -109,8 +109,8 @@ export function activate(
   return changeFrom(free, paid_from, (phase) => ({ ...phase, mode: 'normal' }))
 }
 
-function modeOf(deployment_status: string): Phase['mode'] {
-  return deployment_status === 'trial' || deployment_status === 'paused' ? deployment_status : 'normal'
+function modeOf(deployment_state: string): Phase['mode'] {
+  return deployment_state === 'trial' || deployment_state === 'paused' ? deployment_state : 'normal'
 }
 
 function before(phase: Phase, date: Temporal.PlainDate): Phase[] {

@@ -13,6 +13,7 @@ import type {
   PriceOverride,
 } from '../pricing/index.ts'
 import type { Phase } from './phase.ts'
+import { hasEnded, notOver, type Standing, standingAt } from './status.ts'
 
 type Span = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
@@ -206,14 +207,15 @@ type Addon = Omit<Selectable<DB['subscriptions.addon']>, 'tenant_id' | 'subscrip
 export type SubscriptionWhole = Pick<
   Selectable<DB['subscriptions.subscription']>,
   'id' | 'tenant_id' | 'deployment_id' | 'starts_on' | 'ends_on' | 'created_at'
-> & {
-  phases: (Omit<Phase, 'plan_version_id'> & { plan_code: string; plan_version: number })[]
-  addons: Addon[]
-  /** Those that hold on some day; the days are those of the phases that name them. */
-  overrides: StoredOverride[]
-  /** In the order in which they apply. */
-  discounts: StoredDiscount[]
-}
+> &
+  Standing & {
+    phases: (Omit<Phase, 'plan_version_id'> & { plan_code: string; plan_version: number })[]
+    addons: Addon[]
+    /** Those that hold on some day; the days are those of the phases that name them. */
+    overrides: StoredOverride[]
+    /** In the order in which they apply. */
+    discounts: StoredDiscount[]
+  }
 
 type StoredOverride = {
   id: string
@@ -229,19 +231,22 @@ type StoredDiscount = Omit<DiscountTerms, 'id'> & {
   ends_on: Temporal.PlainDate | null
 }
 
-/** `scope` is the only tenant whose subscription is found; null means any. Throws 404. */
+/** `scope` is the only tenant whose subscription is found; left out or null, any. Throws 404. */
 export async function readSubscription(
   reader: Reader,
   id: string,
-  { scope }: { scope: string | null } = { scope: null },
+  { now, scope = null }: { now: Temporal.Instant; scope?: string | null },
 ): Promise<SubscriptionWhole> {
-  const subscription = await reader
-    .selectFrom('subscriptions.subscription')
-    .select(['id', 'tenant_id', 'deployment_id', 'starts_on', 'ends_on', 'created_at'])
-    .where('id', '=', id)
-    .$if(scope !== null, (query) => query.where('tenant_id', '=', scope))
+  const row = await reader
+    .selectFrom('subscriptions.subscription as s')
+    .innerJoin('tenants.tenant as t', 't.id', 's.tenant_id')
+    .select(['s.id', 's.tenant_id', 's.deployment_id', 's.starts_on', 's.ends_on', 's.created_at'])
+    .select(['s.trial_ends_on', 't.timezone'])
+    .where('s.id', '=', id)
+    .$if(scope !== null, (query) => query.where('s.tenant_id', '=', scope))
     .executeTakeFirst()
-  const { tenant_id } = found(subscription, 'subscription')
+  const { trial_ends_on, timezone, ...subscription } = found(row, 'subscription')
+  const { tenant_id } = subscription
   const phases = await reader
     .selectFrom('subscriptions.phase as p')
     .innerJoin('catalog.plan_version as v', 'v.id', 'p.plan_version_id')
@@ -290,7 +295,33 @@ export async function readSubscription(
     .where('subscription_id', '=', id)
     .orderBy('position')
     .execute()
-  return { ...found(subscription, 'subscription'), phases, addons, overrides, discounts }
+  const standing = standingAt(now, { ...subscription, trial_ends_on, timezone, phases })
+  return { ...subscription, ...standing, phases, addons, overrides, discounts }
+}
+
+/** What a deployment runs on today, or will first when its subscription starts later. */
+export type CurrentSubscription = Pick<SubscriptionWhole, 'id' | 'starts_on' | 'ends_on' | 'addons' | keyof Standing> &
+  Pick<SubscriptionWhole['phases'][number], 'plan_code' | 'plan_version' | 'mode'>
+
+export async function readCurrentSubscription(
+  reader: Reader,
+  { tenant_id, id: deployment_id }: { tenant_id: string; id: string },
+  now: Temporal.Instant,
+): Promise<CurrentSubscription | null> {
+  const rows = await reader
+    .selectFrom('subscriptions.subscription as s')
+    .innerJoin('tenants.tenant as t', 't.id', 's.tenant_id')
+    .select(['s.id', 's.starts_on', 's.ends_on', 't.timezone'])
+    .where('s.tenant_id', '=', tenant_id)
+    .where('s.deployment_id', '=', deployment_id)
+    .orderBy('s.starts_on')
+    .execute()
+  const current = rows.find((row) => !hasEnded(row, dateIn(now, row.timezone)))
+  if (current === undefined) return null
+  const { phases, addons, ...subscription } = await readSubscription(reader, current.id, { now })
+  const today = dateIn(now, current.timezone)
+  const { plan_code, plan_version, mode } = present(notOver(phases, today)[0], 'it has days left')
+  return { ...subscription, plan_code, plan_version, mode, addons: notOver(addons, today) }
 }
 
 /** What a change of a subscription is decided on. */
@@ -339,7 +370,7 @@ export async function readEndedTrials(reader: Reader, now: Temporal.Instant): Pr
       join.onRef('s.tenant_id', '=', 'd.tenant_id').onRef('s.deployment_id', '=', 'd.id'),
     )
     .select(['d.id', 's.trial_ends_on', 's.ends_on', 't.timezone'])
-    .where('d.status', '=', 'trial')
+    .where('d.state', '=', 'trial')
     // Nowhere is it later than the next day of UTC.
     .where('s.trial_ends_on', '<=', dateIn(now, 'UTC').add({ days: 1 }))
     .orderBy('d.id')
@@ -358,7 +389,7 @@ export async function lockTrials(reader: Reader, deployment_ids: readonly string
     .selectFrom('deployments.deployment')
     .select('id')
     .where('id', '=', anyOf(deployment_ids))
-    .where('status', '=', 'trial')
+    .where('state', '=', 'trial')
     .orderBy('id')
     .forUpdate()
     .skipLocked()

@@ -60,6 +60,10 @@ test('the deployment shows what it runs on', async () => {
     id,
     starts_on: '2026-04-20',
     ends_on: null,
+    status: 'active',
+    current_period_start: '2026-05-01',
+    current_period_end: '2026-06-01',
+    trial_ends_at: null,
     plan_code: 'studio',
     plan_version: 1,
     mode: 'normal',
@@ -70,6 +74,35 @@ test('the deployment shows what it runs on', async () => {
   )
   await harness.call('POST', `/subscriptions/${id}/cancel`, { body: {} })
   assert.equal((await harness.call('GET', `/deployments/${deployment_id}`)).body.data.subscription, null)
+})
+
+test('a subscription says how it stands, in which month, and when its trial ends in the zone of the tenant', async () => {
+  const standing = async (id: string) => {
+    const { status, current_period_start, current_period_end, trial_ends_at } = (
+      await harness.call('GET', `/subscriptions/${id}`)
+    ).body.data
+    return [status, current_period_start, current_period_end, trial_ends_at]
+  }
+  const may = ['2026-05-01', '2026-06-01']
+  const trying = await subscribed({ start_date: '2026-05-01', trial_days: 5 })
+  // The 6th begins in Sydney at 14:00 UTC.
+  assert.deepEqual(await standing(trying.id), ['trialing', ...may, '2026-05-05T14:00:00Z'])
+  const coming = await subscribed({ start_date: '2026-07-15' })
+  assert.deepEqual(await standing(coming.id), ['scheduled', '2026-07-01', '2026-08-01', null])
+  const running = await subscribed({ start_date: '2026-04-01' })
+  assert.deepEqual(await standing(running.id), ['active', ...may, null])
+  await move(running.deployment_id, 'paused')
+  assert.deepEqual(await standing(running.id), ['paused', ...may, null])
+  const ended = ['ended', null, null, null]
+  await harness.call('POST', `/subscriptions/${coming.id}/cancel`, { body: { end_date: '2026-07-15' } })
+  assert.deepEqual(await standing(coming.id), ended)
+  const leaving = await subscribed({ start_date: '2026-04-01' })
+  const { body } = await harness.call('POST', `/subscriptions/${leaving.id}/cancel`, { body: { when: 'period_end' } })
+  assert.deepEqual([body.data.status, body.data.ends_on], ['active', body.data.current_period_end])
+  harness.clock.set('2026-05-31T14:00:00Z')
+  assert.deepEqual(await standing(leaving.id), ended)
+  assert.deepEqual(await standing(trying.id), ['active', '2026-06-01', '2026-07-01', '2026-05-05T14:00:00Z'])
+  harness.clock.set(NOW)
 })
 
 test('a deployment has one subscription at a time', async () => {
@@ -269,7 +302,7 @@ test('a trial goes on after a pause, until the day it was to end; one that was e
     'studio trial 2026-05-10 2026-05-20',
     'studio normal 2026-05-20 …',
   ])
-  const early = await subscribed({ start_date: '2026-05-01', trial_days: 30 }, { status: 'trial' })
+  const early = await subscribed({ start_date: '2026-05-01', trial_days: 30 }, { state: 'trial' })
   for (const to of ['active', 'paused']) await move(early.deployment_id, to)
   harness.clock.set('2026-05-12T15:00:00Z')
   await move(early.deployment_id, 'active')
@@ -282,7 +315,7 @@ test('a trial goes on after a pause, until the day it was to end; one that was e
 })
 
 test('a deployment on trial is free until it becomes active', async () => {
-  const { deployment_id } = await subscribed({ start_date: '2026-04-20' }, { status: 'trial' })
+  const { deployment_id } = await subscribed({ start_date: '2026-04-20' }, { state: 'trial' })
   assert.deepEqual(await phasesOf(deployment_id), ['studio trial 2026-04-20 …'])
   await move(deployment_id, 'active')
   assert.deepEqual(await phasesOf(deployment_id), [`studio trial 2026-04-20 ${TODAY}`, `studio normal ${TODAY} …`])
@@ -373,7 +406,7 @@ test('the audit is clean after all this, and finds phases that do not cover thei
   await harness.db.script(`
     update subscriptions.phase set ends_on = '2026-04-20' where subscription_id = '${id}';
     update subscriptions.addon set starts_on = '2026-03-20', currency = 'USD' where subscription_id = '${id}';
-    update deployments.deployment set status = 'archived' where id in (
+    update deployments.deployment set state = 'archived' where id in (
       select deployment_id from subscriptions.subscription where id = '${id}')`)
   const findings = await runAudit(harness.db.read, subscriptionsInvariants)
   assert.deepEqual(

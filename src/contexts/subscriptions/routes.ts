@@ -21,12 +21,13 @@ import {
   Query,
 } from '../../platform/wire.ts'
 import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
-import type { TransitionPreview } from '../deployments/index.ts'
+import { deploymentFields, DeploymentEventOut, readDeployment, type TransitionPreview } from '../deployments/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
 import { followDeployment } from './follow.ts'
 import { comparePreviews, NO_DIFFERENCE, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
-import { readSubscription } from './queries.ts'
+import { readCurrentSubscription, readSubscription } from './queries.ts'
+import { SUBSCRIPTION_STATUSES } from './status.ts'
 import { subscribe } from './subscribe.ts'
 import { endDiscount, giveDiscount, overridePrices, removeOverride } from './terms.ts'
 
@@ -78,12 +79,34 @@ const preview = Type.Optional(
 )
 const Preview = Query({ preview })
 const Removal = Query({ preview, end_date: FirstDayWithout })
+const standingFields = {
+  status: OneOf(SUBSCRIPTION_STATUSES),
+  current_period_start: Nullable(DateOut),
+  current_period_end: Type.Unsafe<Temporal.PlainDate | null>({
+    ...Nullable(DateOut),
+    description: 'Exclusive; the running calendar month in the time zone of the tenant',
+  }),
+  trial_ends_at: Nullable(InstantOut),
+}
+const AddonOut = Type.Object({
+  id: Type.String(),
+  code: Type.String(),
+  name: Type.String(),
+  price_cents: CentsOut,
+  currency: Type.String(),
+  quantity: Type.String(),
+  unit: Nullable(Type.String()),
+  grants_meter: Nullable(Type.String()),
+  starts_on: DateOut,
+  ends_on: Nullable(DateOut),
+})
 const SubscriptionOut = Type.Object({
   id: Type.String(),
   tenant_id: Type.String(),
   deployment_id: Type.String(),
   starts_on: DateOut,
   ends_on: Nullable(DateOut),
+  ...standingFields,
   created_at: InstantOut,
   phases: Type.Array(
     Type.Object({
@@ -95,20 +118,7 @@ const SubscriptionOut = Type.Object({
       ends_on: Nullable(DateOut),
     }),
   ),
-  addons: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      code: Type.String(),
-      name: Type.String(),
-      price_cents: CentsOut,
-      currency: Type.String(),
-      quantity: Type.String(),
-      unit: Nullable(Type.String()),
-      grants_meter: Nullable(Type.String()),
-      starts_on: DateOut,
-      ends_on: Nullable(DateOut),
-    }),
-  ),
+  addons: Type.Array(AddonOut),
   overrides: Type.Array(
     Type.Object({
       id: Type.String(),
@@ -129,6 +139,22 @@ const SubscriptionOut = Type.Object({
       ends_on: Nullable(DateOut),
     }),
   ),
+})
+const DeploymentWhole = Type.Object({
+  ...deploymentFields,
+  subscription: Nullable(
+    Type.Object({
+      id: Type.String(),
+      starts_on: DateOut,
+      ends_on: Nullable(DateOut),
+      ...standingFields,
+      plan_code: Type.String(),
+      plan_version: Type.Integer(),
+      mode: Type.String(),
+      addons: Type.Array(AddonOut),
+    }),
+  ),
+  events: Type.Array(DeploymentEventOut),
 })
 const Differences = Type.Array(
   Type.Object({
@@ -194,6 +220,25 @@ export const transitionPreview = (edge: Edge, { previewInvoices }: Subscriptions
 type Routes = SubscriptionsDeps & { app: App }
 
 function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
+  app.get(
+    '/deployments/:id',
+    {
+      config: { access: ['platform_admin', 'tenant'] },
+      schema: {
+        tags: ['deployments'],
+        summary: 'A deployment with its subscription and events',
+        params: IdParams,
+        response: { 200: Data(DeploymentWhole) },
+      },
+    },
+    async (request) => {
+      const scope = scopeOf(callerOf(request))
+      const deployment = await readDeployment(edge.db.read, request.params.id, { scope })
+      const subscription = await readCurrentSubscription(edge.db.read, deployment, edge.clock.now())
+      return { data: { ...deployment, subscription } }
+    },
+  )
+
   app.post(
     '/deployments/:id/subscribe',
     {
@@ -230,7 +275,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
     },
     async (request) => {
       const scope = scopeOf(callerOf(request))
-      return { data: await readSubscription(edge.db.read, request.params.id, { scope }) }
+      return { data: await readSubscription(edge.db.read, request.params.id, { scope, now: edge.clock.now() }) }
     },
   )
 
@@ -415,7 +460,7 @@ async function answer(
 }
 
 async function applied(edge: Edge, change: Change) {
-  return edge.db.transaction(async (tx) => readSubscription(tx, (await change(tx)).id))
+  return edge.db.transaction(async (tx) => readSubscription(tx, (await change(tx)).id, { now: edge.clock.now() }))
 }
 
 async function previewed(edge: Edge, change: Change, { previewInvoices }: SubscriptionsDeps) {
@@ -433,7 +478,7 @@ async function compareInvoices(
 ) {
   const { tenant_id, deployment_id } = made
   const scope = { tenant_id, deployment_id, touched: touchedMonths(made, as_of), as_of }
-  const subscription = await readSubscription(tx, made.id)
+  const subscription = await readSubscription(tx, made.id, { now: as_of })
   const after = await previewInvoices(tx, scope)
   await takeBack()
   const before = await previewInvoices(tx, scope)

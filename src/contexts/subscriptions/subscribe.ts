@@ -27,7 +27,7 @@ export type Order = {
 export async function subscribe(tx: Tx, order: Order, { now, ids }: Made): Promise<Touched> {
   const { deployment_id, plan_code: code, plan_version, trial_days } = order
   const deployment = await lockDeployment(tx, deployment_id)
-  const { tenant_id, status: deployment_status } = deployment
+  const { tenant_id, state: deployment_state } = deployment
   const starts_on = order.start_date ?? dateIn(now, deployment.timezone)
   await requireFreeDays(tx, { deployment_id, starts_on })
   const version = await findPublishedVersion(tx, { code, version: plan_version })
@@ -43,7 +43,7 @@ export async function subscribe(tx: Tx, order: Order, { now, ids }: Made): Promi
     .insertInto('subscriptions.subscription')
     .values({ ...subscription, created_at: now, changed_at: now })
     .execute()
-  const phases = openingPhases({ starts_on, plan_version_id: version.id, deployment_status, trial_ends_on })
+  const phases = openingPhases({ starts_on, plan_version_id: version.id, deployment_state, trial_ends_on })
   await insertRows(
     tx,
     'subscriptions.phase',
@@ -58,15 +58,15 @@ async function lockDeployment(tx: Tx, id: string) {
   const row = await tx
     .selectFrom('deployments.deployment as d')
     .innerJoin('tenants.tenant as t', 't.id', 'd.tenant_id')
-    .select(['d.tenant_id', 'd.status', 't.currency', 't.timezone'])
+    .select(['d.tenant_id', 'd.state', 't.currency', 't.timezone'])
     .where('d.id', '=', id)
     .forUpdate(['d'])
     .forShare(['t'])
     .executeTakeFirst()
   const deployment = found(row, 'deployment')
-  if (deployment.status === 'cancelled' || deployment.status === 'archived') {
+  if (deployment.state === 'cancelled' || deployment.state === 'archived') {
     throw deploymentClosed('Add a new deployment and subscribe that one.', [
-      { path: 'deployment_id', message: `the deployment is ${deployment.status}` },
+      { path: 'deployment_id', message: `the deployment is ${deployment.state}` },
     ])
   }
   return deployment

@@ -147,7 +147,7 @@ test('the currency of a tenant with priced LLM usage cannot change', async () =>
   await harness.call('POST', '/tenants', { body: { ...ACME, id: 'asking' } })
   await harness.db.script(`
     with owner as (
-      insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, status,
+      insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, state,
         billing_action_suspended, created_at, updated_at)
       values ('asking', gen_random_uuid(), 'app', 'App', 'metered', 'active', false, now(), now()) returning tenant_id, id
     )
