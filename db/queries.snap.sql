@@ -142,7 +142,7 @@ insert into "subscriptions"."phase" ("tenant_id", "id", "subscription_id", "plan
 
 insert into "subscriptions"."subscription" ("tenant_id", "id", "deployment_id", "starts_on", "ends_on", "trial_ends_on", "created_at", "changed_at") values ($1, …);
 
-insert into "tenants"."tenant" ("email", "address", "tax_id", "id", "legal_name", "country", "currency", "timezone", "tax_treatment", "tax_name", "tax_rate", "created_at", "updated_at") values ($1, …) returning *;
+insert into "tenants"."tenant" ("email", "address", "tax_id", "id", "legal_name", "country", "currency", "timezone", "tax_treatment", "tax_name", "tax_rate", "tax_assumed", "created_at", "updated_at") values ($1, …) returning *;
 
 insert into costs.billing_history_reading as stored (provider, read_at) values ($1, …) on conflict (provider) do update set read_at = excluded.read_at where stored.read_at <= excluded.read_at;
 

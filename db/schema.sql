@@ -784,11 +784,13 @@ create table tenants.tenant (
   tax_rate numeric,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  tax_assumed text[],
   constraint tenant_pkey PRIMARY KEY (id),
   constraint tenant_country_check CHECK ((country ~ '^[A-Z]{2}$'::text)),
   constraint tenant_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint tenant_id_check CHECK ((id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'::text)),
   constraint tenant_legal_name_check CHECK (((length(legal_name) >= 1) AND (length(legal_name) <= 200))),
+  constraint tenant_tax_assumed_check CHECK (((tax_assumed <@ ARRAY['treatment'::text, 'name'::text, 'rate'::text]) AND (cardinality(tax_assumed) > 0))),
   constraint tenant_tax_is_whole CHECK (((tax_treatment <> 'taxable'::text) OR ((tax_name IS NOT NULL) AND (tax_rate IS NOT NULL) AND (tax_rate > (0)::numeric) AND (tax_rate < (1)::numeric)))),
   constraint tenant_tax_treatment_check CHECK ((tax_treatment = ANY (ARRAY['taxable'::text, 'export'::text, 'exempt'::text])))
 );

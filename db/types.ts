@@ -510,5 +510,6 @@ export interface DB {
     tax_rate: string | null
     created_at: Temporal.Instant
     updated_at: Temporal.Instant
+    tax_assumed: string[] | null
   }
 }

@@ -7,7 +7,7 @@ export const PERIOD = '2026-04'
 
 export const SELLER = {
   ARCADIA_SELLER_LEGAL_NAME: 'Wattle Hosting Pty Ltd',
-  ARCADIA_SELLER_ABN: '00 000 000 000',
+  ARCADIA_SELLER_ABN: '72 777 888 999',
   ARCADIA_SELLER_ADDRESS: 'Level 2, 1 Example Street, Sydney NSW 2000, Australia',
 }
 
@@ -18,7 +18,7 @@ export const TENANTS = [
     email: 'accounts@boab.example',
     address: '12 Harbour Lane, Fremantle WA 6160',
     country: 'AU',
-    tax_id: '11 111 111 111',
+    tax_id: '43 111 222 333',
     currency: 'USD',
     timezone: 'UTC',
     tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
@@ -29,7 +29,7 @@ export const TENANTS = [
     email: 'books@kelpie.example',
     address: '3 Esplanade, Torquay VIC 3228',
     country: 'AU',
-    tax_id: '22 222 222 222',
+    tax_id: '13 444 555 666',
     currency: 'USD',
     timezone: 'Australia/Melbourne',
     tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },

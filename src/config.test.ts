@@ -68,6 +68,7 @@ test('every mistake is named at once', () => {
     ARCADIA_METRICS_OPEN: 'yes',
     DIGITALOCEAN_API_URL: 'api.digitalocean.com',
     SKYAI_FINANCE_URL: 'ftp://finance',
+    ARCADIA_SELLER_ABN: '53 004 085 617',
     ARCADIA_NOW: 'yesterday',
   }
   assert.deepEqual(faultsOf(wrong).toSorted(), Object.keys(wrong).toSorted())

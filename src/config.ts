@@ -1,3 +1,4 @@
+import { abnFault } from './kernel/abn.ts'
 import { invalidInput, type Fault } from './kernel/problem.ts'
 
 export type Config = {
@@ -48,7 +49,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     seller: {
       legal_name: text('ARCADIA_SELLER_LEGAL_NAME') ?? 'Seller not configured (set ARCADIA_SELLER_LEGAL_NAME)',
-      abn: text('ARCADIA_SELLER_ABN'),
+      abn: abnOf(text('ARCADIA_SELLER_ABN'), refuse),
       address: text('ARCADIA_SELLER_ADDRESS'),
     },
     now: instantOf(text('ARCADIA_NOW'), refuse),
@@ -89,6 +90,13 @@ function flagOf(name: string, text: string, refuse: Refuse): boolean {
 function urlOf(name: string, text: string, refuse: Refuse): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) refuse(name, 'an http or https URL')
   return text.replace(/\/+$/, '')
+}
+
+/** It stands on every tax invoice. */
+function abnOf(text: string | null, refuse: Refuse): string | null {
+  const fault = text === null ? null : abnFault(text)
+  if (fault !== null) refuse('ARCADIA_SELLER_ABN', fault)
+  return text
 }
 
 function instantOf(text: string | null, refuse: Refuse): Temporal.Instant | null {

@@ -18,6 +18,25 @@ export function expectedCountry(given: string): string {
   return `two capital letters of ISO 3166; nearest to ${quoted(given)} is ${nearestCountry(given)}`
 }
 
+/**
+ * Whether a zone keeps the time of some place in the country, in winter and in summer. True where nothing is known of the
+ * country's zones.
+ */
+export function keepsTimeOf(country: Country, zone: string): boolean {
+  const zones = zonesOf(country)
+  return zones.length === 0 || zones.some((own) => SOLSTICES.every((at) => offsetIn(own, at) === offsetIn(zone, at)))
+}
+
+const SOLSTICES = ['2026-06-21T12:00:00Z', '2026-12-21T12:00:00Z'].map((text) => Temporal.Instant.from(text))
+
+function offsetIn(zone: string, at: Temporal.Instant): number {
+  return at.toZonedDateTimeISO(zone).offsetNanoseconds
+}
+
+function zonesOf(country: Country): readonly string[] {
+  return new Intl.Locale('und', { region: country }).getTimeZones() ?? []
+}
+
 /** By what is also used for a country (`UK`, `AUS`, `Germany`), else by its letters. */
 function nearestCountry(given: string): Country {
   const text = given.trim().toUpperCase()

@@ -127,6 +127,25 @@ test('the tax is that of the tenant when none is given, and none without a tenan
   assert.equal((await asked({})).body.data.tax_cents, 0)
 })
 
+test('what was assumed of the tax is said, and from what', async () => {
+  const assumed = async (changes: object) => (await quote(changes)).body.data.tax_assumed
+  assert.equal(await assumed({}), undefined)
+  assert.deepEqual(await assumed({ tax: undefined, tenant_id: 'acme' }), {
+    terms: ['treatment', 'name', 'rate'],
+    country: 'AU',
+    reason: 'No tax was given; for a tenant in AU that means GST of 0.10.',
+  })
+  assert.deepEqual(await assumed({ tax: undefined }), {
+    terms: ['treatment'],
+    country: null,
+    reason: 'Neither a tax nor a tenant was given; no tax is charged.',
+  })
+  const tax = { treatment: 'exempt' }
+  const body = { id: 'given', legal_name: 'Given', country: 'AU', currency: 'AUD', tax }
+  await harness.call('POST', '/tenants', { body })
+  assert.equal(await assumed({ tax: undefined, tenant_id: 'given' }), undefined)
+})
+
 test('a tenant asks for itself only', async () => {
   assert.equal((await quote({ tenant_id: 'globex' }, { tenant: 'acme' })).status, 404)
   assert.equal((await quote({ tenant_id: 'acme' }, { tenant: 'acme' })).status, 200)

@@ -20,7 +20,7 @@ import {
   type TaxTerms,
   usageKey,
 } from '../pricing/index.ts'
-import { taxTermsOf, type Tenant } from '../tenants/index.ts'
+import { type AssumedTax, assumedTaxOf, taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { discountFaults, discountTermsOf } from './discount.ts'
 import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
@@ -40,7 +40,7 @@ export async function quoteGiven(
   reader: Reader,
   request: QuoteRequest,
   { scope }: { scope: string | null },
-): Promise<Quote> {
+): Promise<Quote & { tax_assumed?: AssumedTax }> {
   const { period, active } = readPeriods(request)
   const discounts = readDiscounts(request.discounts ?? [], 'discounts')
   const is_left = request.left ?? isBefore(active.end, period.end)
@@ -72,7 +72,8 @@ export async function quoteGiven(
   })
   const too_large = amountTooLargeIn(quoted)
   if (too_large !== null) throw amountTooLarge(too_large)
-  return quoted
+  const tax_assumed = assumedTax(request, tenant)
+  return { ...quoted, ...(tax_assumed && { tax_assumed }) }
 }
 
 function readPeriods(request: QuoteRequest): { period: Period; active: Period } {
@@ -274,6 +275,13 @@ function requireOneCurrency(
     faults.push({ path: 'tenant_id', message: `is billed in ${tenant.currency}` })
   }
   if (faults.length > 0) throw currencyMismatch(`The plan is in ${plan.currency}; nothing is converted.`, faults)
+}
+
+/** What was assumed of the tax, where the request does not give it. */
+function assumedTax({ tax }: QuoteRequest, tenant: Tenant | null): AssumedTax | null {
+  if (tax) return null
+  if (tenant) return assumedTaxOf(tenant)
+  return { terms: ['treatment'], country: null, reason: 'Neither a tax nor a tenant was given; no tax is charged.' }
 }
 
 function taxOf({ tax }: QuoteRequest, tenant: Tenant | null): TaxTerms {

@@ -28,7 +28,7 @@ import {
   PlanVersionBody,
   PlanVersionOut,
   QuoteBody,
-  QuoteOut,
+  GivenQuoteOut,
 } from './schemas.ts'
 
 const VERSION_MAX_DIGITS = 9
@@ -267,7 +267,7 @@ function quoteRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'What given facts would cost; nothing is stored',
         body: QuoteBody,
-        response: { 200: Data(QuoteOut) },
+        response: { 200: Data(GivenQuoteOut) },
       },
     },
     async (request) => ({

@@ -16,7 +16,7 @@ import {
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote, type SegmentMode } from '../pricing/index.ts'
-import { TenantId } from '../tenants/index.ts'
+import { AssumedTaxOut, TenantId } from '../tenants/index.ts'
 
 // The catalogue on the wire: what is accepted first, what is answered after it.
 
@@ -288,11 +288,14 @@ export const quoteLineFields = {
   taxable: Type.Boolean(),
   details: AnyObject,
 }
-export const QuoteOut = Type.Object({
+const quoteFields = {
   currency: Type.String(),
   lines: Type.Unsafe<Quote['lines']>(Type.Array(Type.Object(quoteLineFields))),
   subtotal_cents: CentsOut,
   tax_cents: CentsOut,
   total_cents: CentsOut,
   engine_version: Type.String(),
-})
+}
+export const QuoteOut = Type.Object(quoteFields)
+/** With what was assumed of the tax; left out where the request or the tenant gives it. */
+export const GivenQuoteOut = Type.Object({ ...quoteFields, tax_assumed: Type.Optional(AssumedTaxOut) })

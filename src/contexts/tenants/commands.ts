@@ -3,10 +3,10 @@ import type { ContextTx } from '../../platform/db.ts'
 import { found, requireCountry, requireCurrency, requireTimeZone } from '../../platform/wire.ts'
 import { currencyInUse, tenantExists, timeZoneInUse } from './problems.ts'
 import { findIdWithoutCase, isCurrencyInUse, isTimeZoneInUse } from './queries.ts'
-import { taxFor, type Tenant, type TenantTax } from './tenant.ts'
+import { givenTaxOf, requireTaxId, taxColumns, type Tenant } from './tenant.ts'
 
 type Identity = Pick<Tenant, 'legal_name' | 'country' | 'currency' | 'timezone'> &
-  Partial<Pick<Tenant, 'email' | 'address' | 'tax_id'>> & { tax?: Parameters<typeof taxFor>[1] }
+  Partial<Pick<Tenant, 'email' | 'address' | 'tax_id'>> & { tax?: Parameters<typeof taxColumns>[1] }
 export type NewTenant = Omit<Identity, 'timezone'> & { id: string; timezone?: string }
 export type TenantChanges = Partial<Identity>
 
@@ -24,7 +24,8 @@ export async function createTenant(
   requireCurrency(given.currency, 'currency')
   requireCountry(given.country, 'country')
   const timezone = requireTimeZone(given.timezone ?? DEFAULT_TIME_ZONE, 'timezone')
-  const taxed = taxColumns(taxFor(given.country, tax))
+  requireTaxId({ tax_id: null, ...given })
+  const taxed = taxColumns(given.country, tax)
   const taken = await findIdWithoutCase(tx, given.id)
   if (taken !== undefined) throw tenantExists(`There is a tenant ${taken} already. Change it, or choose another id.`)
   return tx
@@ -44,7 +45,7 @@ export async function createTenant(
 }
 
 /**
- * Sets what is given; `tax` is replaced whole. Throws `tenants/currency-in-use`, `tenants/time-zone-in-use` and
+ * Sets what is given; `tax` is replaced whole, and what was assumed of it follows the country. Throws `tenants/currency-in-use`, `tenants/time-zone-in-use` and
  * `request/invalid`.
  */
 export async function updateTenant(
@@ -58,9 +59,10 @@ export async function updateTenant(
   const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
   const tenant = found(await query.executeTakeFirst(), 'tenant')
   await requireFree(tx, tenant, changes)
+  if (changes.country !== undefined || changes.tax_id !== undefined) requireTaxId({ ...tenant, ...changes })
   return tx
     .updateTable('tenants.tenant')
-    .set({ ...changes, ...(tax && taxColumns(taxFor(changes.country ?? tenant.country, tax))), updated_at: now })
+    .set({ ...changes, ...changedTax(tenant, { ...changes, ...(tax && { tax }) }), updated_at: now })
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
@@ -84,6 +86,10 @@ async function requireFree(tx: ContextTx<'tenants'>, tenant: Tenant, changes: Te
   }
 }
 
-function taxColumns(tax: TenantTax): Pick<Tenant, 'tax_treatment' | 'tax_name' | 'tax_rate'> {
-  return { tax_treatment: tax.treatment, tax_name: tax.name, tax_rate: tax.rate }
+function changedTax(
+  tenant: Tenant,
+  { country = tenant.country, tax }: Pick<TenantChanges, 'country' | 'tax'>,
+): Partial<Tenant> {
+  if (tax !== undefined) return taxColumns(country, tax)
+  return country === tenant.country || tenant.tax_assumed === null ? {} : taxColumns(country, givenTaxOf(tenant))
 }

@@ -29,6 +29,12 @@ test('a tenant is answered as it was given, with the tax of its country', async 
   assert.deepEqual(body.data, {
     ...ACME,
     tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+    tax_assumed: {
+      terms: ['treatment', 'name', 'rate'],
+      country: 'AU',
+      reason: 'No tax was given; for a tenant in AU that means GST of 0.10.',
+    },
+    warnings: [],
     created_at: at,
     updated_at: at,
   })
@@ -41,6 +47,72 @@ test('a tenant abroad is billed in UTC and without tax unless it says otherwise'
   assert.equal(made.body.data.timezone, 'UTC')
   assert.equal(made.body.data.email, null)
   assert.deepEqual(made.body.data.tax, { treatment: 'export', name: null, rate: null })
+})
+
+test('what of a tenant’s tax was assumed is said, and follows its country; what was given is kept', async () => {
+  const body = { ...ACME, id: 'assumed', tax_id: null, tax: { treatment: 'taxable', rate: '0.05' } }
+  const made = await harness.call('POST', '/tenants', { body })
+  assert.deepEqual(made.body.data.tax_assumed, {
+    terms: ['name'],
+    country: 'AU',
+    reason: 'No tax/name was given; for a tenant in AU that means GST of 0.05.',
+  })
+  const change = async (changes: object) => {
+    const { status, body: answer } = await harness.call('PATCH', '/tenants/assumed', { body: changes })
+    return status === 200 ? [answer.data.tax, answer.data.tax_assumed?.reason] : answer.errors
+  }
+  // Abroad nothing says what the tax of 0.05 is called.
+  assert.deepEqual(
+    (await change({ country: 'NZ' })).map((fault: { path: string }) => fault.path),
+    ['tax/name'],
+  )
+  assert.deepEqual(await change({ tax: { treatment: 'taxable', name: 'GST', rate: '0.10' } }), [
+    { treatment: 'taxable', name: 'GST', rate: '0.10' },
+    undefined,
+  ])
+  assert.deepEqual(await change({ country: 'NZ' }), [{ treatment: 'taxable', name: 'GST', rate: '0.10' }, undefined])
+  const globex = await harness.call('PATCH', '/tenants/globex', { body: { country: 'AU' } })
+  assert.deepEqual(globex.body.data.tax, { treatment: 'taxable', name: 'GST', rate: '0.10' })
+  const back = await harness.call('PATCH', '/tenants/globex', { body: { country: 'US' } })
+  assert.deepEqual(back.body.data.tax, { treatment: 'export', name: null, rate: null })
+  assert.equal(
+    back.body.data.tax_assumed.reason,
+    'No tax was given; for a tenant in US that means no tax, as an export.',
+  )
+})
+
+test('a tenant that is billed by the days of another country’s zone comes with a warning', async () => {
+  const codes = async (changes: object) => {
+    const { body } = await harness.call('PATCH', '/tenants/warned', { body: changes })
+    return body.data.warnings.map((warning: { code: string; path: string }) => [warning.code, warning.path])
+  }
+  const { timezone: _, ...without } = ACME
+  const made = await harness.call('POST', '/tenants', { body: { ...without, id: 'warned' } })
+  assert.deepEqual(made.body.data.warnings, [
+    {
+      code: 'tenants/zone-of-another-country',
+      path: 'timezone',
+      message:
+        'no place in AU keeps the time of UTC, whose days the months are billed by; set a zone of AU, such as Australia/Sydney, before the first invoice fixes it',
+    },
+  ])
+  assert.deepEqual((await harness.call('GET', '/tenants/warned')).body.data.warnings, made.body.data.warnings)
+  assert.deepEqual(await codes({ timezone: 'Australia/Perth' }), [])
+  assert.deepEqual(await codes({ country: 'GB', timezone: 'UTC' }), [['tenants/zone-of-another-country', 'timezone']])
+  // Iceland keeps the time of UTC all the year, and Singapore that of Perth.
+  assert.deepEqual(await codes({ country: 'IS' }), [])
+  assert.deepEqual(await codes({ country: 'SG', timezone: 'Australia/Perth' }), [])
+})
+
+test('the tax id of a tenant at home is an ABN whose check digits hold', async () => {
+  const faults = async (method: 'POST' | 'PATCH', path: string, body: object) =>
+    (await harness.call(method, path, { body })).body.errors
+  const wrong = [{ path: 'tax_id', message: 'the check digit of the ABN does not hold' }]
+  assert.deepEqual(await faults('POST', '/tenants', { ...ACME, id: 'wrong', tax_id: '53 004 085 617' }), wrong)
+  assert.deepEqual(await faults('PATCH', '/tenants/acme', { tax_id: '53 004 085 617' }), wrong)
+  const abroad = { ...ACME, id: 'abroad', country: 'DE', currency: 'EUR', tax_id: 'DE123456789' }
+  assert.equal((await harness.call('POST', '/tenants', { body: abroad })).status, 201)
+  assert.match((await faults('PATCH', '/tenants/abroad', { country: 'AU' }))[0].message, /eleven digits/)
 })
 
 test('a taxable tenant abroad must name its tax and rate', async () => {

@@ -18,7 +18,7 @@ import {
 } from '../../platform/wire.ts'
 import { createTenant, updateTenant } from './commands.ts'
 import { listTenants, readTenant } from './queries.ts'
-import { taxTermsOf, type Tenant, TENANT_ID_PATTERN } from './tenant.ts'
+import { assumedTaxOf, taxTermsOf, type Tenant, TENANT_ID_PATTERN, warningsOf } from './tenant.ts'
 
 export const TenantId = Type.String({ pattern: TENANT_ID_PATTERN, description: 'Given by the operator' })
 
@@ -49,6 +49,12 @@ const TenantChanges = Body({
   currency: Type.Optional(CurrencyCode),
   ...contact,
 })
+const WarningOut = Type.Object({ code: Type.String(), path: Type.String(), message: Type.String() })
+export const AssumedTaxOut = Type.Object({
+  terms: Type.Array(Type.String(), { description: 'What nobody gave: treatment, name, rate' }),
+  country: Nullable(Type.String({ description: 'What they were taken from' })),
+  reason: Type.String(),
+})
 const TenantOut = Type.Object({
   id: Type.String(),
   legal_name: Type.String(),
@@ -59,6 +65,8 @@ const TenantOut = Type.Object({
   currency: Type.String(),
   timezone: Type.String(),
   tax: Type.Object({ treatment: Treatment, name: Nullable(Type.String()), rate: Nullable(Type.String()) }),
+  tax_assumed: Nullable(AssumedTaxOut),
+  warnings: Type.Array(WarningOut),
   created_at: InstantOut,
   updated_at: InstantOut,
 })
@@ -81,7 +89,7 @@ export const tenantsRoutes =
       },
       async (request) => {
         const page = await listTenants(edge.db.read, { scope: scopeOf(callerOf(request)), ...request.query })
-        return { ...page, data: page.data.map(withTax) }
+        return { ...page, data: page.data.map(tenantOut) }
       },
     )
 
@@ -94,7 +102,7 @@ export const tenantsRoutes =
       async (request, reply) => {
         const tenant = await edge.db.transaction((tx) => createTenant(tx, request.body, { now: edge.clock.now() }))
         void reply.code(201)
-        return { data: withTax(tenant) }
+        return { data: tenantOut(tenant) }
       },
     )
 
@@ -105,7 +113,7 @@ export const tenantsRoutes =
         schema: { tags, summary: 'One tenant', params: Params, response: { 200: Data(TenantOut) } },
       },
       async (request) => ({
-        data: withTax(await readTenant(edge.db.read, request.params.id, { scope: scopeOf(callerOf(request)) })),
+        data: tenantOut(await readTenant(edge.db.read, request.params.id, { scope: scopeOf(callerOf(request)) })),
       }),
     )
 
@@ -123,11 +131,11 @@ export const tenantsRoutes =
       },
       async (request) => {
         const options = { changes: request.body, now: edge.clock.now() }
-        return { data: withTax(await edge.db.transaction((tx) => updateTenant(tx, request.params.id, options))) }
+        return { data: tenantOut(await edge.db.transaction((tx) => updateTenant(tx, request.params.id, options))) }
       },
     )
   }
 
-function withTax({ tax_treatment, tax_name, tax_rate, ...tenant }: Tenant) {
-  return { ...tenant, tax: taxTermsOf({ tax_treatment, tax_name, tax_rate }) }
+function tenantOut(tenant: Tenant) {
+  return { ...tenant, tax: taxTermsOf(tenant), tax_assumed: assumedTaxOf(tenant), warnings: warningsOf(tenant) }
 }
