@@ -497,6 +497,17 @@ create table invoicing.credit_note (
   constraint credit_note_tax_cents_check CHECK ((tax_cents >= 0))
 );
 
+create table invoicing.credit_note_month (
+  tenant_id text not null,
+  credit_note_id uuid not null,
+  period_start date not null,
+  amount_cents bigint not null,
+  constraint credit_note_month_pkey PRIMARY KEY (tenant_id, credit_note_id, period_start),
+  constraint credit_note_month_tenant_id_credit_note_id_fkey FOREIGN KEY (tenant_id, credit_note_id) REFERENCES invoicing.credit_note(tenant_id, id),
+  constraint credit_note_month_amount_cents_check CHECK ((amount_cents > 0))
+);
+CREATE INDEX credit_note_month_of_period ON invoicing.credit_note_month USING btree (tenant_id, period_start);
+
 create table invoicing.invoice (
   tenant_id text not null,
   id uuid not null,
@@ -557,6 +568,7 @@ create table invoicing.invoice_line (
   constraint invoice_line_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoicing.invoice(tenant_id, id) ON DELETE CASCADE,
   constraint invoice_line_kind_check CHECK ((kind = ANY (ARRAY['plan_base'::text, 'addon'::text, 'usage'::text, 'overage'::text, 'minimum'::text, 'llm_usage'::text, 'adjustment'::text, 'credit'::text, 'tax'::text])))
 );
+CREATE INDEX invoice_line_adjustment ON invoicing.invoice_line USING btree (tenant_id, service_start) WHERE (kind = 'adjustment'::text);
 CREATE INDEX invoice_line_of_deployment ON invoicing.invoice_line USING btree (tenant_id, deployment_id, service_start);
 CREATE TRIGGER invoice_line_issued_is_immutable BEFORE INSERT OR DELETE OR UPDATE ON invoicing.invoice_line FOR EACH ROW EXECUTE FUNCTION invoicing.refuse_change_of_issued_line();
 CREATE UNIQUE INDEX invoice_line_id_once ON invoicing.invoice_line USING btree (id);

@@ -320,6 +320,12 @@ export interface DB {
     created_by: string
     created_at: Temporal.Instant
   }
+  'invoicing.credit_note_month': {
+    tenant_id: string
+    credit_note_id: string
+    period_start: Temporal.PlainDate
+    amount_cents: Int8
+  }
   'invoicing.invoice': {
     tenant_id: string
     id: string

@@ -78,19 +78,134 @@ test('late usage that is in a draft still counts when the draft is made void', a
   assert.deepEqual(await adjustments('again', '2026-05'), [['2026-04-01', 50]])
 })
 
-test('an adjusted month that is made void and invoiced anew gives the adjustment back', async () => {
+test('an adjusted month that is made void and invoiced anew takes off at once what is billed elsewhere, whatever its age', async () => {
   const { deployment_id, april_id } = await billApril('back')
-  await company.use(deployment_id, '5', '2026-04-20T00:00:00Z')
+  await company.use(deployment_id, '50', '2026-04-20T00:00:00Z')
   await company.rollup({ tenant_id: 'back', period: '2026-05' })
-  await company.post(`/invoices/${(await company.invoice('back', '2026-05')).id}/issue`)
+  const may = await company.post(`/invoices/${(await company.invoice('back', '2026-05')).id}/issue`)
+  company.clock.set('2027-08-02T06:00:00Z')
   await company.post(`/invoices/${april_id}/void`, { reason: 'wrong address' })
   await company.rollup({ tenant_id: 'back' })
   const april = await company.invoice('back')
-  assert.equal(april.subtotal_cents, 5_050)
+  assert.deepEqual(
+    april.lines.map((line: { kind: string; description: string; amount_cents: number }) => [
+      line.description,
+      line.amount_cents,
+    ]),
+    [
+      ['studio v1 base price', 5_000],
+      ['api_calls usage', 500],
+      [`Billed with 2026-05 already (${may.number})`, -500],
+      ['GST 10 %', 500],
+    ],
+  )
   await company.post(`/invoices/${april.id}/issue`)
-  company.clock.set('2026-07-02T06:00:00Z')
   await company.rollup({ tenant_id: 'back', period: '2026-06' })
-  assert.deepEqual(await adjustments('back', '2026-06'), [['2026-04-01', -50]])
+  assert.deepEqual(await adjustments('back', '2026-06'), [])
+  // With the other one void, what it billed for April is the next invoice's again.
+  await company.post(`/invoices/${may.id}/void`, {})
+  await company.rollup({ tenant_id: 'back', period: '2026-05' })
+  assert.deepEqual(await adjustments('back', '2026-05'), [['2026-04-01', 500]])
+})
+
+test('a draft that adjusts an invoice which is void now is made anew before it is issued', async () => {
+  const { deployment_id, april_id } = await billApril('stale')
+  await company.use(deployment_id, '50', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'stale', period: '2026-05' })
+  await company.post(`/invoices/${april_id}/void`, {})
+  await company.rollup({ tenant_id: 'stale' })
+  assert.equal((await company.invoice('stale')).subtotal_cents, 5_500)
+  const { id } = await company.invoice('stale', '2026-05')
+  const refused = await company.call('POST', `/invoices/${id}/issue`)
+  assert.deepEqual([refused.status, refused.body.code], [409, 'invoicing/out-of-date'])
+  await company.rollup({ tenant_id: 'stale', period: '2026-05', force: true })
+  assert.deepEqual(await adjustments('stale', '2026-05'), [])
+  await company.post(`/invoices/${(await company.invoice('stale', '2026-05')).id}/issue`)
+})
+
+/** Bills April at a base price before tax, credits some of it (gross) and ends the subscription after the fact. */
+async function credited(
+  tenant_id: string,
+  { billed_cents, credits, ended_on }: { billed_cents: number; credits: number[]; ended_on: string },
+) {
+  company.clock.set('2026-05-02T06:00:00Z')
+  await company.plan(tenant_id, { base_price_cents: billed_cents })
+  const { id } = await company.subscribe(await company.tenant(tenant_id), { plan_code: tenant_id })
+  await company.rollup({ tenant_id })
+  const april = await company.post(`/invoices/${(await company.invoice(tenant_id)).id}/issue`)
+  for (const amount_cents of credits) await credit(april.id, amount_cents)
+  company.clock.set('2026-06-02T06:00:00Z')
+  await company.post(`/subscriptions/${id}/cancel`, { end_date: ended_on })
+  await company.rollup({ tenant_id, period: '2026-05' })
+  return april.id
+}
+
+async function credit(invoice_id: string, amount_cents: number) {
+  return company.post(`/invoices/${invoice_id}/credit-notes`, { amount_cents, reason: 'Agreed' })
+}
+
+test('what was credited is not given back again by an adjustment', async () => {
+  await credited('whole', { billed_cents: 24_995, credits: [27_495], ended_on: '2026-04-01' })
+  assert.deepEqual((await company.call('GET', '/invoices?tenant_id=whole&period=2026-05')).body.data, [])
+  await credited('most', { billed_cents: 10_000, credits: [9_000, 900], ended_on: '2026-04-16' })
+  assert.deepEqual(await adjustments('most', '2026-05'), [['2026-04-01', -1_000]])
+  const may = await company.invoice('most', '2026-05')
+  const { formula } = await company.ok('GET', `/invoices/${may.id}/lines/${may.lines[0].id}/explanation`)
+  assert.equal(formula, '50.00 rated now + 40.00 credited already − 100.00 billed already = -10.00')
+  await credited('goodwill', { billed_cents: 10_000, credits: [1_100], ended_on: '2026-04-16' })
+  assert.deepEqual(await adjustments('goodwill', '2026-05'), [['2026-04-01', -5_000]])
+})
+
+test('a credit note gives back no more than adjustments, in drafts too, have left', async () => {
+  const april = await credited('left', { billed_cents: 10_000, credits: [1_100], ended_on: '2026-04-16' })
+  const body = { amount_cents: 4_401, reason: 'All' }
+  const refused = await company.call('POST', `/invoices/${april}/credit-notes`, { body })
+  assert.deepEqual([refused.status, refused.body.code], [422, 'invoicing/credit-too-large'])
+  assert.match(refused.body.detail, /^At most 44.00 AUD/)
+  assert.equal((await credit(april, 4_400)).tax_cents, 400)
+  await company.rollup({ tenant_id: 'left', period: '2026-05', force: true })
+  assert.deepEqual(await adjustments('left', '2026-05'), [['2026-04-01', -5_000]])
+})
+
+test('credit for an invoice that adjusts counts for the months that it bills, and keeps it from being made void', async () => {
+  const { deployment_id, april_id } = await billApril('both')
+  await company.use(deployment_id, '500', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'both', period: '2026-05' })
+  const may = await company.invoice('both', '2026-05')
+  await company.post(`/invoices/${may.id}/issue`)
+  await credit(april_id, 5_500)
+  // April: 100.00 billed with what May adds, 50.00 credited. Of May's own 50.00 and those 50.00, half each.
+  await credit(may.id, 5_500)
+  const { id } = (await company.ok('GET', `/deployments/${deployment_id}`)).subscription
+  await company.post(`/subscriptions/${id}/cancel`, { end_date: '2026-04-01' })
+  company.clock.set('2026-07-02T06:00:00Z')
+  await company.rollup({ tenant_id: 'both', period: '2026-06' })
+  assert.deepEqual(await adjustments('both', '2026-06'), [
+    ['2026-04-01', -2_500],
+    ['2026-05-01', -2_500],
+  ])
+  const refused = await company.call('POST', `/invoices/${may.id}/void`, { body: {} })
+  assert.equal(refused.body.code, 'invoicing/not-voidable')
+})
+
+test('what credit notes and adjustments have given back of a month stays billed', async () => {
+  const { deployment_id, april_id } = await billApril('kept')
+  await company.use(deployment_id, '500', '2026-04-20T00:00:00Z')
+  await company.rollup({ tenant_id: 'kept', period: '2026-05' })
+  const may = await company.invoice('kept', '2026-05')
+  await company.post(`/invoices/${may.id}/issue`)
+  await credit(april_id, 5_500)
+  const { id } = (await company.ok('GET', `/deployments/${deployment_id}`)).subscription
+  await company.post(`/subscriptions/${id}/cancel`, { end_date: '2026-04-01' })
+  company.clock.set('2026-07-02T06:00:00Z')
+  await company.rollup({ tenant_id: 'kept', period: '2026-06' })
+  assert.deepEqual(await adjustments('kept', '2026-06'), [
+    ['2026-04-01', -5_000],
+    ['2026-05-01', -5_000],
+  ])
+  const refused = await company.call('POST', `/invoices/${may.id}/void`, { body: {} })
+  assert.deepEqual([refused.status, refused.body.code], [409, 'invoicing/not-voidable'])
+  assert.match(refused.body.detail, /for 2026-04;/)
 })
 
 test('a held charge that is released later is late usage', async () => {

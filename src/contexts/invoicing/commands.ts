@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { formatMinor } from '../../kernel/money.ts'
 import { dateIn } from '../../kernel/period.ts'
-import type { ContextTx } from '../../platform/db.ts'
+import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { found } from '../../platform/wire.ts'
-import { type CreditNote, creditTaxCents, type Invoice, owedCents, type Payment, type Settlement } from './invoice.ts'
+import { type BilledMonth, creditableCents, creditedMonths, creditTaxCents } from './given-back.ts'
+import { type CreditNote, type Invoice, owedCents, type Payment, type Settlement } from './invoice.ts'
 import {
   alreadyIssued,
   creditTooLarge,
@@ -11,10 +12,19 @@ import {
   notCreditable,
   notPayable,
   notVoidable,
+  outOfDate,
   overpayment,
   paymentConflict,
 } from './problems.ts'
-import { readInvoice, readSettlement, readTimeZone } from './queries.ts'
+import {
+  lockTenantOf,
+  readInvoice,
+  readSettlement,
+  readStandingMonths,
+  readTimeZone,
+  readVoidAdjusted,
+  type StandingMonth,
+} from './queries.ts'
 
 type InvoicingTx = ContextTx<'invoicing'>
 type By = { now: Temporal.Instant; actor: string }
@@ -27,6 +37,10 @@ export async function issueInvoice(tx: InvoicingTx, id: string, { now, actor }: 
   const invoice = await lockInvoice(tx, id)
   if (invoice.status === 'void') throw isVoid('A void invoice cannot be issued; roll the period up again.')
   if (invoice.status !== 'draft') throw alreadyIssued(`It was issued as ${invoice.number}.`)
+  const adjusted = await readVoidAdjusted(tx, invoice)
+  if (adjusted !== undefined) {
+    throw outOfDate(`It adjusts ${adjusted}, which is void now. Roll the period up again with force.`)
+  }
   const number = await nextNumber(tx, invoice, { prefix: 'INV', now })
   const issued: Invoice = { ...invoice, status: 'issued', number, issued_at: now, issued_by: actor }
   await tx
@@ -44,12 +58,14 @@ export async function voidInvoice(
   id: string,
   { reason, now, actor }: By & { reason: string | null },
 ): Promise<Invoice> {
+  await lockTenantOf(tx, id)
   const invoice = await lockInvoice(tx, id)
   if (invoice.status === 'void') throw isVoid('The invoice is void already.')
   const { paid_cents, credited_cents } = await readSettlement(tx, invoice)
   if (paid_cents > 0n || credited_cents > 0n) {
     throw notVoidable('Payments or credit notes refer to this invoice; credit what is left of it instead.')
   }
+  await requireNotCreditedElsewhere(tx, invoice)
   await tx
     .updateTable('invoicing.invoice')
     .set({ status: 'void', paid_at: null, voided_at: now, voided_by: actor, void_reason: reason })
@@ -57,6 +73,19 @@ export async function voidInvoice(
     .where('id', '=', id)
     .execute()
   return { ...invoice, status: 'void', paid_at: null, voided_at: now, voided_by: actor, void_reason: reason }
+}
+
+/** What it bills may have been given back by credit notes on other invoices that bill the same month. */
+async function requireNotCreditedElsewhere(tx: InvoicingTx, invoice: Invoice): Promise<void> {
+  if (invoice.status === 'draft') return
+  const months = await readStandingMonths(tx, invoice)
+  const month = months.find(
+    ({ own_cents, standing_cents, credited_cents }) => credited_cents > 0n && standing_cents < own_cents,
+  )
+  if (month === undefined) return
+  throw notVoidable(
+    `Credit notes have given back what it bills for ${month.period_start.toString().slice(0, 7)}; credit what is left of it instead.`,
+  )
 }
 
 export type NewPayment = { id: string; amount_cents: bigint; paid_at: Temporal.Instant; reference: string }
@@ -111,37 +140,63 @@ function requirePayable(invoice: Invoice, settled: Settlement, amount_cents: big
 
 export type NewCreditNote = { id: string; amount_cents: bigint; reason: string }
 
-/** Gives back part of an issued invoice, or all of it. `amount_cents` is gross. */
+/**
+ * Gives back part of an issued invoice, or all that credit notes and adjustments have not given back yet.
+ * `amount_cents` is gross.
+ */
 export async function issueCreditNote(
   tx: InvoicingTx,
   invoice_id: string,
   { credit, now, actor }: By & { credit: NewCreditNote },
 ): Promise<{ credit_note: CreditNote; invoice: Invoice }> {
+  await lockTenantOf(tx, invoice_id)
   const invoice = await lockInvoice(tx, invoice_id)
   const settled = await readSettlement(tx, invoice)
-  requireCreditable(invoice, settled, credit.amount_cents)
+  const months = billedMonths(await readStandingMonths(tx, invoice))
+  const creditable = creditableCents(invoice, settled, months)
   const { amount_cents } = credit
+  requireCreditable(invoice, creditable, amount_cents)
+  const { tenant_id } = invoice
   const credit_note: CreditNote = {
-    tenant_id: invoice.tenant_id,
+    tenant_id,
     invoice_id,
     number: await nextNumber(tx, invoice, { prefix: 'CN', now }),
-    tax_cents: creditTaxCents(invoice, { credited_cents: settled.credited_cents, amount_cents }),
+    tax_cents: creditTaxCents(invoice, amount_cents, creditable),
     ...credit,
     created_by: actor,
     created_at: now,
   }
   await tx.insertInto('invoicing.credit_note').values(credit_note).execute()
+  const credited = creditedMonths(amount_cents - credit_note.tax_cents, months)
+  await insertRows(
+    tx,
+    'invoicing.credit_note_month',
+    credited.map((month) => ({ tenant_id, credit_note_id: credit.id, ...month })),
+  )
   const credited_cents = settled.credited_cents + amount_cents
   return { credit_note, invoice: await closeIfSettled(tx, invoice, { ...settled, credited_cents, now }) }
 }
 
-function requireCreditable(invoice: Invoice, settled: Settlement, amount_cents: bigint): void {
+function billedMonths(months: readonly StandingMonth[]): BilledMonth[] {
+  return months.map(({ period_start, own_cents, standing_cents }) => {
+    const left_cents = own_cents < standing_cents ? own_cents : standing_cents
+    return { period_start, left_cents: left_cents > 0n ? left_cents : 0n }
+  })
+}
+
+function requireCreditable(
+  invoice: Invoice,
+  { net_cents, tax_cents }: { net_cents: bigint; tax_cents: bigint },
+  amount_cents: bigint,
+): void {
   if (invoice.status !== 'issued' && invoice.status !== 'paid') {
     throw notCreditable(`The invoice is ${invoice.status}; only an issued invoice can be credited.`)
   }
-  const left_cents = invoice.total_cents - settled.credited_cents
+  const left_cents = net_cents + tax_cents
   if (amount_cents > left_cents) {
-    throw creditTooLarge(`At most ${formatMinor(left_cents, invoice.currency)} ${invoice.currency} can be credited.`)
+    throw creditTooLarge(
+      `At most ${formatMinor(left_cents, invoice.currency)} ${invoice.currency} can be credited: the rest has been given back by credit notes or adjustments.`,
+    )
   }
 }
 

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { allMinorUnitPlaces } from '../../kernel/money.ts'
 import type { Invariant } from '../../platform/audit.ts'
 import { jsonb } from '../../platform/db.ts'
+import { BILLED_LINES } from './queries.ts'
 
 export const invoicingInvariants: Invariant[] = [
   {
@@ -90,5 +91,38 @@ export const invoicingInvariants: Invariant[] = [
       ) document
       where (i.status = 'paid' and settled < i.total_cents)
         or (i.status = 'issued' and settled >= i.total_cents)`,
+  },
+  {
+    name: 'invoicing.given-back-was-billed',
+    promise: 'Credit notes and adjustments never give back more of a month than was billed for it',
+    violations: sql`
+      select month.tenant_id || ' ' || month.period_start as subject,
+        format('billed %s, credited %s', billed.cents, month.cents) as detail
+      from (
+        select tenant_id, period_start, sum(amount_cents) as cents
+        from invoicing.credit_note_month group by tenant_id, period_start
+      ) month
+      cross join lateral (
+        select coalesce(sum(case when is_draft then least(cents, 0) else cents end), 0) as cents
+        from (
+          select line.status = 'draft' as is_draft, sum(line.amount_cents) as cents
+          from ${BILLED_LINES} line
+          where line.tenant_id = month.tenant_id and line.period_start = month.period_start
+          group by line.invoice_id, line.status
+        ) invoice
+      ) billed
+      where billed.cents < month.cents`,
+  },
+  {
+    name: 'invoicing.credits-are-of-months',
+    promise: 'The net of a credit note is that of the months that it gives back',
+    violations: sql`
+      select c.number as subject, format('net %s of months worth %s', c.amount_cents - c.tax_cents, of_months.cents) as detail
+      from invoicing.credit_note c
+      cross join lateral (
+        select coalesce(sum(m.amount_cents), 0) as cents from invoicing.credit_note_month m
+        where m.tenant_id = c.tenant_id and m.credit_note_id = c.id
+      ) of_months
+      where c.amount_cents - c.tax_cents <> of_months.cents`,
   },
 ]

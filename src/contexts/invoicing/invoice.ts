@@ -1,8 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import type { Config } from '../../config.ts'
-import { decimal } from '../../kernel/decimal.ts'
-import { fromMinor, minorUnitPlaces, toMinor } from '../../kernel/money.ts'
+import { minorUnitPlaces } from '../../kernel/money.ts'
 import type { Period } from '../../kernel/period.ts'
 import type { Quote, QuoteLine, TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
@@ -84,19 +83,4 @@ export function totalCents(documents: readonly { amount_cents: bigint }[]): bigi
 /** What is still owed. Negative when more was paid and credited than invoiced: a refund is due. */
 export function owedCents(invoice: Pick<Invoice, 'total_cents'>, settled: Settlement): bigint {
   return invoice.total_cents - settled.paid_cents - settled.credited_cents
-}
-
-/**
- * The tax within a credit of `amount_cents` (gross), by the invoice's own ratio of tax to total, rounded half up. It
- * is the difference of two running sums, so that credits up to the total carry exactly the invoice's tax.
- */
-export function creditTaxCents(
-  invoice: Pick<Invoice, 'tax_cents' | 'total_cents' | 'currency'>,
-  { credited_cents, amount_cents }: { credited_cents: bigint; amount_cents: bigint },
-): bigint {
-  const taxWithin = (gross_cents: bigint): bigint => {
-    const tax = fromMinor(gross_cents, invoice.currency).times(decimal(invoice.tax_cents))
-    return toMinor(tax.div(decimal(invoice.total_cents)), invoice.currency)
-  }
-  return taxWithin(credited_cents + amount_cents) - taxWithin(credited_cents)
 }

@@ -63,9 +63,10 @@ async function previewMonth(
   { tenant, as_of, is_issued }: { tenant: Tenant; as_of: Temporal.Instant; is_issued: boolean },
 ): Promise<InvoicedMonth> {
   const scope = { period, tenants: [tenant], as_of }
-  const facts = present((await readBillableFacts(reader, scope)).get(tenant.id), 'the tenant has facts')
+  const own_facts = await readBillableFacts(reader, scope)
+  const facts = present(own_facts.get(tenant.id), 'the tenant has facts')
   const own = quote(valueOf(facts))
   if (is_issued) return { period, quote: own, invoice: null }
-  const adjustments = await readAdjustments(reader, scope)
+  const adjustments = await readAdjustments(reader, { ...scope, own: own_facts })
   return { period, quote: own, invoice: billOf(withAdjustments(facts, adjustments.get(tenant.id))) }
 }

@@ -25,6 +25,11 @@ export const alreadyIssued = problem({
   status: 409,
   title: 'The invoice is issued already',
 })
+export const outOfDate = problem({
+  code: 'invoicing/out-of-date',
+  status: 409,
+  title: 'The draft has to be made anew',
+})
 export const isVoid = problem({ code: 'invoicing/void', status: 409, title: 'The invoice is void' })
 export const notVoidable = problem({
   code: 'invoicing/not-voidable',

@@ -4,6 +4,7 @@ import { anyOf, type Reader } from '../../platform/db.ts'
 import { DateText, Id, type Page, readCursor } from '../../platform/wire.ts'
 import type { TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
+import type { Credited } from './given-back.ts'
 import type { Buyer, CreditNote, Invoice, InvoiceLine, InvoiceStatus, Payment, Seller, Settlement } from './invoice.ts'
 
 /** The tenant whose issued invoices may be seen; null: every invoice of every tenant. */
@@ -100,15 +101,91 @@ export async function readInvoiceLine(
 export async function readSettlement(
   reader: Reader,
   { tenant_id, id }: Pick<Invoice, 'tenant_id' | 'id'>,
-): Promise<Settlement> {
+): Promise<Settlement & Credited> {
   return reader
     .selectNoFrom([
       sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment
         where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('paid_cents'),
       sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note
         where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('credited_cents'),
+      sql<bigint>`(select coalesce(sum(tax_cents), 0)::bigint from invoicing.credit_note
+        where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('credited_tax_cents'),
     ])
     .executeTakeFirstOrThrow()
+}
+
+/**
+ * The lines before tax of live invoices, with the month (`period_start`) that each bills: an adjustment bills the month
+ * that it adjusts. What a draft adjusts holds only while the invoice that it tells of does: after that the draft has to be
+ * made anew before it is issued.
+ */
+export const BILLED_LINES = sql`(
+  select l.tenant_id, l.invoice_id, l.kind, l.deployment_id, l.service_start, l.amount_cents,
+    i.status, i.period_start as invoice_start, a.tax as adjusted_tax,
+    case when l.kind = 'adjustment' then l.service_start else i.period_start end as period_start
+  from invoicing.invoice_line l
+  join invoicing.invoice i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+  left join invoicing.invoice a
+    on l.kind = 'adjustment' and a.tenant_id = l.tenant_id and a.id = (l.details ->> 'invoice_id')::uuid
+  where l.kind <> 'tax' and i.status <> 'void' and (i.status <> 'draft' or a.status is distinct from 'void')
+)`
+
+/** The number of a void invoice that the draft tells of in an adjustment. */
+export async function readVoidAdjusted(
+  reader: Reader,
+  { tenant_id, id }: Pick<Invoice, 'tenant_id' | 'id'>,
+): Promise<string | undefined> {
+  const { rows } = await sql<{ number: string }>`
+    select coalesce(a.number, 'a draft') as number
+    from invoicing.invoice_line l
+    join invoicing.invoice a on a.tenant_id = l.tenant_id and a.id = (l.details ->> 'invoice_id')::uuid
+    where l.tenant_id = ${tenant_id} and l.invoice_id = ${id} and l.kind = 'adjustment' and a.status = 'void'
+    order by a.number limit 1`.execute(reader)
+  return rows[0]?.number
+}
+
+/** What stands of a month that an invoice bills, in minor units before tax; `standing_cents` may be below 0. */
+export type StandingMonth = {
+  period_start: Temporal.PlainDate
+  /** What the invoice itself bills, without what its credit notes have given back of it. */
+  own_cents: bigint
+  /** What issued invoices bill less what drafts and credit notes give back. */
+  standing_cents: bigint
+  credited_cents: bigint
+}
+
+/** The months that an invoice bills, its own and those it adjusts, in order of time. */
+export async function readStandingMonths(
+  reader: Reader,
+  { tenant_id, id }: Pick<Invoice, 'tenant_id' | 'id'>,
+): Promise<StandingMonth[]> {
+  const { rows } = await sql<StandingMonth>`
+    with own as (
+      select period_start, sum(amount_cents) as cents
+      from ${BILLED_LINES} line where tenant_id = ${tenant_id} and invoice_id = ${id}
+      group by period_start
+    ), billed as (
+      select period_start, sum(case when is_draft then least(cents, 0) else cents end) as cents
+      from (
+        select period_start, status = 'draft' as is_draft, sum(amount_cents) as cents
+        from ${BILLED_LINES} line where tenant_id = ${tenant_id} and period_start in (select period_start from own)
+        group by period_start, invoice_id, status
+      ) invoice
+      group by period_start
+    ), credited as (
+      select m.period_start, sum(m.amount_cents) as cents,
+        coalesce(sum(m.amount_cents) filter (where c.invoice_id = ${id}), 0) as own_cents
+      from invoicing.credit_note_month m
+      join invoicing.credit_note c on c.tenant_id = m.tenant_id and c.id = m.credit_note_id
+      where m.tenant_id = ${tenant_id} and m.period_start in (select period_start from own)
+      group by m.period_start
+    )
+    select own.period_start, (own.cents - coalesce(credited.own_cents, 0))::bigint as own_cents,
+      (billed.cents - coalesce(credited.cents, 0))::bigint as standing_cents,
+      coalesce(credited.cents, 0)::bigint as credited_cents
+    from own join billed using (period_start) left join credited using (period_start)
+    order by own.period_start`.execute(reader)
+  return rows
 }
 
 /** All tenants in order of id, or those named that exist. */
@@ -130,6 +207,14 @@ export async function lockTenants(reader: Reader, tenant_ids: readonly string[])
     .orderBy('id')
     .forShare()
     .execute()
+}
+
+/** Whoever bills or gives back holds the tenant's row: what is left to give back stays what it is until then. */
+export async function lockTenantOf(reader: Reader, invoice_id: string): Promise<void> {
+  await sql`
+    select from tenants.tenant t
+    where t.id = (select i.tenant_id from invoicing.invoice i where i.id = ${invoice_id})
+    for no key update`.execute(reader)
 }
 
 /** The tenant that owns the deployment, if the caller may see it. */

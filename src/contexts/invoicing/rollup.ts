@@ -146,7 +146,7 @@ async function draftAll(
   const over = tenants.filter((tenant) => !goesOn(period, tenant.timezone, now))
   const facts = await readBillableFacts(tx, { period, tenants: over, as_of: now })
   const sound = over.filter((tenant) => facts.get(tenant.id)?.ok)
-  const adjustments = await readAdjustments(tx, { period, tenants: sound, as_of: now })
+  const adjustments = await readAdjustments(tx, { period, tenants: sound, as_of: now, own: facts })
   const drafting = { seller: deps.seller, now, newId: deps.ids.uuid }
   return tenants.map((tenant) => ({
     tenant,

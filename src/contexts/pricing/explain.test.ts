@@ -136,12 +136,14 @@ test('LLM usage and adjustments show their sums', () => {
     llm: [{ ...owner, charge: '0.0123', event_count: 1200 }],
     adjustments: [
       { ...adjustment, details: { rated_cents: 1200, billed_cents: 1000 } },
+      { ...adjustment, amount_cents: -100n, details: { rated_cents: 500, billed_cents: 1000, credited_cents: 400 } },
       { ...adjustment, details: {} },
     ],
   })
   assert.deepEqual(formulas(facts).slice(0, -1), [
     'sum of 1,200 LLM charges = 0.0123, rounded to 0.01',
     '12.00 rated now − 10.00 billed already = 2.00',
+    '5.00 rated now + 4.00 credited already − 10.00 billed already = -1.00',
     'stated amount = 2.00',
   ])
 })

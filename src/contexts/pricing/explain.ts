@@ -160,7 +160,8 @@ function tierWorking(tier: unknown, line: ExplainableLine): string {
 
 function adjustmentWorking(line: ExplainableLine): string {
   if (!has(line, 'rated_cents')) return 'stated amount'
-  return `${minor(line, 'rated_cents')} rated now − ${minor(line, 'billed_cents')} billed already`
+  const credited = has(line, 'credited_cents') ? ` + ${minor(line, 'credited_cents')} credited already` : ''
+  return `${minor(line, 'rated_cents')} rated now${credited} − ${minor(line, 'billed_cents')} billed already`
 }
 
 /** What a yearly plan gives back, a line's share of a discount, or an amount stated as it is. */

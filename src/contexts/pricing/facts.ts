@@ -155,7 +155,7 @@ export type LlmFacts = Owner & { charge: string; event_count: number; service_pe
 
 /**
  * A correction of an earlier bill. `details` holds JSON values only; when the amount is a difference, `rated_cents`
- * and `billed_cents` in it let the line explain itself.
+ * and `billed_cents` in it let the line explain itself, and `credited_cents` what credit notes gave back of it before.
  */
 export type AdjustmentFacts = Owner & {
   description: string
