@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openApp } from '../src/app.ts'
 import { print, printJson } from '../src/cli/output.ts'
@@ -10,6 +9,7 @@ import { pushDue } from '../src/contexts/finance/index.ts'
 import { problem } from '../src/kernel/problem.ts'
 import { mintToken } from '../src/platform/auth.ts'
 import { randomIds } from '../src/platform/ids.ts'
+import { makeDirectory } from '../src/platform/files.ts'
 import { createLog } from '../src/platform/log.ts'
 import { enterBooks, sendLlmUsage } from './books.ts'
 import { type Client, createClient } from './client.ts'
@@ -30,31 +30,9 @@ const SHOWN_LINES = 3
  */
 export async function runDemo(options: { json?: true; serve: boolean }): Promise<void> {
   const say = options.json ? () => {} : print
-  const secret = randomIds.secret()
-  const provider = await startDigitalOceanStandIn({ token: PROVIDER_TOKEN, account: demoAccount() })
-  const base = demoEnvironment()
-  const finance = await startFinanceStandIn({ jwt_secret: secret, now: () => DEMO_NOW, ...ledgerFile(base) })
-  const config = loadConfig({
-    ...base,
-    DIGITALOCEAN_TOKEN: PROVIDER_TOKEN,
-    DIGITALOCEAN_API_URL: provider.url,
-    SKYAI_FINANCE_URL: finance.url,
-    SKYAI_FINANCE_JWT_SECRET: secret,
-    ...(!options.serve && { PORT: '0' }),
-  })
-  const closeStandIns = async () => {
-    await provider.close()
-    await finance.close()
-  }
-
-  if (config.database.kind === 'postgres') await migrateBooks(config)
-  const app = await openApp(config, createLog(config.log_level))
-  const close = async () => {
-    await app.close()
-    await closeStandIns()
-  }
+  const opened = new AsyncDisposableStack()
   try {
-    const url = await listen(app)
+    const { app, url, finance } = await openDemo(options, opened)
     const token = (role: string) =>
       mintToken(
         { sub: 'demo', role, tenant_id: null },
@@ -88,15 +66,38 @@ export async function runDemo(options: { json?: true; serve: boolean }): Promise
     else await printReport(operator, report)
     if (report.checks.some((check) => !check.ok)) process.exitCode = 1
 
-    if (!options.serve) return await close()
-    stopGracefully(app, closeStandIns)
+    if (!options.serve) return await opened.disposeAsync()
     await app.jobs.work()
+    stopGracefully(app.edge.log, () => opened.disposeAsync())
     say(invitation(url, await token('platform_admin')))
   } catch (error) {
-    await close()
+    await opened.disposeAsync()
     throw error
   }
 }
+
+/** The stand-ins and the program beside them, all to be closed with `opened`, the last one first. */
+async function openDemo(options: { serve: boolean }, opened: AsyncDisposableStack) {
+  const secret = randomIds.secret()
+  const account = { token: PROVIDER_TOKEN, account: demoAccount() }
+  const provider = opened.adopt(await startDigitalOceanStandIn(account), closeIt)
+  const base = demoEnvironment()
+  const books = { jwt_secret: secret, now: () => DEMO_NOW, ...(await ledgerFile(base)) }
+  const finance = opened.adopt(await startFinanceStandIn(books), closeIt)
+  const config = loadConfig({
+    ...base,
+    DIGITALOCEAN_TOKEN: PROVIDER_TOKEN,
+    DIGITALOCEAN_API_URL: provider.url,
+    FINANCE_URL: finance.url,
+    FINANCE_JWT_SECRET: secret,
+    ...(!options.serve && { PORT: '0' }),
+  })
+  if (config.database.kind === 'postgres') await migrateBooks(config)
+  const app = opened.adopt(await openApp(config, createLog(config.log_level)), closeIt)
+  return { app, finance, url: await listen(await app.http(), config) }
+}
+
+const closeIt = (it: { close(): Promise<void> }): Promise<void> => it.close()
 
 /** Real settings are left alone: the demo has a directory, a clock, a seller and outside systems of its own. */
 function demoEnvironment(): Record<string, string | undefined> {
@@ -114,10 +115,10 @@ function demoEnvironment(): Record<string, string | undefined> {
 }
 
 /** With books that last, the finance service's documents last too, or a second run would find them gone. */
-function ledgerFile(env: Record<string, string | undefined>): { ledger_file?: string } {
+async function ledgerFile(env: Record<string, string | undefined>): Promise<{ ledger_file?: string }> {
   const dir = env['ARCADIA_DATA_DIR']
   if (env['DATABASE_URL'] === 'memory://' || dir === undefined) return {}
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  await makeDirectory(dir)
   return { ledger_file: join(dir, 'finance-stand-in.json') }
 }
 

@@ -43,13 +43,14 @@ import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
 import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
+import { hasBooks } from './platform/data-dir.ts'
 import { type Database, openDatabase } from './platform/db.ts'
 import type { Edge } from './platform/edge.ts'
 import { type App, createHttp } from './platform/http.ts'
 import { randomIds } from './platform/ids.ts'
 import { createJobs, type Jobs } from './platform/jobs.ts'
 import { createMetrics } from './platform/metrics.ts'
-import { migrate, readMigrations, requireSchema } from './platform/migrate.ts'
+import { migrate, readMigrations, requireSchema, schemaState } from './platform/migrate.ts'
 import { findTemplate } from './platform/template.ts'
 import { createDigitalOcean, type DigitalOcean } from './providers/digitalocean/index.ts'
 import { createFinanceClient, type FinanceClient } from './providers/finance/index.ts'
@@ -77,12 +78,15 @@ export async function openApp(
   const clock = given.clock ?? (config.now ? frozenClock(config.now) : systemClock)
   const ids = randomIds
   const migrations = await readMigrations()
-  const db = given.db ?? (await openDatabase(config, { template: findTemplate }))
+  const db = given.db ?? (await openLogged(config, log))
   try {
     // Embedded, the program is the only one on its database and brings it up to date; a server's schema is moved on
     // purpose, by `arcadia migrate`.
-    if (db.kind === 'pglite') await migrate(db, migrations, clock.now())
-    else await requireSchema(db, migrations)
+    if (db.kind === 'pglite') {
+      const found = await schemaState(db, migrations)
+      if (found.state === 'pending') log.info({ steps: found.pending.length }, 'bringing the schema up to date')
+      await migrate(db, migrations, clock.now())
+    } else await requireSchema(db, migrations)
 
     const provider = connectProvider(config, log)
     const finance = connectFinance(config, clock)
@@ -104,6 +108,7 @@ export async function openApp(
         ready: () => requireSchema(db, migrations),
         routes,
       }))
+    log.info('preparing the job queue')
     await jobs.open([...work, auditJob(edge, invariants)])
     return {
       config,
@@ -124,6 +129,16 @@ export async function openApp(
     await db.close()
     throw error
   }
+}
+
+/** A first start takes seconds, in which nobody should wonder. */
+async function openLogged(config: Config, log: Logger): Promise<Database> {
+  if (config.database.kind === 'embedded') {
+    const { data_dir } = config.database
+    const is_new = !(await hasBooks(data_dir))
+    log.info({ data_dir }, is_new ? 'making a new database: this takes some seconds, once' : 'opening the database')
+  }
+  return openDatabase(config, { template: findTemplate })
 }
 
 /**

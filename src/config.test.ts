@@ -7,6 +7,7 @@ const SECRET = 'a-secret-of-at-least-32-characters'
 
 test('an empty environment is a working embedded installation', () => {
   const config = loadConfig({})
+  assert.equal(config.host, '127.0.0.1')
   assert.equal(config.port, 4000)
   assert.deepEqual(config.database, { kind: 'embedded', data_dir: './data' })
   assert.equal(config.jwt_secret, null)
@@ -25,6 +26,7 @@ test('an empty variable counts as unset', () => {
 
 test('every variable is read', () => {
   const config = loadConfig({
+    HOST: '0.0.0.0',
     PORT: '0',
     DATABASE_URL: 'postgresql://books@db/arcadia',
     ARCADIA_DATA_DIR: '/var/lib/arcadia',
@@ -33,8 +35,8 @@ test('every variable is read', () => {
     ARCADIA_METRICS_OPEN: 'true',
     DIGITALOCEAN_TOKEN: 'token',
     DIGITALOCEAN_API_URL: 'http://localhost:9001/',
-    SKYAI_FINANCE_URL: 'https://finance.example/',
-    SKYAI_FINANCE_JWT_SECRET: 'finance',
+    FINANCE_URL: 'https://finance.example/',
+    FINANCE_JWT_SECRET: 'finance',
     ARCADIA_SELLER_LEGAL_NAME: 'Seller Pty Ltd',
     ARCADIA_SELLER_ABN: '51 824 753 556',
     ARCADIA_SELLER_ADDRESS: '1 Example St',
@@ -43,6 +45,7 @@ test('every variable is read', () => {
   assert.deepEqual(
     { ...config, now: config.now?.toString() },
     {
+      host: '0.0.0.0',
       port: 0,
       log_level: 'warn',
       database: { kind: 'postgres', url: 'postgresql://books@db/arcadia' },
@@ -67,11 +70,50 @@ test('every mistake is named at once', () => {
     ARCADIA_LOG_LEVEL: 'loud',
     ARCADIA_METRICS_OPEN: 'yes',
     DIGITALOCEAN_API_URL: 'api.digitalocean.com',
-    SKYAI_FINANCE_URL: 'ftp://finance',
+    FINANCE_URL: 'ftp://finance',
     ARCADIA_SELLER_ABN: '53 004 085 617',
     ARCADIA_NOW: 'yesterday',
   }
   assert.deepEqual(faultsOf(wrong).toSorted(), Object.keys(wrong).toSorted())
+})
+
+test('the finance service is also found under the names it had before; the present ones go first', () => {
+  const before = { FINANCE_URL: 'https://before.example', FINANCE_JWT_SECRET: 'before' }
+  assert.deepEqual({ ...loadConfig(before).finance }, { url: 'https://before.example', jwt_secret: 'before' })
+  const both = loadConfig({ ...before, FINANCE_URL: 'https://now.example', FINANCE_JWT_SECRET: 'now' })
+  assert.deepEqual({ ...both.finance }, { url: 'https://now.example', jwt_secret: 'now' })
+  assert.deepEqual(faultsOf({ FINANCE_URL: 'ftp://finance' }), ['FINANCE_URL'])
+})
+
+test('a variable of ours that does not exist is refused with the one that was meant; others are not ours', () => {
+  assert.match(
+    refusalOf({ ARCADIA_DATADIR: '/srv' }),
+    /ARCADIA_DATADIR.*no such variable. Did you mean ARCADIA_DATA_DIR\?/,
+  )
+  assert.match(refusalOf({ ARCADIA_UNHEARD_OF: 'x' }), /no such variable: see docs\/configuration\.md/)
+  assert.deepEqual(faultsOf({ ARCADIA_DATADIR: ' ', ACME_DATADIR: '/srv' }), [])
+})
+
+test('what cannot be a token is refused in words, and not shown', () => {
+  for (const DIGITALOCEAN_TOKEN of ['…', '...', 'dop_v1_…', 'dop_v1_...', '<token>']) {
+    assert.match(refusalOf({ DIGITALOCEAN_TOKEN }), /not a token: the dots of the example/, DIGITALOCEAN_TOKEN)
+  }
+  for (const DIGITALOCEAN_TOKEN of ['dop_v1_ä', 'dop v1', 'dop\nv1']) {
+    const refusal = refusalOf({ DIGITALOCEAN_TOKEN })
+    assert.match(refusal, /not a token: it has a blank, or a character that is not ASCII/)
+    assert.ok(!refusal.includes(DIGITALOCEAN_TOKEN))
+  }
+  assert.deepEqual(faultsOf({ FINANCE_JWT_SECRET: '…', ARCADIA_JWT_SECRET: `${SECRET}…` }), [
+    'ARCADIA_JWT_SECRET',
+    'FINANCE_JWT_SECRET',
+  ])
+})
+
+test('a secret that could be guessed is refused, whatever the database', () => {
+  for (const DATABASE_URL of ['postgres://db', 'memory://', '']) {
+    assert.match(refusalOf({ DATABASE_URL, ARCADIA_JWT_SECRET: 'abcde' }), /at least 32 characters/)
+    assert.deepEqual(faultsOf({ DATABASE_URL, ARCADIA_JWT_SECRET: 'x'.repeat(32) }), [])
+  }
 })
 
 test('a port is a whole number', () => {
@@ -95,6 +137,15 @@ test('the configuration cannot be changed', () => {
   assert.ok(Object.isFrozen(config.database))
   assert.ok(Object.isFrozen(config.finance))
 })
+
+function refusalOf(env: Record<string, string>): string {
+  try {
+    loadConfig(env)
+  } catch (error) {
+    return JSON.stringify(error)
+  }
+  return ''
+}
 
 function faultsOf(env: Record<string, string>): string[] {
   try {

@@ -1,7 +1,10 @@
 import { abnFault } from './kernel/abn.ts'
+import { nearest } from './kernel/nearest.ts'
 import { invalidInput, type Fault } from './kernel/problem.ts'
 
 export type Config = {
+  /** Where the API listens: an address of this machine, or all of them. */
+  readonly host: string
   readonly port: number
   readonly log_level: string
   /** Where the books are: a PostgreSQL server, or embedded in a directory, or embedded in memory. */
@@ -16,23 +19,38 @@ export type Config = {
   readonly now: Temporal.Instant | null
 }
 
+/** HS256 asks for as many bytes (RFC 7518, 3.2). */
+export const SECRET_MIN_CHARS = 32
+const WEAK_SECRET = `too short: at least ${SECRET_MIN_CHARS} characters, or tokens can be forged. Make one: openssl rand -hex 32`
+const THIS_MACHINE = '127.0.0.1'
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Environment → one frozen object. Every mistake is named at once; nothing else reads the environment. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const faults: Fault[] = []
   const refuse = (path: string, message: string): void => void faults.push({ path, message })
-  const text = (name: string): string | null => env[name]?.trim() || null
+  const known = new Set<string>()
+  const text = (name: string): string | null => {
+    known.add(name)
+    return env[name]?.trim() || null
+  }
+  /** A name and the one that it had before, which is still read: what is set, under the name it was found by. */
+  const either = <T>(name: string, before: string, otherwise: T): [string, string | T] => {
+    const [now, then] = [text(name), text(before)]
+    return now === null && then !== null ? [before, then] : [name, now ?? otherwise]
+  }
 
   const database = databaseOf(text('DATABASE_URL'), text('ARCADIA_DATA_DIR') ?? './data', refuse)
-  const jwt_secret = text('ARCADIA_JWT_SECRET')
+  const jwt_secret = secretOf('ARCADIA_JWT_SECRET', text('ARCADIA_JWT_SECRET'), refuse)
   if (database.kind === 'postgres' && jwt_secret === null) {
     refuse('ARCADIA_JWT_SECRET', 'required with DATABASE_URL, so that every process checks tokens with the same secret')
   }
+  if (jwt_secret !== null && jwt_secret.length < SECRET_MIN_CHARS) refuse('ARCADIA_JWT_SECRET', WEAK_SECRET)
   const log_level = text('ARCADIA_LOG_LEVEL') ?? 'info'
   if (!LOG_LEVELS.includes(log_level)) refuse('ARCADIA_LOG_LEVEL', `one of ${LOG_LEVELS.join(', ')}`)
 
   const config: Config = {
+    host: text('HOST') ?? THIS_MACHINE,
     port: portOf(text('PORT') ?? '4000', refuse),
     log_level,
     database,
@@ -40,12 +58,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     jwt_secret,
     metrics_open: flagOf('ARCADIA_METRICS_OPEN', text('ARCADIA_METRICS_OPEN') ?? 'false', refuse),
     digitalocean: {
-      token: text('DIGITALOCEAN_TOKEN'),
+      token: tokenOf('DIGITALOCEAN_TOKEN', text('DIGITALOCEAN_TOKEN'), refuse),
       api_url: urlOf('DIGITALOCEAN_API_URL', text('DIGITALOCEAN_API_URL') ?? 'https://api.digitalocean.com', refuse),
     },
     finance: {
-      url: urlOf('SKYAI_FINANCE_URL', text('SKYAI_FINANCE_URL') ?? 'http://localhost:4010', refuse),
-      jwt_secret: text('SKYAI_FINANCE_JWT_SECRET'),
+      url: urlOf(...either('FINANCE_URL', 'FINANCE_URL', 'http://localhost:4010'), refuse),
+      jwt_secret: secretOf(...either('FINANCE_JWT_SECRET', 'FINANCE_JWT_SECRET', null), refuse),
     },
     seller: {
       legal_name: text('ARCADIA_SELLER_LEGAL_NAME') ?? 'Seller not configured (set ARCADIA_SELLER_LEGAL_NAME)',
@@ -53,6 +71,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       address: text('ARCADIA_SELLER_ADDRESS'),
     },
     now: instantOf(text('ARCADIA_NOW'), refuse),
+  }
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('ARCADIA_') && env[name]?.trim() && !known.has(name)) refuse(name, unknownName(name, known))
   }
   if (faults.length > 0) throw invalidInput('The environment is not valid.', faults)
   for (const part of Object.values(config)) Object.freeze(part)
@@ -98,6 +119,34 @@ function abnOf(text: string | null, refuse: Refuse): string | null {
   if (fault !== null) refuse('ARCADIA_SELLER_ABN', fault)
   return text
 }
+
+/** What a header carries. The value is never shown. */
+function tokenOf(name: string, text: string | null, refuse: Refuse): string | null {
+  if (text !== null && isPlaceholder(text)) refuse(name, NOT_FILLED_IN)
+  else if (text !== null && /[^\x21-\x7e]/.test(text)) {
+    refuse(name, 'not a token: it has a blank, or a character that is not ASCII. Copy it again')
+  }
+  return text
+}
+
+function secretOf(name: string, text: string | null, refuse: Refuse): string | null {
+  if (text !== null && isPlaceholder(text)) refuse(name, NOT_FILLED_IN)
+  return text
+}
+
+const NOT_FILLED_IN = 'not a token: the dots of the example stand for your own'
+
+function isPlaceholder(text: string): boolean {
+  return /…|\.\.\.|^<.*>$/.test(text)
+}
+
+function unknownName(name: string, known: ReadonlySet<string>): string {
+  const { candidate, edits } = nearest(name, [...known])
+  return `no such variable${edits > MISTYPED_MAX_EDITS ? ': see docs/configuration.md' : `. Did you mean ${candidate}?`}`
+}
+
+/** What differs in more is no mistyping. */
+const MISTYPED_MAX_EDITS = 5
 
 function instantOf(text: string | null, refuse: Refuse): Temporal.Instant | null {
   if (text === null) return null

@@ -1,6 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
 
+// What this program writes is about money: files, folders and uploads are their owner's alone.
+process.umask(0o077)
+
 const json = new Option('--json', 'print the report as JSON')
 
 const program = new Command('arcadia')

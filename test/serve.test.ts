@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,16 +18,18 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const POLL_MS = 20
 const TENANT = { id: 't_42', legal_name: 'Example Pty Ltd', country: 'AU', currency: 'AUD' }
 
-type Running = { child: ChildProcess; url: string }
+type Running = { child: ChildProcess; url: string; lines: string[] }
 
 let data_dir: string
+let upload_dir: string
 const children: ChildProcess[] = []
 before(async () => {
   data_dir = await mkdtemp(join(tmpdir(), 'arcadia-serve-'))
+  upload_dir = await mkdtemp(join(tmpdir(), 'arcadia-uploads-'))
 })
 after(async () => {
   for (const child of children) child.kill('SIGKILL')
-  await rm(data_dir, { recursive: true, force: true })
+  for (const dir of [data_dir, upload_dir]) await rm(dir, { recursive: true, force: true })
 })
 
 // One story on one data directory, told in order.
@@ -42,11 +44,29 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     }
   })
 
+  test('says what it is doing while it starts, and who can reach it', () => {
+    const said = running.lines.map((line) => String(JSON.parse(line).msg))
+    for (const message of [/^making a new database/, /^preparing the job queue/]) {
+      assert.ok(
+        said.some((text) => message.test(text)),
+        String(message),
+      )
+    }
+    assert.match(running.url, /^http:\/\/127\.0\.0\.1:/)
+  })
+
   test('accepts the token that the token command mints beside it', async () => {
-    const { stdout } = await arcadia('token', '--role', 'platform_admin')
+    const { stdout } = await arcadia(['token', '--role', 'platform_admin'])
     token = stdout.trim()
     assert.equal((await fetch(`${running.url}/api/v1/tenants`)).status, 401)
     assert.equal((await get(running.url, '/api/v1/tenants', token)).status, 200)
+  })
+
+  test('keeps its files, and what is uploaded, to its owner', async () => {
+    const names = ['.', ...(await readdir(data_dir, { recursive: true }))]
+    assert.ok(names.includes('pglite/PG_VERSION'))
+    for (const name of names) assert.equal((await stat(join(data_dir, name))).mode & 0o077, 0, name)
+    assert.equal(await modeOfUpload(running.url, token), 0o600)
   })
 
   test('keeps a second one off its data directory, and says who holds it', async () => {
@@ -55,6 +75,20 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.match(stderr, new RegExp(`process ${running.child.pid} on .*\\(arcadia serve\\)`))
     assert.match(stderr, /ARCADIA_DATA_DIR/)
     assert.equal((await fetch(`${running.url}/healthz`)).status, 200)
+  })
+
+  test('keeps a demo off it, too, which then ends', async () => {
+    const { code, stderr } = await failing('demo')
+    assert.equal(code, 1)
+    assert.match(stderr, /is held by process/)
+  })
+
+  test('ends with 1 where its port is in use, and says so', async () => {
+    const { code, stderr } = await failing('serve', { PORT: new URL(running.url).port })
+    assert.equal(code, 1)
+    assert.match(stderr, /Port \d+ is in use\. Stop what uses it, or set PORT to another one/)
+    const { stderr: elsewhere } = await failing('serve', { HOST: '192.0.2.1' })
+    assert.match(elsewhere, /192\.0\.2\.1 is no address of this machine/)
   })
 
   test('finishes the request under way when told to stop, and exits with 0', async () => {
@@ -69,6 +103,10 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.equal(answer.headers.connection, 'close')
     assert.equal(JSON.parse(await text(answer)).data.id, TENANT.id)
     assert.deepEqual(await Promise.race([exited, pause(PATIENCE_MS, 'still running')]), [0, null])
+    assert.match(running.lines.at(-1) ?? '', /arcadia has stopped/)
+    const routes = new Set(running.lines.map((line) => JSON.parse(line).route))
+    assert.ok(routes.has('/api/v1/tenants'))
+    assert.ok(!routes.has('/healthz'), 'a probe has a line of its own')
   })
 
   test('finds its books again on the next start', async () => {
@@ -82,25 +120,28 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
 async function serve(): Promise<Running> {
   const child = spawn(process.execPath, [MAIN, 'serve'], { env: environment(), stdio: ['ignore', 'ignore', 'pipe'] })
   children.push(child)
-  const seen: string[] = []
-  for await (const line of createInterface({ input: child.stderr })) {
-    seen.push(line)
-    if (line.includes('arcadia is ready')) break
-  }
-  // Read on, or the pipe fills up and the server waits for it.
-  child.stderr.resume()
-  const ready = seen.at(-1) ?? ''
-  assert.match(ready, /arcadia is ready/, `the server ended before it was ready:\n${seen.join('\n')}`)
-  return { child, url: String(JSON.parse(ready).url) }
+  const lines: string[] = []
+  const reader = createInterface({ input: child.stderr })
+  const ready = await new Promise<string>((resolve, reject) => {
+    reader.on('line', (line) => {
+      lines.push(line)
+      if (line.includes('arcadia is ready')) resolve(line)
+    })
+    reader.on('close', () => reject(new Error(`the server ended before it was ready:\n${lines.join('\n')}`)))
+  })
+  return { child, url: String(JSON.parse(ready).url), lines }
 }
 
-function arcadia(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  return promisify(execFile)(process.execPath, [MAIN, ...args], { env: environment(), timeout: PATIENCE_MS })
+type Environment = Record<string, string>
+
+function arcadia(args: string[], env: Environment = {}): Promise<{ stdout: string; stderr: string }> {
+  const options = { env: { ...environment(), ...env }, timeout: PATIENCE_MS }
+  return promisify(execFile)(process.execPath, [MAIN, ...args], options)
 }
 
-async function failing(...args: string[]): Promise<{ code: unknown; stderr: string }> {
+async function failing(command: string, env: Environment = {}): Promise<{ code: unknown; stderr: string }> {
   try {
-    await arcadia(...args)
+    await arcadia([command], env)
   } catch (error) {
     return error as { code: unknown; stderr: string }
   }
@@ -108,11 +149,31 @@ async function failing(...args: string[]): Promise<{ code: unknown; stderr: stri
 }
 
 function environment(): NodeJS.ProcessEnv {
-  return { PATH, NODE_COMPILE_CACHE, PORT: '0', ARCADIA_DATA_DIR: data_dir }
+  return { PATH, NODE_COMPILE_CACHE, PORT: '0', ARCADIA_DATA_DIR: data_dir, TMPDIR: upload_dir }
 }
 
 function get(url: string, path: string, token: string): Promise<Response> {
   return fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })
+}
+
+/** The mode of the file in which a form's file is kept while it still comes in. */
+async function modeOfUpload(url: string, token: string): Promise<number> {
+  const sending = request(`${url}/api/v1/billing/provider-invoices/import`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'multipart/form-data; boundary=x' },
+  })
+  sending.on('error', () => {})
+  sending.write('--x\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\nfirst bytes')
+  try {
+    return await eventually(async () => {
+      const [name] = await readdir(upload_dir, { recursive: true, withFileTypes: true }).then((found) =>
+        found.filter((entry) => entry.isFile()),
+      )
+      return name && (await stat(join(name.parentPath, name.name))).mode & 0o777
+    })
+  } finally {
+    sending.destroy()
+  }
 }
 
 /** A request whose head has arrived and whose body has not. */
@@ -136,14 +197,20 @@ async function startPost(
 }
 
 async function untilRefused(url: string): Promise<void> {
+  await eventually(() =>
+    fetch(`${url}/healthz`, { headers: { connection: 'close' } }).then(
+      () => undefined,
+      () => true,
+    ),
+  )
+}
+
+async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS
   while (performance.now() < deadline) {
-    try {
-      await fetch(`${url}/healthz`, { headers: { connection: 'close' } })
-    } catch {
-      return
-    }
+    const found = await look()
+    if (found !== undefined) return found
     await pause(POLL_MS)
   }
-  throw new Error('the server still accepts connections')
+  throw new Error('it did not come about')
 }

@@ -87,7 +87,7 @@ async function readChecks(app: Application): Promise<Check[]> {
     {
       name: 'finance',
       ok: true,
-      detail: config.finance.jwt_secret === null ? 'not configured: set SKYAI_FINANCE_JWT_SECRET' : config.finance.url,
+      detail: config.finance.jwt_secret === null ? 'not configured: set FINANCE_JWT_SECRET' : config.finance.url,
     },
     { name: 'bills', ...(await differencesNote(app)) },
     { name: 'products', ok: true, detail: (await unclassifiedNote(app)) ?? 'every line of every bill is classified' },

@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
-import { test } from 'node:test'
-import { endQuietlyOnClosedPipe } from './output.ts'
+import { mock, test } from 'node:test'
+import { endQuietlyOnClosedPipe, progress } from './output.ts'
 
 test('a reader that leaves early is no failure; any other error of the stream is one', () => {
   const stream = new PassThrough()
   endQuietlyOnClosedPipe(stream)
   stream.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
   assert.throws(() => stream.emit('error', new Error('the disk is full')), /the disk is full/)
+})
+
+test('a bar that is interrupted gives the terminal its cursor and line wrap back, and the signal still ends the process', () => {
+  const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, cursorTo: () => {} })
+  const kill = mock.method(process, 'kill', () => true)
+  const listening = process.listenerCount('SIGINT')
+  try {
+    progress('Invoicing', terminal).update(1, 2)
+    assert.match(terminal.read(), /\u001b\[\?25l.*\u001b\[\?7l/s)
+    process.listeners('SIGINT').at(-1)?.('SIGINT')
+    assert.match(terminal.read(), /\u001b\[\?25h.*\u001b\[\?7h/s)
+    assert.deepEqual(kill.mock.calls[0]?.arguments, [process.pid, 'SIGINT'])
+    assert.equal(process.listenerCount('SIGINT'), listening)
+  } finally {
+    kill.mock.restore()
+  }
 })

@@ -60,24 +60,40 @@ export function printJson(value: unknown): void {
 
 export type Progress = { update(done: number, total: number): void; done(): void }
 
+type Terminal = NodeJS.WritableStream & { isTTY?: boolean }
+
 /** A bar on a terminal, nothing elsewhere. */
-export function progress(label: string): Progress {
-  if (!process.stderr.isTTY) return { update: () => {}, done: () => {} }
+export function progress(label: string, stream: Terminal = process.stderr): Progress {
+  if (!stream.isTTY) return { update: () => {}, done: () => {} }
   const bar = new SingleBar(
-    { format: `${label} {bar} {value}/{total}`, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    { format: `${label} {bar} {value}/{total}`, stream, hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
   )
   let started = false
+  const stop = () => {
+    for (const signal of ENDING) process.off(signal, leave)
+    bar.stop()
+  }
+  // Ends the process as the signal would have, but with its cursor and line wrap given back to the terminal.
+  const leave = (signal: NodeJS.Signals) => {
+    stop()
+    process.kill(process.pid, signal)
+  }
   return {
     update: (done, total) => {
       if (started) bar.setTotal(total)
-      else bar.start(total, 0)
+      else {
+        for (const signal of ENDING) process.on(signal, leave)
+        bar.start(total, 0)
+      }
       started = true
       bar.update(done)
     },
-    done: () => bar.stop(),
+    done: stop,
   }
 }
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * `arcadia doctor | head`: the reader may leave before the end. What is run still runs to its end, unread.

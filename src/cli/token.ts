@@ -1,8 +1,8 @@
-import { loadConfig } from '../config.ts'
+import { type Config, loadConfig } from '../config.ts'
 import { invalidInput } from '../kernel/problem.ts'
-import { jwtSecret, mintToken } from '../platform/auth.ts'
+import { mintToken, readSecret } from '../platform/auth.ts'
 import { frozenClock, systemClock } from '../platform/clock.ts'
-import { randomIds } from '../platform/ids.ts'
+import { requireBooks } from '../platform/data-dir.ts'
 import { print } from './output.ts'
 
 const TTL = /^(\d{1,6})([smhd])$/
@@ -16,9 +16,6 @@ export async function runToken(options: {
   subject: string
 }): Promise<void> {
   const config = loadConfig()
-  if (config.database.kind === 'memory' && config.jwt_secret === null) {
-    throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
-  }
   if (!OPERATOR_ROLES.has(options.role) && options.tenant === undefined) {
     throw invalidInput(`The role ${options.role} belongs to a tenant: name it with --tenant.`)
   }
@@ -26,9 +23,19 @@ export async function runToken(options: {
   print(
     await mintToken(
       { sub: options.subject, role: options.role, tenant_id: options.tenant ?? null },
-      { secret: await jwtSecret(config, randomIds), now: clock.now(), ttl: readTtl(options.ttl) },
+      { secret: await secretOf(config), now: clock.now(), ttl: readTtl(options.ttl) },
     ),
   )
+}
+
+/** Only read: one that was made here would be another than that of the server. */
+async function secretOf({ database, jwt_secret }: Config): Promise<string> {
+  if (jwt_secret !== null) return jwt_secret
+  if (database.kind !== 'embedded') {
+    throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
+  }
+  await requireBooks(database.data_dir)
+  return readSecret(database.data_dir)
 }
 
 function readTtl(text: string): Temporal.Duration {

@@ -1,9 +1,10 @@
 import { jwtVerify, SignJWT } from 'jose'
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Config } from '../config.ts'
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
+import { type Config, SECRET_MIN_CHARS } from '../config.ts'
 import { problem } from '../kernel/problem.ts'
 import type { Clock } from './clock.ts'
+import { secretFile } from './data-dir.ts'
+import { fileReason } from './files.ts'
 import type { Ids } from './ids.ts'
 
 /** `tenant` stands for every role that is none of the others: it sees its own tenant's data. */
@@ -14,9 +15,14 @@ export type Caller = { readonly sub: string; readonly tenant_id: string | null; 
 export const unauthenticated = problem({ code: 'auth/unauthenticated', status: 401, title: 'No valid token' })
 export const forbidden = problem({ code: 'auth/forbidden', status: 403, title: 'This token may not do that' })
 
+const secretUnusable = problem({
+  code: 'auth/secret-unusable',
+  status: 503,
+  title: 'The secret of the tokens cannot be used',
+})
+
 const ALGORITHM = 'HS256'
 const CLOCK_TOLERANCE_S = 5
-const SECRET_FILE = 'jwt-secret'
 
 /** Verifies `Authorization: Bearer …`. Throws `auth/unauthenticated` and says nothing of the token. */
 export async function authenticate(header: string | undefined, secret: string, clock: Clock): Promise<Caller> {
@@ -56,12 +62,11 @@ export function scopeOf(caller: Caller): string | null {
   return caller.roles.has('platform_admin') ? null : caller.tenant_id
 }
 
-/** The configured secret, or the one that an embedded installation made for itself at first start (mode 0600). */
+/** The configured secret, or the one that an embedded installation makes for itself at first start (mode 0600). */
 export async function jwtSecret(config: Pick<Config, 'jwt_secret' | 'database'>, ids: Ids): Promise<string> {
   if (config.jwt_secret !== null) return config.jwt_secret
   if (config.database.kind !== 'embedded') return ids.secret()
-  const path = join(config.database.data_dir, SECRET_FILE)
-  await mkdir(config.database.data_dir, { recursive: true, mode: 0o700 })
+  const path = secretFile(config.database.data_dir)
   // Written beside and then linked, so that nobody reads half a secret and the first of two processes wins.
   const draft = `${path}.${ids.uuid()}`
   await writeFile(draft, ids.secret(), { flag: 'wx', mode: 0o600 })
@@ -72,7 +77,21 @@ export async function jwtSecret(config: Pick<Config, 'jwt_secret' | 'database'>,
   } finally {
     await unlink(draft)
   }
-  return (await readFile(path, 'utf8')).trim()
+  return readSecret(config.database.data_dir)
+}
+
+/** The secret that an embedded installation has made. An empty one would lock everybody out without a word. */
+export async function readSecret(data_dir: string): Promise<string> {
+  const path = secretFile(data_dir)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw secretUnusable(`${path} cannot be read: ${fileReason(error)}. \`arcadia serve\` makes it at its first start.`)
+  })
+  const secret = text.trim()
+  if (secret.length >= SECRET_MIN_CHARS) return secret
+  throw secretUnusable(
+    `${path} holds ${secret.length} characters; a secret has at least ${SECRET_MIN_CHARS}. Put it back from a backup, or remove the file: ` +
+      'the next start makes a new one, and tokens that were made before are no longer valid.',
+  )
 }
 
 function roleOf(role: unknown): Role {

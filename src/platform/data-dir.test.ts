@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { lockDataDir } from './data-dir.ts'
+import { lockDataDir, requireBooks } from './data-dir.ts'
 
 const HOLDER = fileURLToPath(new URL('../../test/support/hold-data-dir.ts', import.meta.url))
 
@@ -45,6 +45,46 @@ test('the directory is made for its owner alone', async () => {
   const lock = await lockDataDir(data_dir)
   assert.equal((await stat(data_dir)).mode & 0o777, 0o700)
   await lock.release()
+})
+
+test('what lies open to others is closed: what the database makes at first, and what an older program left', async () => {
+  const data_dir = join(dir, 'open')
+  const paths = ['pglite', 'pglite/base', 'pglite/base/1', 'pglite/PG_VERSION', 'jwt-secret'].map((name) =>
+    join(data_dir, name),
+  )
+  await mkdir(join(data_dir, 'pglite', 'base'), { recursive: true })
+  for (const path of paths.slice(2)) await writeFile(path, '')
+  for (const path of paths) await chmod(path, (await stat(path)).isDirectory() ? 0o755 : 0o666)
+  const lock = await lockDataDir(data_dir)
+  await lock.closeToOthers()
+  await lock.release()
+  for (const path of paths) {
+    const found = await stat(path)
+    assert.equal(found.mode & 0o777, found.isDirectory() ? 0o700 : 0o600, path)
+  }
+  assert.equal((await stat(join(data_dir, 'holder.json'))).mode & 0o777, 0o600)
+})
+
+test('a directory that cannot be used is told in words, at once', async () => {
+  const file = join(dir, 'a-file')
+  await writeFile(file, '')
+  const cases = [
+    ['/proc/foo', /\/proc\/foo cannot be used: there is no such file or directory\. Set ARCADIA_DATA_DIR/],
+    [join(file, 'inside'), /cannot be used: a part of its path is a file/],
+    [file, /cannot be used: it is a file/],
+  ] as const
+  for (const [data_dir, message] of cases) {
+    await assert.rejects(lockDataDir(data_dir), { code: 'platform/data-directory-unusable', message })
+  }
+})
+
+test('a directory without books is refused by who only reads them, and stays as it was', async () => {
+  const data_dir = join(dir, 'mistyped')
+  await assert.rejects(requireBooks(data_dir), {
+    code: 'platform/no-books',
+    message: /There are no books in .*mistyped/,
+  })
+  await assert.rejects(stat(data_dir), { code: 'ENOENT' })
 })
 
 async function hold(data_dir: string): Promise<ChildProcess> {

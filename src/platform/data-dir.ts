@@ -1,10 +1,10 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { messageOf } from '../kernel/invariant.ts'
 import { problem } from '../kernel/problem.ts'
 import { systemClock } from './clock.ts'
+import { exists, fileReason, makeDirectory } from './files.ts'
 
 export const dataDirInUse = problem({
   code: 'platform/data-directory-in-use',
@@ -18,42 +18,100 @@ const dataDirUnusable = problem({
   title: 'The data directory cannot be used',
 })
 
+const noBooks = problem({ code: 'platform/no-books', status: 404, title: 'There are no books' })
+
 const HOLDER_FILE = 'holder.json'
 const LOCK_FILE = 'lock'
+const SECRET_FILE = 'jwt-secret'
+const DATABASE_DIR = 'pglite'
 const SQLITE_BUSY = 5
+const OTHERS = 0o077
+
+export type DataDirLock = {
+  readonly database_dir: string
+  /** For when the database is open: it makes its first files open to everybody. */
+  closeToOthers(): Promise<void>
+  release(): Promise<void>
+}
 
 /**
  * Takes the embedded database's directory for this process. Two processes in one directory would corrupt it, so the
  * lock is the operating system's (SQLite's exclusive file lock): it cannot be left behind by a crash, and it holds
  * across containers on one machine.
  */
-export async function lockDataDir(data_dir: string): Promise<{ database_dir: string; release: () => Promise<void> }> {
+export async function lockDataDir(data_dir: string): Promise<DataDirLock> {
   const dir = resolve(data_dir)
-  await makeDirectory(dir)
-  const lock = new DatabaseSync(join(dir, LOCK_FILE))
-  try {
-    lock.exec('pragma locking_mode = exclusive; begin exclusive')
-  } catch (error) {
-    lock.close()
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error
+  await makeDirectory(dir).catch((error: unknown) => refuseDirectory(dir, error))
+  const lock = openLock(dir)
+  if (lock === null) {
     throw dataDirInUse(
       `${dir} is held by ${await describeHolder(dir)}. Stop it first, or set ARCADIA_DATA_DIR to another directory.`,
     )
   }
-  await writeFile(join(dir, HOLDER_FILE), JSON.stringify(describeSelf()))
+  try {
+    await writeFile(join(dir, HOLDER_FILE), JSON.stringify(describeSelf()), { mode: 0o600 })
+  } catch (error) {
+    lock.close()
+    refuseDirectory(dir, error)
+  }
   return {
-    database_dir: join(dir, 'pglite'),
+    database_dir: join(dir, DATABASE_DIR),
+    closeToOthers: () => closeToOthers(dir),
     release: async () => lock.close(),
   }
 }
 
-async function makeDirectory(dir: string): Promise<void> {
+export async function hasBooks(data_dir: string): Promise<boolean> {
+  return exists(join(resolve(data_dir), DATABASE_DIR, 'PG_VERSION'))
+}
+
+/** Refuses a directory without a database, before one is made where nobody wanted it. */
+export async function requireBooks(data_dir: string): Promise<void> {
+  if (await hasBooks(data_dir)) return
+  throw noBooks(
+    `There are no books in ${resolve(data_dir)}. Set ARCADIA_DATA_DIR to where yours are; \`arcadia serve\` makes new ones there.`,
+  )
+}
+
+export function secretFile(data_dir: string): string {
+  return join(resolve(data_dir), SECRET_FILE)
+}
+
+/** Null where another process has it. */
+function openLock(dir: string): DatabaseSync | null {
+  let lock: DatabaseSync | undefined
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    lock = new DatabaseSync(join(dir, LOCK_FILE))
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+    return lock
   } catch (error) {
-    const reason = messageOf(error)
-    throw dataDirUnusable(`${dir} cannot be used: ${reason}. Set ARCADIA_DATA_DIR to a directory of your own.`)
+    lock?.close()
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return null
+    refuseDirectory(dir, error)
   }
+}
+
+function refuseDirectory(dir: string, error: unknown): never {
+  throw dataDirUnusable(`${dir} cannot be used: ${fileReason(error)}. Set ARCADIA_DATA_DIR to a directory of your own.`)
+}
+
+/** Later files are made by the program's umask. The directory itself may be the operator's and stays as it is. */
+async function closeToOthers(dir: string): Promise<void> {
+  const database_dir = join(dir, DATABASE_DIR)
+  const files = (await isOpenToOthers(join(database_dir, 'PG_VERSION')))
+    ? (await readdir(database_dir, { recursive: true })).map((name) => join(database_dir, name))
+    : []
+  const beside = [LOCK_FILE, HOLDER_FILE, SECRET_FILE].map((name) => join(dir, name))
+  for (const path of [database_dir, ...files, ...beside]) {
+    if (await isOpenToOthers(path)) await chmod(path, (await stat(path)).mode & ~OTHERS)
+  }
+}
+
+async function isOpenToOthers(path: string): Promise<boolean> {
+  return stat(path).then(
+    ({ mode }) => (mode & OTHERS) !== 0,
+    () => false,
+  )
 }
 
 type Holder = { pid: number; host: string; command: string; since: string }

@@ -81,7 +81,9 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
     case 'embedded': {
       const lock = await lockDataDir(config.database.data_dir)
       try {
-        return openPGlite(await openDirectory(lock.database_dir, options), options, lock.release)
+        const pglite = await openDirectory(lock.database_dir, options)
+        await lock.closeToOthers()
+        return openPGlite(pglite, options, lock.release)
       } catch (error) {
         await lock.release()
         throw error

@@ -301,6 +301,7 @@ function observe(app: App, { metrics }: HttpOptions): void {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'
     metrics.requestFinished({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000)
+    if (PROBES.has(route) && reply.statusCode < 400) return
     request.log.info(
       {
         request_id: request.id,
@@ -315,6 +316,9 @@ function observe(app: App, { metrics }: HttpOptions): void {
     )
   })
 }
+
+/** Asked every few seconds by the machines around the program: a line each would hide the others. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 
 /** A connection that is kept alive would hold up the end of the program: the last answers say that it closes. */
 function letGo(app: App): void {

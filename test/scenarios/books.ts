@@ -45,8 +45,8 @@ export async function openBooks(
     ARCADIA_JWT_SECRET: SECRET,
     DIGITALOCEAN_TOKEN: PROVIDER_TOKEN,
     DIGITALOCEAN_API_URL: provider.url,
-    SKYAI_FINANCE_URL: finance.url,
-    SKYAI_FINANCE_JWT_SECRET: SECRET,
+    FINANCE_URL: finance.url,
+    FINANCE_JWT_SECRET: SECRET,
     ARCADIA_SELLER_LEGAL_NAME: 'Seller Pty Ltd',
   })
   const app = await openApp(config, pino({ level: 'silent' }), { db, clock })

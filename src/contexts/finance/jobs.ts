@@ -66,5 +66,5 @@ async function send(client: FinanceClient, claim: Claim): Promise<ImportResult |
 function outcomeOf({ configured, pushed, waiting, failed }: PushSummary): JobOutcome {
   return configured
     ? { outcome: 'done', detail: `${pushed} pushed, ${waiting} to be tried again, ${failed} failed` }
-    : { outcome: 'skipped', detail: `SKYAI_FINANCE_JWT_SECRET is not set; documents waiting: ${waiting}` }
+    : { outcome: 'skipped', detail: `FINANCE_JWT_SECRET is not set; documents waiting: ${waiting}` }
 }

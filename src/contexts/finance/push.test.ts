@@ -321,7 +321,7 @@ test('without a configured service pushes wait and say so, and go out once there
   const run: JobRun = { finish: (effect) => harness.db.transaction(effect) }
   assert.deepEqual(await job?.handle({}, run), {
     outcome: 'skipped',
-    detail: 'SKYAI_FINANCE_JWT_SECRET is not set; documents waiting: 2',
+    detail: 'FINANCE_JWT_SECRET is not set; documents waiting: 2',
   })
   assert.deepEqual((await list('?status=not_configured')).length, 2)
   const [configured] = financeJobs(harness.edge, { client: clientOf(books.url) })
