@@ -16,9 +16,11 @@ test('a bar that is interrupted gives the terminal its cursor and line wrap back
   const listening = process.listenerCount('SIGINT')
   try {
     progress('Invoicing', terminal).update(1, 2)
-    assert.match(terminal.read(), /\u001b\[\?25l.*\u001b\[\?7l/s)
+    const hidden: string = terminal.read()
+    assert.ok(hidden.includes('\u001b[?25l') && hidden.includes('\u001b[?7l'))
     process.listeners('SIGINT').at(-1)?.('SIGINT')
-    assert.match(terminal.read(), /\u001b\[\?25h.*\u001b\[\?7h/s)
+    const restored: string = terminal.read()
+    assert.ok(restored.includes('\u001b[?25h') && restored.includes('\u001b[?7h'))
     assert.deepEqual(kill.mock.calls[0]?.arguments, [process.pid, 'SIGINT'])
     assert.equal(process.listenerCount('SIGINT'), listening)
   } finally {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -25,6 +25,20 @@ test('an embedded installation makes one secret and keeps it for its owner alone
   assert.deepEqual(await readdir(data_dir), ['jwt-secret'])
   assert.equal((await stat(join(data_dir, 'jwt-secret'))).mode & 0o777, 0o600)
   assert.equal(await readFile(join(data_dir, 'jwt-secret'), 'utf8'), secrets[0])
+})
+
+test('a secret file that was emptied or cut is refused in words: it would lock everybody out', async () => {
+  const data_dir = join(dir, 'emptied')
+  const config = { jwt_secret: null, database: { kind: 'embedded' as const, data_dir } }
+  await jwtSecret(config, randomIds)
+  for (const [content, found] of [
+    ['', 'holds 0 characters'],
+    ['cut', 'holds 3 characters'],
+  ] as const) {
+    await writeFile(join(data_dir, 'jwt-secret'), content)
+    const message = new RegExp(`jwt-secret ${found}; a secret has at least 32\\. Put it back from a backup`)
+    await assert.rejects(jwtSecret(config, randomIds), { code: 'auth/secret-unusable', message })
+  }
 })
 
 test('a configured secret is used as it is, and a database in memory has a new one each time', async () => {

@@ -4,7 +4,7 @@ import { type Config, SECRET_MIN_CHARS } from '../config.ts'
 import { problem } from '../kernel/problem.ts'
 import type { Clock } from './clock.ts'
 import { secretFile } from './data-dir.ts'
-import { fileReason } from './files.ts'
+import { fileReason, makeDirectory } from './files.ts'
 import type { Ids } from './ids.ts'
 
 /** `tenant` stands for every role that is none of the others: it sees its own tenant's data. */
@@ -66,6 +66,7 @@ export function scopeOf(caller: Caller): string | null {
 export async function jwtSecret(config: Pick<Config, 'jwt_secret' | 'database'>, ids: Ids): Promise<string> {
   if (config.jwt_secret !== null) return config.jwt_secret
   if (config.database.kind !== 'embedded') return ids.secret()
+  await makeDirectory(config.database.data_dir)
   const path = secretFile(config.database.data_dir)
   // Written beside and then linked, so that nobody reads half a secret and the first of two processes wins.
   const draft = `${path}.${ids.uuid()}`

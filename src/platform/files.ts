@@ -31,7 +31,7 @@ export async function makeDirectory(path: string): Promise<void> {
     const above = dirname(path)
     if (code === 'ENOENT' && above !== path && !(await exists(above))) {
       await makeDirectory(above)
-      await mkdir(path, { mode: 0o700 })
+      await makeDirectory(path)
     } else if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
   }
 }
