@@ -278,6 +278,7 @@ create table costs.provider_invoice (
   differing_lines jsonb,
   billing_account text,
   number_is_stated boolean not null default false,
+  issuer_name text,
   constraint provider_invoice_once UNIQUE (provider, external_id),
   constraint provider_invoice_pkey PRIMARY KEY (id),
   constraint provider_invoice_ingested_whole CHECK ((((status = 'announced'::text) = (ingested_at IS NULL)) AND ((ingested_at IS NULL) = (content_hash IS NULL)) AND ((ingested_at IS NULL) = (lines_amount IS NULL)))),
@@ -286,17 +287,17 @@ create table costs.provider_invoice (
   constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
 );
 CREATE TRIGGER provider_invoice_awaits_lines BEFORE DELETE ON costs.provider_invoice FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
-CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at)) OR ((new.billing_account IS DISTINCT FROM old.billing_account) OR (new.number_is_stated IS DISTINCT FROM old.number_is_stated))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at)) OR (((new.billing_account IS DISTINCT FROM old.billing_account) OR (new.issuer_name IS DISTINCT FROM old.issuer_name)) OR (new.number_is_stated IS DISTINCT FROM old.number_is_stated))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_keeps_its_id BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN ((new.id <> old.id)) EXECUTE FUNCTION costs.refuse_other_id();
 CREATE TRIGGER provider_invoice_of_lines_is_kept AFTER DELETE ON costs.provider_invoice REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('provider_invoice_id');
-CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, billing_account, currency, period_start, content_hash) NULLS NOT DISTINCT WHERE ((status = 'issued'::text) AND (line_count > 0) AND (provider_uuid IS NULL) AND (NOT number_is_stated));
-CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency, billing_account, (
+CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, billing_account, issuer_name, currency, period_start, content_hash) NULLS NOT DISTINCT WHERE ((status = 'issued'::text) AND (line_count > 0) AND (provider_uuid IS NULL) AND (NOT number_is_stated));
+CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency, billing_account, issuer_name, (
 CASE
     WHEN number_is_stated THEN period_start
     ELSE NULL::date
 END)) NULLS NOT DISTINCT WHERE ((status <> 'preview'::text) AND (invoice_number IS NOT NULL));
-CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider, period_start, currency, billing_account, invoice_number) NULLS NOT DISTINCT WHERE (status = 'preview'::text);
+CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider, period_start, currency, billing_account, issuer_name, invoice_number) NULLS NOT DISTINCT WHERE (status = 'preview'::text);
 
 create table costs.remembered_assignment (
   provider text not null,
@@ -406,6 +407,7 @@ create table inventory.listing (
   tried_at timestamp with time zone not null,
   last_error text,
   scope text,
+  unread jsonb not null default '[]'::jsonb,
   constraint listing_pkey PRIMARY KEY (provider, kind),
   constraint listing_is_listed_or_says_why CHECK (((listed_at IS NOT NULL) OR (last_error IS NOT NULL)))
 );

@@ -196,6 +196,7 @@ export interface DB {
     differing_lines: NullableJsonb
     billing_account: string | null
     number_is_stated: boolean
+    issuer_name: string | null
   }
   'costs.remembered_assignment': {
     provider: string
@@ -267,6 +268,7 @@ export interface DB {
     tried_at: Temporal.Instant
     last_error: string | null
     scope: string | null
+    unread: Jsonb
   }
   'inventory.ownership_change': {
     id: string

@@ -39,9 +39,45 @@ test('the real files come in by the command line with their sums, packed, in par
   ])
 })
 
-test('a file that is not there is named, and nothing is started', async () => {
-  await assert.rejects(arcadia(['import', join(dir, 'nothing.csv')]), /nothing\.csv cannot be read/)
-  await assert.rejects(arcadia(['import', dir]), /is a directory\. Name the files in it/)
+test('a file that cannot be read is told in words, with its path once, and nothing is started', async () => {
+  const refusalOf = async (path: string) => {
+    const { stderr } = await arcadia(['import', path]).then(
+      () => assert.fail('it was read'),
+      (error: { stderr: string }) => error,
+    )
+    assert.equal(stderr.split(path).length, 2, stderr)
+    return stderr
+  }
+  const locked = join(dir, 'locked.csv')
+  await writeFile(locked, 'a', { mode: 0o000 })
+  assert.match(
+    await refusalOf(join(dir, 'nothing.csv')),
+    /nothing\.csv cannot be read: there is no such file or folder\./,
+  )
+  assert.match(await refusalOf(dir), /is a directory\. Name the files in it/)
+  // Whoever may read everything is refused nothing.
+  if (process.getuid?.() !== 0) {
+    assert.match(await refusalOf(locked), /locked\.csv cannot be read: you have no permission for it\./)
+  }
+})
+
+test('what a file does not say may be said beside it, with what it comes to', async () => {
+  const list = join(dir, 'list.csv')
+  await writeFile(list, 'BilledCost\tResourceName\tServiceName\n1.5\tweb\tInstances\n22.5\tdb\tDatabase\n')
+  const said = [
+    '--provider',
+    'Example Cloud',
+    '--currency',
+    'AUD',
+    '--service-category',
+    'compute',
+    '--period',
+    '2025-01',
+  ]
+  await assert.rejects(arcadia(['import', list, ...said, '--amount', '48']), /24 AUD: 24 too little/)
+  const { stdout } = await arcadia(['import', list, ...said, '--amount', '24.00', '--json'])
+  const { external_id, amount, currency } = JSON.parse(stdout)
+  assert.deepEqual([external_id, amount, currency], ['2025-01', '24', 'AUD'])
 })
 
 /** Its first line as a file, and the others as they come over a pipe. */

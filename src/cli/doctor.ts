@@ -101,9 +101,13 @@ async function listingsNote({ edge }: Application): Promise<string> {
   const listings = await listListings(edge.db.read, { limit: RESOURCE_KINDS.length, after: undefined })
   if (listings.length === 0) return 'not read yet'
   const missing = listings.filter(({ last_error }) => last_error !== null)
-  return missing.length === 0
-    ? 'every kind of resource can be listed'
-    : `not listed: ${missing.map(({ kind, scope }) => `${kind} (needs ${scope})`).join(', ')}`
+  const unread = listings.flatMap(({ kind, ...listing }) => listing.unread.map((object) => ({ kind, ...object })))
+  return [
+    missing.length === 0
+      ? 'every kind of resource can be listed'
+      : `not listed: ${missing.map(({ kind, scope }) => `${kind} (needs ${scope})`).join(', ')}`,
+    ...unread.map(({ kind, external_id, reason }) => `unread: ${kind} ${external_id ?? 'without an id'}, ${reason}`),
+  ].join('; ')
 }
 
 async function differencesNote({ edge }: Application): Promise<Pick<Check, 'ok' | 'detail'>> {

@@ -9,15 +9,24 @@ import {
   type ProviderInvoiceRow,
   type Upload,
 } from '../contexts/costs/index.ts'
-import { messageOf, present } from '../kernel/invariant.ts'
+import { present } from '../kernel/invariant.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { invalidInput } from '../kernel/problem.ts'
 import { READ_CHUNK_BYTES, spoolStream } from '../platform/spool.ts'
-import { type Column, print, printJson, type Progress, progress, table } from './output.ts'
+import { type Column, fileProblem, print, printJson, type Progress, progress, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
 import { withApp } from './with-app.ts'
 
-type Options = { provider?: string; period?: string; invoiceNumber?: string; preview?: boolean; json?: true }
+type Options = {
+  provider?: string
+  currency?: string
+  serviceCategory?: string
+  period?: string
+  invoiceNumber?: string
+  amount?: string
+  preview?: boolean
+  json?: true
+}
 type LocalFile = { readonly path: string; readonly name: string | undefined; readonly size_bytes: number }
 
 const MEBIBYTE_BYTES = 1024 * 1024
@@ -76,7 +85,7 @@ async function findFile(path: string, spooled: { readonly path: string } | null)
   try {
     await access(local_path, constants.R_OK)
   } catch (error) {
-    throw invalidInput(`${path} cannot be read: ${messageOf(error)}`)
+    throw invalidInput(`${path} cannot be read: ${fileProblem(error)}.`)
   }
   const found = await stat(local_path)
   if (found.isDirectory()) throw invalidInput(`${path} is a directory. Name the files in it.`)
@@ -86,13 +95,13 @@ async function findFile(path: string, spooled: { readonly path: string } | null)
 async function importFiles(
   { edge, costs }: Application,
   files: readonly LocalFile[],
-  { provider, period, invoiceNumber, preview }: Options,
+  { invoiceNumber, serviceCategory, json: _json, ...stated }: Options,
 ): Promise<ImportedBill[]> {
   const bar = progress('MiB')
   try {
     return await edge.db.transaction((tx) => {
-      const stated = { provider, period, invoice_number: invoiceNumber, preview }
-      const upload: Upload = { ...stated, files: openFiles(files, bar) }
+      const spelled = { invoice_number: invoiceNumber, service_category: serviceCategory }
+      const upload: Upload = { ...stated, ...spelled, files: openFiles(files, bar) }
       const onBillIssued = (bill: { provider_invoice_id: string }) => costs.onBillIssued(tx, bill)
       return importBills(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued })
     })

@@ -24,6 +24,17 @@ export async function runSync(options: { json?: true }): Promise<void> {
         ),
       )
     }
+    if (summary.unread.length > 0) {
+      print(
+        table(
+          [
+            { title: 'resource that could not be read', value: (row) => `${row.kind} ${row.external_id ?? '?'}` },
+            { title: 'why', value: (row) => row.reason },
+          ],
+          summary.unread,
+        ),
+      )
+    }
     print(`${summary.invoices_new} new bills with ${summary.lines} lines, ${summary.invoices_unchanged} unchanged`)
     if (summary.preview_lines !== null) print(`${summary.preview_lines} lines of the running month's preview`)
     print(`${summary.history_new} new entries in the billing history`)

@@ -1,6 +1,6 @@
 import type { Period } from '../kernel/period.ts'
 import type { Fault } from '../kernel/problem.ts'
-import type { BillLine } from './bill-line.ts'
+import type { BillLine, ServiceCategory } from './bill-line.ts'
 
 /** What is wrong with a cell: `row` is the record's place in the file (the header is 1); column `*` is the whole row. */
 export type CsvFault = Extract<Fault, { row: number }>
@@ -16,6 +16,18 @@ export type BillKey = {
   readonly invoice_number: string | null
   /** ISO 4217 */
   readonly currency: string
+  /** Who invoices, where that is told; null: the file does not say. */
+  readonly issuer_name: string | null
+}
+
+/** What is said of all rows of a file that do not say it themselves. */
+export type BillDefaults = {
+  /** As in a `BillKey`. */
+  readonly provider?: string | undefined
+  /** ISO 4217 */
+  readonly currency?: string | undefined
+  readonly service_category?: ServiceCategory | undefined
+  readonly period?: Period | undefined
 }
 
 /** One row as it was read. `bill` is null where the file is one bill and does not say which. */
@@ -25,6 +37,3 @@ export type BillRow = { readonly bill: BillKey | null; readonly line: BillLine }
 export type RowReader = { readonly read: (cells: readonly string[], row: number) => BillRow | CsvFaults }
 
 export type CsvFaults = { readonly faults: readonly CsvFault[] }
-
-/** Finds its columns in a header; the faults are of the header (row 1). Each format of bills has one. */
-export type HeaderReader = (header: readonly string[]) => RowReader | CsvFaults

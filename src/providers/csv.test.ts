@@ -33,6 +33,35 @@ test('lines with and without quotes give what a parser of the whole gives, in th
   )
 })
 
+test('semicolons and tabs between the cells are read as commas are', async () => {
+  const rows = [
+    ['name', 'cost', 'note'],
+    ['a, b', '1.5', ''],
+    ['say "hi"', '2', 'two\nlines'],
+  ]
+  for (const delimiter of [',', ';', '\t']) {
+    const text = rows.map((cells) => `${cells.map(quoted).join(delimiter)}\r\n`).join('')
+    assert.deepEqual(await recordsOf([Buffer.from(`\uFEFF${text}`)]), rows, JSON.stringify(delimiter))
+  }
+})
+
+test('a file that is no CSV is told by what it is', async () => {
+  for (const [head, is] of [
+    ['%PDF-1.7\n', 'is a PDF'],
+    ['PK\x03\x04\x14\0\x06\0[Content_Types].xml', 'is an Excel workbook (.xlsx)'],
+    ['PK\x03\x04\x14\0bill.csv', 'is a ZIP archive'],
+    ['\xd0\xcf\x11\xe0\xa1\xb1', 'is an Excel workbook (.xls)'],
+    ['PAR1\x15\0', 'is in Parquet'],
+    ['\xff\xfea\0,\0b\0', 'is text in UTF-16'],
+    ['a,\xe9\n', 'is text in another encoding than UTF-8, or no text'],
+  ] as const) {
+    const bytes = Buffer.from(head, 'latin1')
+    for (const packed of [bytes, gzipSync(bytes)]) {
+      await assert.rejects(recordsOf([packed]), (error) => error instanceof NotText && error.message === is, is)
+    }
+  }
+})
+
 test('a file of many parts keeps every record and its place', async () => {
   const lines = Array.from({ length: 40_000 }, (_, at) => (at % 7 === 0 ? `"a, ${at}",${at}` : `a,${at}`))
   const records: string[][] = []

@@ -2,6 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { CsvError, parse } from 'csv-parse/sync'
 import type { CsvFault, CsvFaults } from './bill-reader.ts'
+import { otherFormatOf, textFormatOf } from './file-format.ts'
 
 /** Of one file, unpacked. */
 export const MAX_CSV_BYTES = 1024 * 1024 * 1024
@@ -12,41 +13,48 @@ export const MAX_CSV_FAULTS = 100
 /** The column of a fault that concerns the row, or the file, as a whole. */
 export const WHOLE_ROW = '*'
 
-/** The bytes are not text in UTF-8. */
+/** The bytes are not CSV text in UTF-8; the message says what they are, as far as they tell. */
 export class NotText extends Error {}
 
 /** Records in the order of the file, cells trimmed; `first_row` is the place of the first one, from 1. */
 export type CsvPart = { readonly first_row: number; readonly records: string[][] }
 
 /**
- * Reads a file of any size a part at a time, packed with gzip or not; the header is the first record. What cannot be
- * split into records ends it, with one fault. Throws NotText.
+ * Reads a file of any size a part at a time, packed with gzip or not; the header is the first record, and says whether
+ * commas, semicolons or tabs stand between the cells. What cannot be split into records ends it, with one fault. Throws
+ * NotText.
  */
 export async function* readCsv(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CsvPart | CsvFaults> {
   let rest = ''
   let first_row = 1
+  let delimiter: Delimiter | undefined
   try {
-    for await (const text of decoded(limited(unpacked(bytes)))) {
+    for await (const text of decoded(requireText(limited(unpacked(bytes))))) {
       rest += text
       if (rest.length < PART_MIN_CHARACTERS) continue
+      delimiter ??= delimiterOf(rest)
       const end = endOfRecords(rest)
-      const records = splitRecords(rest.slice(0, end))
+      const records = splitRecords(rest.slice(0, end), delimiter)
       rest = rest.slice(end)
       yield { first_row, records }
       first_row += records.length
       if (rest.length > PART_MIN_CHARACTERS + MAX_CSV_RECORD_BYTES) throw new Unreadable(NOT_CSV)
     }
-    yield { first_row, records: splitRecords(rest) }
+    yield { first_row, records: splitRecords(rest, delimiter ?? delimiterOf(rest)) }
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
-    yield { faults: [{ row: first_row + error.records_before, column: WHOLE_ROW, message: error.message }] }
+    const row = first_row + error.records_before
+    const other = row === 1 ? textFormatOf(rest.trimStart()) : undefined
+    const message = other === undefined ? error.message : `${error.message}, found ${other}`
+    yield { faults: [{ row, column: WHOLE_ROW, message }] }
   }
 }
 
 /** A whole file that is in memory. */
 export function readCsvText(text: string): CsvPart | CsvFaults {
   try {
-    return { first_row: 1, records: splitRecords(text.replace(/^\uFEFF/, '')) }
+    const whole = text.replace(/^\uFEFF/, '')
+    return { first_row: 1, records: splitRecords(whole, delimiterOf(whole)) }
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
     return { faults: [{ row: 1 + error.records_before, column: WHOLE_ROW, message: error.message }] }
@@ -85,7 +93,7 @@ function wrongWidth(row: number, { width, found }: { width: number; found: numbe
 /** So many at a time are split into records: larger parts are no quicker. */
 const PART_MIN_CHARACTERS = 64 * 1024
 const UNPACKED_CHUNK_BYTES = 256 * 1024
-const NOT_CSV = `expected comma-separated values with closed quotes, at most ${MAX_CSV_RECORD_BYTES} bytes a row`
+const NOT_CSV = `expected values between commas, semicolons or tabs, with closed quotes, at most ${MAX_CSV_RECORD_BYTES} bytes a row`
 
 /** Why a file cannot be split into records, and after how many of the present part. */
 class Unreadable extends Error {
@@ -96,11 +104,25 @@ class Unreadable extends Error {
   }
 }
 
+type Delimiter = ',' | ';' | '\t'
+
+/** What stands between the names of the header. A comma in it is one: names have none of their own. */
+function delimiterOf(text: string): Delimiter {
+  const found = new Set<string>()
+  let isOpen = false
+  for (const character of text.trimStart()) {
+    if (character === '"') isOpen = !isOpen
+    else if (!isOpen && (character === '\n' || character === '\r')) break
+    else if (!isOpen) found.add(character)
+  }
+  return ([',', ';', '\t'] as const).find((delimiter) => found.has(delimiter)) ?? ','
+}
+
 /**
  * Blank lines stay in, so that a record's place in the list is its place in the file. A line without quotes is split at
- * its commas at once, six times as quick as a parser that looks at each byte; runs of others go to the parser.
+ * its delimiters at once, six times as quick as a parser that looks at each byte; runs of others go to the parser.
  */
-function splitRecords(text: string): string[][] {
+function splitRecords(text: string, delimiter: Delimiter): string[][] {
   const records: string[][] = []
   let quoted = ''
   let isOpen = false
@@ -112,11 +134,11 @@ function splitRecords(text: string): string[][] {
       isOpen = isOpen !== (quotes % 2 === 1)
       continue
     }
-    if (quoted !== '') parseQuoted(quoted, records)
+    if (quoted !== '') parseQuoted(quoted, { records, delimiter })
     quoted = ''
-    records.push(line.split(',').map((cell) => cell.trim()))
+    records.push(line.split(delimiter).map((cell) => cell.trim()))
   }
-  if (quoted !== '') parseQuoted(quoted, records)
+  if (quoted !== '') parseQuoted(quoted, { records, delimiter })
   return records
 }
 
@@ -127,9 +149,10 @@ function linesOf(text: string): string[] {
 }
 
 /** Adds what the parser makes of some whole lines. */
-function parseQuoted(text: string, records: string[][]): void {
+function parseQuoted(text: string, { records, delimiter }: { records: string[][]; delimiter: Delimiter }): void {
   try {
-    const parsed = parse(text, { trim: true, relax_column_count: true, max_record_size: MAX_CSV_RECORD_BYTES })
+    const options = { trim: true, relax_column_count: true, max_record_size: MAX_CSV_RECORD_BYTES }
+    const parsed = parse(text, { delimiter, ...options })
     for (const record of parsed) records.push(record.map((cell) => cell.trim()))
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
@@ -165,7 +188,7 @@ async function* decoded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string
     try {
       return decoder.decode(chunk, { stream: chunk !== undefined })
     } catch {
-      throw new NotText()
+      throw new NotText('is text in another encoding than UTF-8, or no text')
     }
   }
   for await (const chunk of bytes) yield decode(chunk)
@@ -185,7 +208,7 @@ async function* limited(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const source = bytes[Symbol.asyncIterator]()
   try {
-    const head = await readHead(source)
+    const head = await readHead(source, 2)
     const whole = join(head, source)
     yield* head[0] === 0x1f && head[1] === 0x8b ? gunzipped(whole) : whole
   } finally {
@@ -193,9 +216,24 @@ async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   }
 }
 
-async function readHead(source: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+/** The beginning of a file tells what else it may be. */
+async function* requireText(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = bytes[Symbol.asyncIterator]()
+  try {
+    const head = await readHead(source, HEAD_BYTES)
+    const other = otherFormatOf(head)
+    if (other !== undefined) throw new NotText(other)
+    yield* join(head, source)
+  } finally {
+    await source.return?.()
+  }
+}
+
+const HEAD_BYTES = 2 * 1024
+
+async function readHead(source: AsyncIterator<Uint8Array>, size_bytes: number): Promise<Uint8Array> {
   let head = Buffer.alloc(0)
-  while (head.length < 2) {
+  while (head.length < size_bytes) {
     const next = await source.next()
     if (next.done === true) break
     head = Buffer.concat([head, next.value])

@@ -43,8 +43,18 @@ export type ListedResource = {
 /** A kind that the token may not list, or that the provider does not know, and what would help. */
 export type NotListed = { readonly kind: ResourceKind; readonly reason: string; readonly scope: string }
 
-/** Every kind is in one of the two: listed whole, or not at all. */
+/** An object of a list that could not be read, and why. */
+export type Unread = {
+  readonly kind: ResourceKind
+  /** Null where not even that could be read: then nothing of its kind may be taken for gone. */
+  readonly external_id: string | null
+  readonly reason: string
+}
+
+/** Every kind is in one of the first two: listed whole, but for what is `unread`, or not at all. */
 export type ListedInventory = {
   readonly kinds: readonly { readonly kind: ResourceKind; readonly resources: readonly ListedResource[] }[]
   readonly not_listed: readonly NotListed[]
+  /** Left out: none is. */
+  readonly unread?: readonly Unread[]
 }

@@ -139,6 +139,23 @@ test('the books get a bill finer than a cent rounded once, with lines that add u
   )
 })
 
+test('the books owe it to who invoices, where that is not the provider', async () => {
+  const resold = fixture('example-cloud-1.2.csv')
+    .toString()
+    .replaceAll('EXC-2026-0417,Example Cloud', 'R-1,Reseller Pty Ltd')
+  const { status, body } = await upload(
+    Buffer.from(resold.replaceAll('2026-04', '2026-02').replaceAll('2026-05', '2026-03')),
+  )
+  assert.equal(status, 201, JSON.stringify(body))
+  assert.deepEqual([body.data.provider, body.data.issuer_name], ['example-cloud', 'Reseller Pty Ltd'])
+  const pushes = await books.ok<{ external_id: string; payload: Payload & { source: string } }[]>(
+    'GET',
+    '/finance/pushes',
+  )
+  const { payload } = pushes.find(({ external_id }) => external_id === 'R-1') ?? {}
+  assert.deepEqual([payload?.vendor.name, payload?.source], ['Reseller Pty Ltd', 'example-cloud'])
+})
+
 test('the margin of a month of two currencies is asked for in one of them or a third, with rates for the rest', async () => {
   const refused = await Promise.all(
     ['', '&currency=AUD'].map((query) => books.call('GET', `/margin?period=2026-03${query}`)),

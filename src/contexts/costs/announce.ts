@@ -95,7 +95,14 @@ function announcedRow(
   { invoice_uuid, amount, ...header }: Announcement,
   { id, provider, now }: { id: string; provider: string; now: Temporal.Instant },
 ) {
-  const bill = { provider, billing_account: null, number_is_stated: false, currency: BILL_CURRENCY, ...header }
+  const bill = {
+    provider,
+    billing_account: null,
+    number_is_stated: false,
+    currency: BILL_CURRENCY,
+    issuer_name: null,
+    ...header,
+  }
   const columns = announcedColumns(bill, { amount, now })
   return { ...columns, id, external_id: invoice_uuid, provider_uuid: invoice_uuid }
 }

@@ -12,13 +12,15 @@ import type { PageAfter } from './wire.ts'
 
 /**
  * Of a `costs.provider_invoice bill`, whether it counts in its month: those do that are issued, and of a provider and
- * billing account for which none is issued in the month, the preview. Where either does not say the account, it is the same.
+ * billing account for which none is issued in the month, the preview. Where either does not say the account or who invoices,
+ * it is the same.
  */
 export const COUNTS_IN_ITS_MONTH = sql<boolean>`(
   bill.status = 'issued' or bill.status = 'preview' and not exists (
     select from costs.provider_invoice issued
     where issued.provider = bill.provider and issued.status = 'issued'
       and coalesce(issued.billing_account = bill.billing_account, true)
+      and coalesce(issued.issuer_name = bill.issuer_name, true)
       and date_trunc('month', issued.period_start::timestamp) = date_trunc('month', bill.period_start::timestamp)
   )
 )`
@@ -31,6 +33,7 @@ export type ProviderInvoiceRow = {
   external_id: string
   invoice_number: string | null
   billing_account: string | null
+  issuer_name: string | null
   status: 'announced' | 'preview' | 'issued'
   period_start: Temporal.PlainDate
   period_end: Temporal.PlainDate
@@ -121,7 +124,7 @@ export async function findDifference(reader: Reader, id: string): Promise<Differ
 
 /** Coverage is the part of the net usage whose deployment is known; unknown while there is no usage. */
 const SELECT_PROVIDER_INVOICE = sql`
-  select i.id, i.provider, i.external_id, i.invoice_number, i.billing_account, i.status, i.period_start, i.period_end, i.currency,
+  select i.id, i.provider, i.external_id, i.invoice_number, i.billing_account, i.issuer_name, i.status, i.period_start, i.period_end, i.currency,
     trim_scale(i.amount) as amount, trim_scale(i.lines_amount) as lines_amount, trim_scale(i.gap) as gap,
     trim_scale(i.tax_amount) as tax_amount, i.line_count, i.read_from, i.summary, i.difference, i.announced_at,
     array(
@@ -252,6 +255,7 @@ export type InvoiceToStore = {
   readonly id: string
   readonly provider: string
   readonly billing_account: string | null
+  readonly issuer_name: string | null
   readonly status: 'announced' | 'preview' | 'issued'
   readonly period: Period
   readonly currency: string
@@ -269,7 +273,17 @@ export type InvoiceToStore = {
 export async function loadInvoiceToStore(reader: Reader, id: string): Promise<InvoiceToStore> {
   const { period_start, period_end, ...invoice } = await reader
     .selectFrom('costs.provider_invoice')
-    .select(['id', 'provider', 'billing_account', 'status', 'period_start', 'period_end', 'currency', 'amount'])
+    .select([
+      'id',
+      'provider',
+      'billing_account',
+      'issuer_name',
+      'status',
+      'period_start',
+      'period_end',
+      'currency',
+      'amount',
+    ])
     .select(['content_hash', IS_TOLD_APART.as('is_told_apart')])
     .select([
       sql<InvoiceToStore['difference']>`difference`.as('difference'),
@@ -300,7 +314,7 @@ const IS_TOLD_APART = sql<boolean>`(provider_uuid is not null or number_is_state
  */
 export async function findBillWithContent(
   reader: Reader,
-  { id, provider, billing_account, currency, period, is_told_apart }: InvoiceToStore,
+  { id, provider, billing_account, issuer_name, currency, period, is_told_apart }: InvoiceToStore,
   content_hash: string,
 ) {
   return reader
@@ -309,7 +323,7 @@ export async function findBillWithContent(
     .where('provider', '=', provider)
     .where('currency', '=', currency)
     .where('period_start', '=', period.start)
-    .where(maybeOfAccount(billing_account))
+    .where(maybeOf({ billing_account, issuer_name }))
     .where('content_hash', '=', content_hash)
     .where('status', '=', 'issued')
     .where('line_count', '>', 0)
@@ -318,9 +332,12 @@ export async function findBillWithContent(
     .executeTakeFirst()
 }
 
-/** Where either side does not say whose bill it is, it may be. */
-export function maybeOfAccount(billing_account: string | null): RawBuilder<boolean> {
-  return sql<boolean>`coalesce(billing_account = ${billing_account}, true)`
+/** Where either side does not say whose bill it is, or who invoices, it may be the same. */
+export function maybeOf({
+  billing_account,
+  issuer_name,
+}: Pick<BillHeader, 'billing_account' | 'issuer_name'>): RawBuilder<boolean> {
+  return sql<boolean>`(coalesce(billing_account = ${billing_account}, true) and coalesce(issuer_name = ${issuer_name}, true))`
 }
 
 export type InvoiceToIngest = {
@@ -351,17 +368,18 @@ export async function findInvoiceToIngest(reader: Reader, id: string): Promise<I
  */
 export async function findUploadedInvoice(
   reader: Reader,
-  { provider, billing_account, invoice_number, number_is_stated, period, currency }: BillHeader,
+  { provider, billing_account, issuer_name, invoice_number, number_is_stated, period, currency }: BillHeader,
   others: readonly string[],
 ): Promise<string | undefined> {
   const { rows } = await sql<{ id: string }>`
     select id from costs.provider_invoice
     where provider = ${provider} and currency = ${currency} and status <> 'preview'
-      and ${maybeOfAccount(billing_account)} and id <> all(${[...others]}::uuid[])
+      and ${maybeOf({ billing_account, issuer_name })} and id <> all(${[...others]}::uuid[])
       and case when ${invoice_number}::text is null or invoice_number is null then period_start = ${period.start}
         else invoice_number = ${invoice_number} and (not ${number_is_stated} or period_start = ${period.start}) end
     order by invoice_number is not distinct from ${invoice_number} desc,
-      billing_account is not distinct from ${billing_account} desc, invoice_number, id
+      billing_account is not distinct from ${billing_account} desc, issuer_name is not distinct from ${issuer_name} desc,
+      invoice_number, id
     limit 1`.execute(reader)
   return rows[0]?.id
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { DECIMAL_PATTERN } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
@@ -6,6 +7,7 @@ import { spoolFiles } from '../../platform/spool.ts'
 import {
   AnyObject,
   Body,
+  CurrencyCode,
   CursorText,
   Data,
   DateText,
@@ -158,7 +160,8 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
       schema: {
         tags,
         summary: 'Store bills from CSV files, of the provider or in FOCUS: all of them, or nothing',
-        description: 'The answer is the first bill; `bills` are all of them. 201 when one of them is new.',
+        description:
+          'The answer is the first bill; `bills` are all of them. 201 when one of them is new. Provider, currency, service category and month may be stated for rows that do not say them.',
         consumes: Object.keys(BILL_BODY.content),
         querystring: ImportQuery,
         body: BILL_BODY,
@@ -303,8 +306,16 @@ const PRODUCT_CURSOR = [CursorText, ...PRODUCT_KEY.map(() => CursorText)]
 
 const ImportQuery = Query({
   provider: Type.Optional(Provider),
+  currency: Type.Optional(CurrencyCode),
+  service_category: Type.Optional(OneOf(SERVICE_CATEGORIES)),
   period: Type.Optional(PeriodText),
   invoice_number: Type.Optional(Text),
+  amount: Type.Optional(
+    Type.String({
+      pattern: DECIMAL_PATTERN,
+      description: 'What all lines together come to, in major units: another sum is refused',
+    }),
+  ),
   filename: Type.Optional(Text),
   preview: Type.Optional(
     Type.Boolean({
@@ -335,6 +346,7 @@ const ProviderInvoiceOut = Type.Object({
   external_id: Type.String(),
   invoice_number: Nullable(Type.String()),
   billing_account: Nullable(Type.String({ description: 'Where the provider bills several accounts, and says so' })),
+  issuer_name: Nullable(Type.String({ description: 'Who invoices, where the bill says so; else it is the provider' })),
   status: InvoiceStatus,
   period: PeriodOut,
   currency: Type.String(),

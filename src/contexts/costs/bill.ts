@@ -17,6 +17,8 @@ export type BillHeader = {
   readonly number_is_stated: boolean
   readonly period: Period
   readonly currency: string
+  /** Who invoices, and is paid; null where the bill does not say: then it is the provider. */
+  readonly issuer_name: string | null
 }
 
 /** A provider's bill as it was read, before it is stored. */

@@ -399,6 +399,114 @@ async function stored(): Promise<unknown[][]> {
     .toSorted((a: string[], b: string[]) => (a.join() < b.join() ? -1 : 1))
 }
 
+/** A bill of FOCUS 1.3: its names of providers, and a month that is written in the zone of who bills it. */
+const FOCUS_1_3 = [
+  'BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ServiceProviderName,HostProviderName,InvoiceIssuerName,ServiceName,ServiceCategory,Tags',
+  '1.5,acct-1001,USD,2025-01-01T00:00:00Z,2025-02-01T00:00:00Z,Usage,2025-01-01T00:00:00Z,2025-01-02T00:00:00Z,Example Cloud,Example Cloud,Reseller Pty Ltd,Instances,Compute,"[{""key"":""env"",""value"":""prod""}]"',
+  '22.5,acct-1001,USD,2025-01-01T00:00:00+11:00,2025-01-31T23:59:59+11:00,Usage,2025-01-02T00:00:00Z,2025-01-03T00:00:00Z,Example Cloud,A Host,Reseller Pty Ltd,Database,Databases,N/A',
+].join('\n')
+
+test('a bill of FOCUS 1.3 is one, with who invoices it, however the edges of its month are written', async () => {
+  const { status, body } = await upload(costs, FOCUS_1_3, '')
+  assert.equal(status, 201, JSON.stringify(body))
+  const { provider, issuer_name, billing_account, amount, period, line_count } = body.data
+  assert.deepEqual(
+    [body.bills.length, provider, issuer_name, billing_account, amount, line_count],
+    [1, 'example-cloud', 'Reseller Pty Ltd', 'acct-1001', '24', 2],
+  )
+  assert.deepEqual(period, { start: '2025-01-01', end: '2025-02-01' })
+  assert.equal((await upload(costs, FOCUS_1_3, '')).status, 200)
+  const direct = FOCUS_1_3.replaceAll('Reseller Pty Ltd', 'Example Cloud Inc')
+  const second = await upload(costs, direct, '')
+  assert.deepEqual(
+    [second.status, second.body.data.issuer_name],
+    [201, 'Example Cloud Inc'],
+    'two creditors, two bills',
+  )
+  await assertSound(costs)
+})
+
+test('a bare list of costs is a bill, once it is said whose, in what and of when', async () => {
+  const list = 'BilledCost;ResourceName;ServiceName\n1.5;web-1;Instances\n22.5;web-2;Instances\n'
+  const refused = await upload(costs, list, '')
+  assert.equal(refused.status, 422)
+  assert.deepEqual(
+    refused.body.errors.map(({ column }: { column: string }) => column),
+    ['BillingCurrency', 'BillingPeriodStart', 'ChargeCategory', 'ChargePeriodEnd', 'ChargePeriodStart', 'ProviderName'],
+  )
+  const query = 'provider=example-cloud&currency=AUD&service_category=Compute&period=2026-04'
+  const { status, body } = await upload(costs, list, query)
+  assert.equal(status, 201, JSON.stringify(body))
+  assert.deepEqual(
+    [body.data.provider, body.data.currency, body.data.amount, body.data.unclassified_lines],
+    ['example-cloud', 'AUD', '24', 0],
+  )
+  const { data: lines } = (await call('GET', '/billing/cost-lines')).body
+  assert.deepEqual(
+    lines.map((line: Record<string, unknown>) => [line['description'], line['kind'], line['charge_period']]),
+    ['web-1', 'web-2'].map((name) => [
+      name,
+      'instances',
+      { start: '2026-04-01T00:00:00Z', end: '2026-05-01T00:00:00Z' },
+    ]),
+  )
+  const other = await upload(costs, csv(WEB), 'period=2026-04&currency=EUR')
+  assert.deepEqual([other.status, other.body.errors[0].path], [422, 'currency'])
+  const unknown = await upload(costs, list, `${query}&currency=XYZ`.replace('currency=AUD&', ''))
+  assert.deepEqual([unknown.status, unknown.body.errors[0].path], [422, 'currency'])
+})
+
+test('a stated total refuses rows that come twice, with both sums and what is between them', async () => {
+  const [header, ...rows] = FOCUS_1_3.split('\n')
+  const doubled = await upload(costs, [header, ...rows, ...rows].join('\n'), 'amount=24.00')
+  assert.deepEqual([doubled.status, doubled.body.code], [422, 'costs/totals-differ'])
+  assert.match(doubled.body.detail, /said to come to 24\.00 USD, and its lines add up to 48 USD: 24 too much/)
+  assert.deepEqual((await call('GET', '/billing/provider-invoices')).body.data, [])
+  const short = await upload(costs, [header, rows[1]].join('\n'), 'amount=24')
+  assert.match(short.body.detail, /22\.5 USD: 1\.5 too little/)
+  assert.equal((await upload(costs, FOCUS_1_3, 'amount=24.00')).status, 201)
+  assert.equal((await upload(costs, FOCUS_1_3, 'amount=24.01')).status, 422)
+  const two = [FOCUS_HEADER, focus('2026-04', 'E-4', '1'), focus('2026-04', 'E-5', '1', 'EUR')].join('\n')
+  assert.equal((await upload(costs, two, 'amount=2')).body.errors[0].path, 'amount')
+  assert.equal((await upload(costs, csv(WEB, JOBS), 'period=2026-04&amount=80.004')).status, 201, 'to the cent')
+})
+
+test('a file that is no bill is told by what it is and what is expected', async () => {
+  const detailOf = async (file: string | Buffer) => {
+    const { status, body } = await call('POST', `${PATH}?period=2026-04`, {
+      body: file,
+      headers: { 'content-type': 'text/csv' },
+    })
+    assert.equal(status, 422)
+    return `${body.code}: ${body.detail} ${JSON.stringify(body.errors ?? '')}`
+  }
+  const workbook = Buffer.from('PK\x03\x04\x14\0\x06\0[Content_Types].xml', 'latin1')
+  assert.match(await detailOf(workbook), /^costs\/not-text: The file is an Excel workbook \(\.xlsx\)\. Save it as CSV/)
+  assert.match(await detailOf('%PDF-1.7\n%\xe2\xe3'), /^costs\/not-text: The file is a PDF\. Save it as CSV/)
+  const unreadable = /^costs\/invoice-unreadable: .*expected the columns of FOCUS .* or of DigitalOcean's own invoice/
+  const aws = await detailOf('lineItem/UsageAccountId,lineItem/UnblendedCost\n1,2\n')
+  assert.match(aws, unreadable)
+  assert.match(aws, /found lineItem\/UsageAccountId, .*this is a Cost and Usage Report of AWS; download it in FOCUS/)
+  assert.match(await detailOf('Name|Amount\nweb|5\n'), /found Name\|Amount/)
+  assert.match(await detailOf('{"bills": []}'), /found JSON/)
+  assert.match(await detailOf('<!doctype html>'), /found a web page/)
+})
+
+test('a cell that cannot be read is told with its row, its column and what was found', async () => {
+  const focusDay = [FOCUS_HEADER, focus('2026-09', 'E-9', '5').replace('2026-09-02', '2026-09-31')].join('\n')
+  assert.deepEqual((await upload(costs, focusDay, '')).body.errors, [
+    {
+      row: 2,
+      column: 'ChargePeriodEnd',
+      message: 'expected a time such as 2026-04-01T00:00:00Z, found "2026-09-31T00:00:00Z": there is no such day',
+    },
+  ])
+  const own = csv(WEB, JOBS.replace('2026-05-01 00', '2026-09-31 00'))
+  const { errors } = (await upload(costs, own)).body
+  assert.deepEqual([errors[0].row, errors[0].column], [3, 'end'])
+  assert.match(errors[0].message, /found "2026-09-31 00:00:00 \+0000": there is no such day$/)
+})
+
 test('what is said of a FOCUS file must agree with it', async () => {
   const text = [FOCUS_HEADER, focus('2026-04', 'E-4', '1.5')].join('\n')
   assert.equal((await upload(costs, text, 'period=2026-03')).body.code, 'costs/period-differs')

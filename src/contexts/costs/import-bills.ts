@@ -1,12 +1,15 @@
-import { decimal, plain } from '../../kernel/decimal.ts'
+import { decimal, isDecimalText, plain, sum, ZERO } from '../../kernel/decimal.ts'
+import { isCurrency, toMinor } from '../../kernel/money.ts'
 import { instantsOf, monthLabel, parseMonth, type Period } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { readBillFile } from '../../providers/bill-file.ts'
-import type { BillKey, BillRow, CsvFault } from '../../providers/bill-reader.ts'
+import { SERVICE_CATEGORIES } from '../../providers/bill-line.ts'
+import type { BillDefaults, BillKey, BillRow, CsvFault } from '../../providers/bill-reader.ts'
 import { MAX_CSV_FAULTS, NotText } from '../../providers/csv.ts'
 import { parseInvoiceFilename } from '../../providers/digitalocean/index.ts'
+import { providerWord, serviceCategoryOf } from '../../providers/focus/index.ts'
 import { BILL_CURRENCY, type BillHeader } from './bill.ts'
 import { compareLines, type DifferingLines, type DifferingSide } from './difference.ts'
 import { lockBills } from './lock.ts'
@@ -26,10 +29,17 @@ export type UploadedFile = {
 export type Upload = {
   /** The parts of one input, each with its own header. */
   readonly files: readonly UploadedFile[]
+  /** Of the whole upload, where its rows do not say it. What they say must agree. */
   readonly provider?: string | undefined
+  /** ISO 4217; as `provider`. */
+  readonly currency?: string | undefined
+  /** One of FOCUS, for the rows that do not say theirs. */
+  readonly service_category?: string | undefined
   /** A month, or a day in it. Where it is missing the file says it, or its name does. */
   readonly period?: string | undefined
   readonly invoice_number?: string | undefined
+  /** What all lines together come to, an exact decimal in major units: a row that comes twice shows in it. */
+  readonly amount?: string | undefined
   /** Whether the bills are final; without it, those are previews that are not known and whose period is not over. */
   readonly preview?: boolean | undefined
 }
@@ -39,9 +49,10 @@ export type ImportedBill = { readonly provider_invoice_id: string; readonly outc
 /**
  * Stores bills that were downloaded by hand, all of an upload or nothing: one in the provider's own format, or any
  * number in FOCUS. A bill is the same under its printed number however it came; without a number, it is the one of its
- * month. One that is not final is a preview, in place of those of its provider, account and month. Throws `costs/not-text`, `costs/invoice-unreadable` with a fault per cell, `costs/period-differs`,
- * `costs/invoice-differs` when it is issued with other content, with the first lines that differ, `costs/totals-differ`
- * when the provider announced another amount, and `costs/content-stored-already` when another bill of the month has the
+ * month. One that is not final is a preview, in place of those of its provider, account and month. Throws `costs/not-text`,
+ * `costs/invoice-unreadable` with a fault per cell, `costs/period-differs`, `costs/invoice-differs` when it is issued with
+ * other content, with the first lines that differ, `costs/totals-differ` when the provider announced another amount, or
+ * another was stated, and `costs/content-stored-already` when another bill of the month has the
  * same lines.
  */
 export async function importBills(
@@ -58,8 +69,9 @@ export async function importBills(
     opened.set(target.invoice.id, target)
     return target.invoice
   }
-  const received = await receiveLines(tx, readFiles(upload.files), { open, ids: context.ids })
+  const received = await receiveLines(tx, readFiles(upload.files, stated), { open, ids: context.ids })
   if (received.length === 0) throw unreadable([{ row: 2, column: '*', message: 'expected at least one line' }])
+  if (upload.amount !== undefined) requireAmount(upload.amount, received)
   const imported: ImportedBill[] = []
   for (const bill of received) {
     const { is } = present(opened.get(bill.invoice.id), 'only what was opened is received')
@@ -70,20 +82,66 @@ export async function importBills(
 }
 
 /** What is said of an upload beside its lines. */
-type Statement = {
-  readonly provider: string | undefined
-  readonly period: Period | undefined
-  readonly invoice_number: string | undefined
-}
+type Statement = BillDefaults & { readonly invoice_number: string | undefined }
 
-function readStatement({ files, provider, period, invoice_number }: Upload): Statement {
+function readStatement({ files, period, invoice_number, provider, ...said }: Upload): Statement {
   const names = files.flatMap(({ name }) => (name === undefined ? [] : (parseInvoiceFilename(name) ?? [])))
   const label = period ?? onlyOne('period', names)
   return {
-    provider,
-    period: label === undefined ? undefined : parseMonth(label),
+    provider: readStated('provider', provider, 'the name of a provider such as digitalocean', wordOf),
+    currency: readStated('currency', said.currency, 'a currency of ISO 4217 such as AUD', currencyOf),
+    service_category: readStated(
+      'service_category',
+      said.service_category,
+      `one of ${SERVICE_CATEGORIES.join(', ')}`,
+      serviceCategoryOf,
+    ),
+    period: readStated('period', label, 'a month such as 2026-04, or a day in it', parseMonth),
     invoice_number: invoice_number ?? onlyOne('invoice_number', names),
   }
+}
+
+function readStated<T>(
+  path: string,
+  text: string | undefined,
+  expected: string,
+  read: (text: string) => T | undefined,
+): T | undefined {
+  if (text === undefined) return undefined
+  const value = read(text)
+  if (value !== undefined) return value
+  throw invalidInput('What is said of the file is not valid.', [
+    { path, message: `must be ${expected}, found "${text}"` },
+  ])
+}
+
+function wordOf(name: string): string | undefined {
+  return providerWord(name) || undefined
+}
+
+function currencyOf(code: string): string | undefined {
+  return isCurrency(code) ? code : undefined
+}
+
+/** Compared in what can be posted: a bill is printed in whole minor units, and its rows are often finer. */
+function requireAmount(stated: string, received: readonly ReceivedBill[]): void {
+  if (!isDecimalText(stated)) {
+    throw invalidInput('The amount is not valid.', [
+      { path: 'amount', message: `must be an exact decimal such as 24.00, found "${stated}"` },
+    ])
+  }
+  const [currency = '', ...others] = new Set(received.map(({ invoice }) => invoice.currency))
+  if (others.length > 0) {
+    throw invalidInput('The file holds bills in several currencies, which have no one amount.', [
+      { path: 'amount', message: `must be left out: the file is in ${[currency, ...others].join(' and ')}` },
+    ])
+  }
+  const total = sum(received.map(({ content }) => decimal(content.lines_amount)))
+  if (toMinor(total, currency) === toMinor(decimal(stated), currency)) return
+  const difference = total.minus(decimal(stated))
+  throw totalsDiffer(
+    `The file is said to come to ${stated} ${currency}, and its lines add up to ${plain(total)} ${currency}: ${plain(difference.abs())} too ${difference.gt(ZERO) ? 'much. Look for rows that come twice' : 'little. Look for rows that are missing'}.`,
+  )
 }
 
 function onlyOne<K extends string>(key: K, names: readonly Record<K, string>[]): string | undefined {
@@ -100,10 +158,27 @@ function headerOf(key: BillKey | null, stated: Statement, opened_count: number):
   return key === null ? headerOfStatement(stated) : headerOfKey(key, stated, opened_count)
 }
 
-function headerOfStatement({ provider = PROVIDER, period, invoice_number }: Statement): BillHeader {
+function headerOfStatement({
+  provider = PROVIDER,
+  currency = BILL_CURRENCY,
+  service_category,
+  period,
+  invoice_number,
+}: Statement): BillHeader {
   if (provider !== PROVIDER) {
-    throw invalidInput(`The own bills of ${provider} cannot be read: send them in FOCUS.`, [
-      { path: 'provider', message: `must be ${PROVIDER} for a file in this format` },
+    throw invalidInput(
+      `The file is an invoice of ${PROVIDER} in its own format, and is said to be of ${provider}. The own bills of ${provider} cannot be read: send them in FOCUS.`,
+      [{ path: 'provider', message: `must be ${PROVIDER} for a file in this format` }],
+    )
+  }
+  if (currency !== BILL_CURRENCY) {
+    throw invalidInput(`${PROVIDER} bills in ${BILL_CURRENCY}.`, [
+      { path: 'currency', message: `must be ${BILL_CURRENCY} for a file in this format` },
+    ])
+  }
+  if (service_category !== undefined) {
+    throw invalidInput('The products of this file say their categories themselves.', [
+      { path: 'service_category', message: 'must be left out for a file in this format' },
     ])
   }
   if (period === undefined) {
@@ -117,12 +192,13 @@ function headerOfStatement({ provider = PROVIDER, period, invoice_number }: Stat
     invoice_number: invoice_number ?? null,
     number_is_stated: false,
     period,
-    currency: BILL_CURRENCY,
+    currency,
+    issuer_name: null,
   }
 }
 
 function headerOfKey(key: BillKey, stated: Statement, opened_count: number): BillHeader {
-  const { provider, billing_account, billing_period, currency } = key
+  const { provider, billing_account, billing_period, currency, issuer_name } = key
   if (stated.provider !== undefined && stated.provider !== provider) {
     throw invalidInput(`The file holds a bill of ${provider}.`, [{ path: 'provider', message: `must be ${provider}` }])
   }
@@ -131,6 +207,9 @@ function headerOfKey(key: BillKey, stated: Statement, opened_count: number): Bil
       `The file holds a bill of ${monthLabel(billing_period)}. Leave the month out: the file says it.`,
     )
   }
+  if (stated.currency !== undefined && stated.currency !== currency) {
+    throw invalidInput(`The file holds a bill in ${currency}.`, [{ path: 'currency', message: `must be ${currency}` }])
+  }
   const invoice_number = key.invoice_number ?? stated.invoice_number ?? null
   if (stated.invoice_number !== undefined && (invoice_number !== stated.invoice_number || opened_count > 0)) {
     throw invalidInput('The number is not that of all lines of the file.', [
@@ -138,7 +217,7 @@ function headerOfKey(key: BillKey, stated: Statement, opened_count: number): Bil
     ])
   }
   const number_is_stated = key.invoice_number !== null
-  return { provider, billing_account, invoice_number, number_is_stated, period: billing_period, currency }
+  return { provider, billing_account, invoice_number, number_is_stated, period: billing_period, currency, issuer_name }
 }
 
 /** What the lines of a bill go into. */
@@ -196,8 +275,8 @@ async function freeExternalId(tx: ContextTx<'costs'>, header: BillHeader): Promi
   return taken === undefined ? external_id : joined(partsOf(header))
 }
 
-function partsOf({ invoice_number, period, billing_account, currency }: BillHeader): (string | null)[] {
-  return [invoice_number, period.start.toString(), billing_account, currency]
+function partsOf({ invoice_number, period, billing_account, currency, issuer_name }: BillHeader): (string | null)[] {
+  return [invoice_number, period.start.toString(), billing_account, currency, issuer_name]
 }
 
 function joined(parts: readonly (string | null)[]): string {
@@ -205,10 +284,10 @@ function joined(parts: readonly (string | null)[]): string {
 }
 
 /** Rows until the first fault; then the other faults are looked for, and nothing is stored. */
-async function* readFiles(files: readonly UploadedFile[]): AsyncGenerator<readonly BillRow[]> {
+async function* readFiles(files: readonly UploadedFile[], defaults: BillDefaults): AsyncGenerator<readonly BillRow[]> {
   const faults: CsvFault[] = []
   for (const file of files) {
-    for await (const part of readText(file)) {
+    for await (const part of readText(file, defaults)) {
       const place = files.length > 1 && file.name !== undefined ? `${file.name}: ` : ''
       faults.push(...part.faults.map((fault) => ({ ...fault, message: `${place}${fault.message}` })))
       if (faults.length >= MAX_CSV_FAULTS) throw unreadable(faults.slice(0, MAX_CSV_FAULTS))
@@ -219,12 +298,14 @@ async function* readFiles(files: readonly UploadedFile[]): AsyncGenerator<readon
 }
 
 /** Strictly: a character that was replaced would be in an issued bill for good. */
-async function* readText(file: UploadedFile): ReturnType<typeof readBillFile> {
+async function* readText(file: UploadedFile, defaults: BillDefaults): ReturnType<typeof readBillFile> {
   try {
-    yield* readBillFile(file.open())
+    yield* readBillFile(file.open(), defaults)
   } catch (error) {
     if (!(error instanceof NotText)) throw error
-    throw notText('Save the file as CSV in UTF-8, as the provider gives it.')
+    throw notText(
+      `${file.name ?? 'The file'} ${error.message}. Save it as CSV in UTF-8: in FOCUS, or as DigitalOcean gives its invoices.`,
+    )
   }
 }
 

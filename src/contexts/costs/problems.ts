@@ -2,7 +2,7 @@ import { problem } from '../../kernel/problem.ts'
 
 export const noBalance = problem({ code: 'costs/no-balance', status: 404, title: 'No balance has been read yet' })
 export const noFile = problem({ code: 'costs/no-file', status: 422, title: 'The request carries no file' })
-export const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not text in UTF-8' })
+export const notText = problem({ code: 'costs/not-text', status: 422, title: 'The file is not CSV text in UTF-8' })
 export const invoiceUnreadable = problem({
   code: 'costs/invoice-unreadable',
   status: 422,
@@ -21,7 +21,7 @@ export const periodDiffers = problem({
 export const totalsDiffer = problem({
   code: 'costs/totals-differ',
   status: 422,
-  title: 'The lines do not add up to the amount that the provider announced',
+  title: 'The lines do not add up to the amount that was announced or stated',
 })
 export const invoiceDiffers = problem({
   code: 'costs/invoice-differs',

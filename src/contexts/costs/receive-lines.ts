@@ -134,9 +134,9 @@ function openBill(key: BillKey | null, invoice: InvoiceToStore): OpenBill {
 
 function nameOf(bill: BillKey | null): string {
   if (bill === null) return ''
-  const { provider, billing_account, billing_period, invoice_number, currency } = bill
+  const { provider, billing_account, billing_period, invoice_number, currency, issuer_name } = bill
   const { start, end } = billing_period
-  return JSON.stringify([provider, billing_account, start, end, invoice_number, currency])
+  return JSON.stringify([provider, billing_account, start, end, invoice_number, currency, issuer_name])
 }
 
 type Placing = {

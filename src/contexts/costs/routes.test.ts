@@ -40,6 +40,7 @@ test('a new bill is stored whole, with its control totals, and handed over once'
     external_id: '512',
     invoice_number: '512',
     billing_account: null,
+    issuer_name: null,
     status: 'issued',
     period: { start: '2026-04-01', end: '2026-05-01' },
     currency: 'USD',

@@ -3,7 +3,7 @@ import { monthLabel, monthOf } from '../../kernel/period.ts'
 import { anyOf, type ContextTx, insertRows, jsonb } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { type Bill, type BillContent, type BillHeader, contentOf } from './bill.ts'
-import { findBillWithContent, type InvoiceToStore, loadInvoiceToStore, maybeOfAccount } from './bill-queries.ts'
+import { findBillWithContent, type InvoiceToStore, loadInvoiceToStore, maybeOf } from './bill-queries.ts'
 import { compareLines, NO_DIFFERING_LINES } from './difference.ts'
 import { lockBills } from './lock.ts'
 import { contentStoredAlready } from './problems.ts'
@@ -147,17 +147,18 @@ async function removePreviews(
   {
     provider,
     billing_account,
+    issuer_name,
     period,
     external_id = null,
     others,
-  }: Pick<InvoiceToStore, 'provider' | 'billing_account' | 'period'> & {
+  }: Pick<InvoiceToStore, 'provider' | 'billing_account' | 'issuer_name' | 'period'> & {
     external_id?: string | null
     others: readonly string[]
   },
 ): Promise<void> {
   const { rows } = await sql<{ id: string }>`
     select id from costs.provider_invoice
-    where status = 'preview' and provider = ${provider} and ${maybeOfAccount(billing_account)}
+    where status = 'preview' and provider = ${provider} and ${maybeOf({ billing_account, issuer_name })}
       and (period_start = ${period.start} or external_id = ${external_id}) and id <> all(${[...others]}::uuid[])`.execute(
     tx,
   )

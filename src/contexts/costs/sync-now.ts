@@ -13,6 +13,8 @@ export type SyncSummary = {
   resources: number
   /** Kinds that the token may not list: their resources stay as they were. */
   not_listed: { kind: string; reason: string }[]
+  /** Objects that could not be read: they stay as they were. */
+  unread: { kind: string; external_id: string | null; reason: string }[]
   invoices_new: number
   invoices_unchanged: number
   /** Lines stored now. */
@@ -34,7 +36,7 @@ export async function syncNow(
 ): Promise<SyncSummary> {
   const { edge, provider, onBillIssued } = deps
   const sync: Sync = { edge, provider, transact: edge.db.transaction }
-  const { listed, not_listed } = await syncInventory({
+  const { listed, not_listed, unread } = await syncInventory({
     ...sync,
     clock: edge.clock,
     ids: edge.ids,
@@ -48,6 +50,7 @@ export async function syncNow(
   const summary: SyncSummary = {
     resources: listed,
     not_listed: not_listed.map(({ kind, reason, scope }) => ({ kind, reason: `${reason}; needs ${scope}` })),
+    unread: [...unread],
     invoices_new: new_count,
     invoices_unchanged: unchanged_count,
     lines: 0,

@@ -36,6 +36,7 @@ test('a sync reads inventory, balance, every bill and the preview, each line of 
   assert.deepEqual(summary, {
     resources,
     not_listed: [],
+    unread: [],
     invoices_new: 2,
     invoices_unchanged: 0,
     lines: line_count,

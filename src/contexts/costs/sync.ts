@@ -88,6 +88,7 @@ export async function readPreview({ edge, provider, transact }: Sync): Promise<n
       number_is_stated: false,
       period: monthNamed(header.invoice_period),
       currency: BILL_CURRENCY,
+      issuer_name: null,
     },
     external_id: PREVIEW,
   }

@@ -13,6 +13,8 @@ export type PushDocument =
 /** `amount` is the provider's own total, in major units. */
 export type Bill = {
   provider: string
+  /** Who invoices, and is paid; null where the bill does not tell. */
+  issuer_name: string | null
   /** As the provider calls itself on the bill; null where the bill does not tell. */
   provider_name: string | null
   external_id: string
@@ -77,7 +79,7 @@ export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload
     source: bill.provider,
     external_id: bill.external_id,
     invoice_number: bill.invoice_number ?? bill.external_id,
-    vendor: { name: bill.provider_name ?? VENDOR_NAMES[bill.provider] ?? bill.provider, category: 'cloud' },
+    vendor: { name: vendorName(bill), category: 'cloud' },
     currency,
     period: { start: bill.period_start, end: bill.period_end },
     // Providers issue a bill when its period is over; they do not tell the day.
@@ -121,6 +123,11 @@ export function readDocument(document: PushDocument['document'], stored: Json): 
 
 /** What the books know tenant invoices by, with the invoice's id. */
 export const INVOICE_SOURCE = 'arcadia-cloud'
+
+/** The creditor: who invoices, be it the provider or not. */
+function vendorName({ issuer_name, provider_name, provider }: Bill): string {
+  return issuer_name ?? provider_name ?? VENDOR_NAMES[provider] ?? provider
+}
 
 const VENDOR_NAMES: Record<string, string> = { digitalocean: 'DigitalOcean' }
 

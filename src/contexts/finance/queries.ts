@@ -53,7 +53,7 @@ export async function readBill(
   const bill = await reader
     .selectFrom('costs.provider_invoice')
     .select(['provider', 'external_id', 'invoice_number', 'currency', 'amount', 'period_start', 'period_end', 'status'])
-    .select(PROVIDER_NAME.as('provider_name'))
+    .select(['issuer_name', PROVIDER_NAME.as('provider_name')])
     .where('id', '=', provider_invoice_id)
     .executeTakeFirst()
   invariant(bill?.status === 'issued', 'only issued bills go to the books')

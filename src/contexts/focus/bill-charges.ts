@@ -3,7 +3,7 @@ import { present } from '../../kernel/invariant.ts'
 import { splitByLargestRemainder } from '../../kernel/money.ts'
 import { instantsOf, type Period, type Window } from '../../kernel/period.ts'
 import { type ChargeCategory, PROVIDER_ZONE } from '../../providers/bill-line.ts'
-import { readNumber } from '../../providers/focus/index.ts'
+import { readQuantity } from '../../providers/focus/index.ts'
 import type { Charge, Measured, Named } from './charge.ts'
 import type { FocusColumn, FocusRow } from './row.ts'
 import { serviceOf } from './service.ts'
@@ -263,7 +263,7 @@ function givenColumns(extra: Extra): Partial<FocusRow> {
 
 function numberIn(extra: Extra, column: FocusColumn): string | null {
   const text = extra[column]
-  return (text === undefined ? undefined : readNumber(text)) ?? null
+  return (text === undefined ? undefined : readQuantity(text)) ?? null
 }
 
 /** The provider's own, and whose cost it is. */

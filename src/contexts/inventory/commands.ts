@@ -14,6 +14,7 @@ import {
   ownerByTags,
   reassign,
   type Reassignment,
+  type ResourceKind,
   withoutOutdated,
 } from './resource.ts'
 
@@ -33,6 +34,9 @@ const assignmentOutsideLife = problem({
 
 /** Any constant: changes of spans wait for each other on it, so that each decides on what the one before has written. */
 const INVENTORY_LOCK = 7_274_205
+
+/** Kept of each kind: what a list is full of is one mistake. */
+const UNREAD_MAX_KEPT = 100
 
 export type InventoryCounts = { listed: number; born: number; gone: number; changed: number }
 
@@ -122,13 +126,22 @@ export async function lockInventory(tx: InventoryTx): Promise<void> {
   await sql`select pg_advisory_xact_lock(${INVENTORY_LOCK})`.execute(tx)
 }
 
-async function recordListed(tx: InventoryTx, { provider, kinds, seen_at }: Inventory): Promise<void> {
-  const rows = kinds.map(({ kind }) => ({ provider, kind, listed_at: seen_at, tried_at: seen_at }))
+async function recordListed(tx: InventoryTx, { provider, kinds, unread = [], seen_at }: Inventory): Promise<void> {
+  const unreadOf = (kind: ResourceKind) =>
+    unread.flatMap(({ external_id, reason, ...of }) => (of.kind === kind ? { external_id, reason } : []))
+  const rows = kinds.map(({ kind }) => ({
+    provider,
+    kind,
+    listed_at: seen_at,
+    tried_at: seen_at,
+    unread: unreadOf(kind).slice(0, UNREAD_MAX_KEPT),
+  }))
   await sql`
-    insert into inventory.listing (provider, kind, listed_at, tried_at)
-    select provider, kind, listed_at, tried_at from ${rowset('inventory.listing', rows)}
+    insert into inventory.listing (provider, kind, listed_at, tried_at, unread)
+    select provider, kind, listed_at, tried_at, unread from ${rowset('inventory.listing', rows)}
     on conflict (provider, kind) do update
-    set listed_at = excluded.listed_at, tried_at = excluded.tried_at, last_error = null, scope = null`.execute(tx)
+    set listed_at = excluded.listed_at, tried_at = excluded.tried_at, unread = excluded.unread, last_error = null,
+      scope = null`.execute(tx)
 }
 
 async function requireOwner(tx: InventoryTx, deployment_id: string): Promise<Owner> {

@@ -97,6 +97,8 @@ export type ListingRow = {
   tried_at: Temporal.Instant
   last_error: string | null
   scope: string | null
+  /** Objects that the last recorded listing could not read: the first of them. */
+  unread: { external_id: string | null; reason: string }[]
 }
 
 /** By provider and kind, `limit` + 1 rows strictly after `after`. */
@@ -105,7 +107,7 @@ export async function listListings(
   { limit, after }: Page & { after: readonly string[] | undefined },
 ): Promise<ListingRow[]> {
   const { rows } = await sql<ListingRow>`
-    select provider, kind, listed_at, tried_at, last_error, scope from inventory.listing
+    select provider, kind, listed_at, tried_at, last_error, scope, unread from inventory.listing
     ${after === undefined ? sql`` : sql`where (provider, kind) > (${after[0]}, ${after[1]})`}
     order by provider, kind limit ${limit + 1}`.execute(reader)
   return rows

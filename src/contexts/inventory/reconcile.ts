@@ -74,8 +74,18 @@ export function reconcile(
       else updateResource(changes, { kind, listed, known, owner: known.assigned ?? byTag, seen_at, newId })
     }
   }
-  for (const known of unseen.values()) endResource(changes, known, seen_at)
+  const isUnread = unreadAmong(inventory)
+  for (const known of unseen.values()) if (!isUnread(known)) endResource(changes, known, seen_at)
   return changes
+}
+
+/** Whether a resource that was not listed may be one that could not be read: any of its kind, where one has no id. */
+function unreadAmong({ unread = [] }: Inventory): (known: KnownResource) => boolean {
+  const keys = new Set(
+    unread.flatMap(({ kind, external_id }) => (external_id === null ? [] : keyOf({ kind, external_id }))),
+  )
+  const nameless = new Set(unread.flatMap(({ kind, external_id }) => (external_id === null ? identityOf(kind) : [])))
+  return (known) => nameless.has(identityOf(known.kind)) || keys.has(keyOf(known))
 }
 
 /** The resources whose spans are new or other than before. */

@@ -1,12 +1,14 @@
 import { laterInstant } from '../../kernel/period.ts'
-import { type ListedResource, RESOURCE_KINDS, type ResourceKind } from '../../providers/listed-resource.ts'
+import { type ListedResource, RESOURCE_KINDS, type ResourceKind, type Unread } from '../../providers/listed-resource.ts'
 
 export { type ListedResource, RESOURCE_KINDS, type ResourceKind }
 
-/** Every kind that is named here is listed whole: what is missing from it no longer exists. */
+/** Every kind that is named here is listed whole: what is missing from it, and not `unread`, no longer exists. */
 export type Inventory = {
   readonly provider: string
   readonly kinds: readonly { readonly kind: ResourceKind; readonly resources: readonly ListedResource[] }[]
+  /** Left out: everything could be read. */
+  readonly unread?: readonly Unread[]
   /** When the listing began, in whole seconds. */
   readonly seen_at: Temporal.Instant
 }

@@ -4,7 +4,7 @@ import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { within } from '../../platform/db.ts'
 import type { Job, JobOutcome } from '../../platform/jobs.ts'
-import type { ListedResource, NotListed, ResourceKind } from '../../providers/listed-resource.ts'
+import type { ListedResource, NotListed, ResourceKind, Unread } from '../../providers/listed-resource.ts'
 import { createDeployment } from '../deployments/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import { inventoryInvariants, inventoryJobs, type InventoryProvider, inventoryRoutes, RESOURCE_KINDS } from './index.ts'
@@ -19,8 +19,9 @@ type Lists = Partial<Record<ResourceKind, ListedResource[]>>
 /** What the provider lists now. Kinds that a test does not speak of are listed as empty. */
 const account: { droplets: ListedResource[]; volumes: ListedResource[]; others: Lists } & {
   not_listed: NotListed[]
+  unread: Unread[]
   failure: Error | null
-} = { droplets: [], volumes: [], others: {}, not_listed: [], failure: null }
+} = { droplets: [], volumes: [], others: {}, not_listed: [], unread: [], failure: null }
 const provider: InventoryProvider = {
   inventory: async () => {
     if (account.failure) throw account.failure
@@ -30,6 +31,7 @@ const provider: InventoryProvider = {
     return {
       kinds: kinds.map((kind) => ({ kind, resources: lists[kind] ?? [] })),
       not_listed: account.not_listed,
+      unread: account.unread,
     }
   },
 }
@@ -46,7 +48,7 @@ after(() => harness.close())
 beforeEach(async () => {
   clock.set(NOW)
   notified = []
-  Object.assign(account, { droplets: [], volumes: [], others: {}, not_listed: [], failure: null })
+  Object.assign(account, { droplets: [], volumes: [], others: {}, not_listed: [], unread: [], failure: null })
   await db.transaction(async (tx) => {
     await tx.deleteFrom('inventory.span').execute()
     await tx.deleteFrom('inventory.resource').execute()
@@ -291,6 +293,7 @@ test('a kind that cannot be listed is left alone, is shown with its reason, and 
     tried_at: '2026-05-02T07:37:00Z',
     last_error: 'GET /v2/apps: status 403',
     scope: 'app:read',
+    unread: [],
   })
   clock.set('2026-05-02T08:37:00Z')
   account.not_listed = []
@@ -299,6 +302,32 @@ test('a kind that cannot be listed is left alone, is shown with its reason, and 
   const { listed_at, last_error, scope } = await listing('app')
   assert.deepEqual([listed_at, last_error, scope], ['2026-05-02T08:37:00Z', null, null])
   assert.deepEqual((await call('GET', '/resources?alive=true')).body.data, [])
+  await assertSound()
+})
+
+test('what could not be read is shown and is not gone; where it has no id, nothing of its kind is', async () => {
+  account.droplets = [droplet('7'), droplet('8'), droplet('9')]
+  account.others = { app: [listed('a-1', 'site', {})] }
+  await sync()
+  clock.set('2026-05-02T07:37:00Z')
+  account.droplets = [droplet('7')]
+  account.others = {}
+  account.unread = [
+    { kind: 'droplet', external_id: '8', reason: 'it has no size' },
+    { kind: 'app', external_id: null, reason: 'it is no object' },
+  ]
+  const { detail } = await sync()
+  assert.equal(
+    detail,
+    '1 resources listed: 0 new, 0 changed, 1 gone; 2 unread: droplet 8 (it has no size), app without an id (it is no object)',
+  )
+  const alive = (await call('GET', '/resources?alive=true')).body.data
+  assert.deepEqual(alive.map(({ external_id }: { external_id: string }) => external_id).toSorted(), ['7', '8', 'a-1'])
+  assert.deepEqual((await listing('droplet')).unread, [{ external_id: '8', reason: 'it has no size' }])
+  account.unread = []
+  clock.set('2026-05-02T08:37:00Z')
+  assert.match((await sync()).detail, /2 gone$/)
+  assert.deepEqual((await listing('droplet')).unread, [])
   await assertSound()
 })
 

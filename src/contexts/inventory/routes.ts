@@ -200,4 +200,7 @@ const ListingOut = Type.Object({
   tried_at: InstantOut,
   last_error: Nullable(Type.String({ description: 'Why the last try recorded nothing' })),
   scope: Nullable(Type.String({ description: 'What the token needs' })),
+  unread: Type.Array(Type.Object({ external_id: Nullable(Type.String()), reason: Type.String() }), {
+    description: 'Objects that the last recorded listing could not read, the first 100: they stay as they were',
+  }),
 })

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { laterInstant } from '../../kernel/period.ts'
-import { Amount, Identifier, instantOrNull, Links, Maybe, normalised, textOrNull, Time } from './fields.ts'
+import { Amount, Identifier, instantOrNull, Links, Maybe, normalised, Quantity, textOrNull, Time } from './fields.ts'
 import { exclusiveEnd, type InvoiceItem } from './item.ts'
 
 /**
@@ -83,7 +83,7 @@ const InvoiceItemAnswer = Type.Object({
   group_description: Maybe(Type.String()),
   description: Type.String(),
   amount: Amount,
-  duration: Maybe(Amount),
+  duration: Maybe(Quantity),
   duration_unit: Maybe(Type.String()),
   start_time: Maybe(Time),
   end_time: Maybe(Time),

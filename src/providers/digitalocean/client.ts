@@ -31,33 +31,48 @@ import { readInventory, type ResourceLists } from './inventory.ts'
 import type { InvoiceItem } from './item.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import {
+  AppAnswer,
   AppsPage,
   AppSizesAnswer,
+  ClusterAnswer,
   ClustersPage,
+  DatabaseAnswer,
   DatabasesAnswer,
+  DropletAnswer,
   DropletsPage,
+  ImageAnswer,
   ImagesPage,
+  LoadBalancerAnswer,
   LoadBalancersPage,
+  mayBeBackup,
+  ProjectAnswer,
   ProjectResourcesPage,
   ProjectsPage,
+  type Read,
+  readObjects,
   RegistriesAnswer,
+  RegistryAnswer,
   RegistrySubscriptionAnswer,
+  ReservedIpAnswer,
   ReservedIpsPage,
   ReservedIpv6sPage,
+  SnapshotAnswer,
   SnapshotsPage,
   toApp,
   toAppPrices,
-  toBackups,
+  toBackup,
   toCluster,
   toDatabase,
   toDroplet,
   toLoadBalancer,
+  toMembers,
   toProject,
   toRegistries,
   toRegistrySubscription,
   toReservedIp,
   toSnapshot,
   toVolume,
+  VolumeAnswer,
   VolumesPage,
 } from './resources.ts'
 
@@ -136,64 +151,85 @@ function resourceLists(api: Api): ResourceLists {
     droplets: async () => {
       const ordinary = await getPages(api, '/v2/droplets', DropletsPage)
       const gpu = await getPages(api, '/v2/droplets', DropletsPage, { type: 'gpus' })
-      return unique([...ordinary, ...gpu].flatMap((page) => page.droplets.map(toDroplet)))
+      const objects = [...ordinary, ...gpu].flatMap((page) => page.droplets)
+      return readList(objects, { kind: 'droplet', schema: DropletAnswer }, toDroplet)
     },
     volumes: async () => {
       const pages = await getPages(api, '/v2/volumes', VolumesPage)
-      return unique(pages.flatMap((page) => page.volumes.map(toVolume)))
+      const objects = pages.flatMap((page) => page.volumes)
+      return readList(objects, { kind: 'volume', schema: VolumeAnswer }, toVolume)
     },
     databases: async () => {
       const { body } = await getJson(api, '/v2/databases', DatabasesAnswer)
-      return unique((body.databases ?? []).map(toDatabase))
+      return readList(body.databases ?? [], { kind: 'database', schema: DatabaseAnswer }, toDatabase)
     },
     kubernetesClusters: async () => {
       const pages = await getPages(api, '/v2/kubernetes/clusters', ClustersPage)
-      return unique(pages.flatMap((page) => (page.kubernetes_clusters ?? []).map(toCluster)))
+      const objects = pages.flatMap((page) => page.kubernetes_clusters ?? [])
+      return readList(objects, { kind: 'kubernetes_cluster', schema: ClusterAnswer }, toCluster)
     },
     loadBalancers: async () => {
       const pages = await getPages(api, '/v2/load_balancers', LoadBalancersPage)
-      return unique(pages.flatMap((page) => (page.load_balancers ?? []).map(toLoadBalancer)))
+      const objects = pages.flatMap((page) => page.load_balancers ?? [])
+      return readList(objects, { kind: 'load_balancer', schema: LoadBalancerAnswer }, toLoadBalancer)
     },
     reservedIps: async () => {
       const v4 = await getPages(api, '/v2/reserved_ips', ReservedIpsPage)
       const v6 = await getPages(api, '/v2/reserved_ipv6', ReservedIpv6sPage)
-      const answers = [
+      const objects = [
         ...v4.flatMap((page) => page.reserved_ips ?? []),
         ...v6.flatMap((page) => page.reserved_ipv6s ?? []),
       ]
-      return unique(answers.map(toReservedIp))
+      return readList(objects, { kind: 'reserved_ip', schema: ReservedIpAnswer, id: 'ip' }, toReservedIp)
     },
     snapshots: async () => {
       const pages = await getPages(api, '/v2/snapshots', SnapshotsPage)
-      return unique(pages.flatMap((page) => (page.snapshots ?? []).map(toSnapshot)))
+      const objects = pages.flatMap((page) => page.snapshots ?? [])
+      return readList(objects, { kind: 'snapshot', schema: SnapshotAnswer }, toSnapshot)
     },
     backups: async () => {
       const pages = await getPages(api, '/v2/images', ImagesPage, { private: 'true' })
-      return unique(pages.flatMap((page) => toBackups(page.images ?? [])))
+      const objects = pages.flatMap((page) => page.images ?? []).filter(mayBeBackup)
+      return readList(objects, { kind: 'backup', schema: ImageAnswer }, toBackup)
     },
     apps: async () => {
       const pages = await getPages(api, '/v2/apps', AppsPage, { with_projects: 'true' })
-      const apps = pages.flatMap((page) => page.apps ?? [])
-      if (apps.length === 0) return []
+      const objects = pages.flatMap((page) => page.apps ?? [])
+      if (objects.length === 0) return NOTHING
       const prices = toAppPrices((await getJson(api, '/v2/apps/tiers/instance_sizes', AppSizesAnswer)).body)
-      return unique(apps.map((app) => toApp(app, prices)))
+      return readList(objects, { kind: 'app', schema: AppAnswer }, (app) => toApp(app, prices))
     },
     containerRegistries: async () => {
-      const registries = (await getJson(api, '/v2/registries', RegistriesAnswer)).body.registries ?? []
-      if (registries.length === 0) return []
+      const objects = (await getJson(api, '/v2/registries', RegistriesAnswer)).body.registries ?? []
+      if (objects.length === 0) return NOTHING
       const { body } = await getJson(api, '/v2/registry/subscription', RegistrySubscriptionAnswer)
-      return unique(toRegistries(registries, toRegistrySubscription(body)))
+      const read = readObjects(objects, { kind: 'container_registry', schema: RegistryAnswer, id: 'name' })
+      return { listed: unique(toRegistries(read.answers, toRegistrySubscription(body))), unread: read.unread }
     },
     projects: async () => {
       const pages = await getPages(api, '/v2/projects', ProjectsPage)
-      return unique(pages.flatMap((page) => (page.projects ?? []).map(toProject)))
+      const objects = pages.flatMap((page) => page.projects ?? [])
+      return readList(objects, { kind: 'project', schema: ProjectAnswer }, toProject)
     },
-    projectResources: async (project_id) => {
+    projectMembers: async (project_id) => {
       const path = `/v2/projects/${encodeURIComponent(project_id)}/resources`
       const pages = await getPages(api, path, ProjectResourcesPage)
-      return pages.flatMap((page) => (page.resources ?? []).map(({ urn }) => urn))
+      return toMembers(pages.flatMap((page) => page.resources ?? []))
     },
   }
+}
+
+const NOTHING = { listed: [], unread: [] }
+
+function readList<Schema extends TSchema, L extends { readonly external_id: string }>(
+  objects: readonly unknown[],
+  of: Parameters<typeof readObjects<Schema>>[1],
+  toListed: (answer: Static<Schema>) => L,
+): Read<L> {
+  const { answers, unread } = readObjects(objects, of)
+  const nameless = unread.filter(({ external_id }) => external_id === null)
+  const named = unread.flatMap(({ external_id, ...rest }) => (external_id === null ? [] : { external_id, ...rest }))
+  return { listed: unique(answers.map(toListed)), unread: [...unique(named), ...nameless] }
 }
 
 type Api = { outbound: Outbound; rate_limit: RateLimit; origin: string }

@@ -1,12 +1,13 @@
 import { type TSchema, Type } from 'typebox'
 
 import { decimal, plain } from '../../kernel/decimal.ts'
-import { NUMBER_PATTERN } from './item.ts'
+import { NUMBER_PATTERN, QUANTITY_PATTERN } from './item.ts'
 
 /** What the answers of the API have in common: how their fields are checked, and how they become values of ours. */
 
 /** Amounts are strings, as documented: a JSON number has already been through binary floating point. */
 export const Amount = Type.String({ pattern: NUMBER_PATTERN })
+export const Quantity = Type.String({ pattern: QUANTITY_PATTERN })
 export const Time = Type.String({ format: 'date-time' })
 export const Identifier = Type.Union([Type.String(), Type.Integer()])
 

@@ -325,6 +325,60 @@ for (const path of Object.keys(NOTHING)) {
   })
 }
 
+test('an odd object is named as unread with its place, and hides no other', async () => {
+  const { size: _size, ...sizeless } = droplet(2)
+  const { inventory, resources } = await read({
+    '/v2/droplets': ({ searchParams }: URL) => ({
+      droplets: [
+        droplet(1),
+        sizeless,
+        droplet(3, { created_at: null }),
+        ...(searchParams.has('type') ? [] : [{ name: 'no id' }, 7]),
+      ],
+    }),
+    '/v2/reserved_ips': { reserved_ips: [{ ip: '203.0.113.9', region: 7 }] },
+    '/v2/databases': { databases: [{ id: 'd', name: 'db', connection: { password: 'hush' } }] },
+    '/v2/images': { images: [{ id: 9, type: 'snapshot' }, { id: 10 }] },
+  })
+  assert.deepEqual(
+    resources('droplet').map(({ external_id }) => external_id),
+    ['1'],
+  )
+  assert.deepEqual(
+    inventory.unread?.map(({ kind, external_id }) => [kind, external_id]),
+    [
+      ['droplet', '2'],
+      ['droplet', '3'],
+      ['droplet', null],
+      ['droplet', null],
+      ['database', 'd'],
+      ['reserved_ip', '203.0.113.9'],
+      ['backup', '10'],
+    ],
+  )
+  const reasons = inventory.unread?.map(({ reason }) => reason) ?? []
+  assert.deepEqual(reasons.slice(0, 2), ['it has no size', 'created_at is not as the provider documents it'])
+  assert.deepEqual(inventory.not_listed, [])
+  assert.ok(!JSON.stringify(inventory).includes('hush'))
+})
+
+test('where something in a project cannot be read, what no project names stays where it was', async () => {
+  const droplets = { droplets: [droplet(1), droplet(2)] }
+  const { resources, inventory } = await read({
+    '/v2/droplets': droplets,
+    '/v2/projects': { projects: [PROJECT] },
+    [members(PROJECT.id)]: { resources: [{ urn: 'do:droplet:1' }, { urn: null }] },
+  })
+  assert.deepEqual(
+    resources('droplet').map((one) => ('project' in one ? one.project : 'not told')),
+    ['boab', 'not told'],
+  )
+  assert.deepEqual(
+    inventory.unread?.map(({ kind, external_id }) => [kind, external_id]),
+    [['project', PROJECT.id]],
+  )
+})
+
 /** Answers by path: a number is a status, a function makes the answer to an address. */
 async function read(answers: Record<string, unknown>) {
   const requests: URL[] = []

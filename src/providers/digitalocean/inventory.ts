@@ -1,31 +1,31 @@
 import { OutboundError } from '../../platform/outbound.ts'
-import type { ListedInventory, ListedResource, NotListed, ResourceKind } from '../listed-resource.ts'
-import type { Listed, ListedDroplet } from './resources.ts'
+import type { ListedInventory, ListedResource, NotListed, ResourceKind, Unread } from '../listed-resource.ts'
+import type { Listed, ListedDroplet, Members, Read } from './resources.ts'
 
-/** What can be listed. Each call reads one kind whole, or fails. */
+/** What can be listed. Each call reads one kind whole, but for odd objects, or fails. */
 export type ResourceLists = {
   /** Ordinary and GPU droplets that exist now, and the workers of clusters; destroyed ones are not listed. */
-  droplets(): Promise<ListedDroplet[]>
-  volumes(): Promise<Listed[]>
-  databases(): Promise<Listed[]>
-  kubernetesClusters(): Promise<Listed[]>
-  loadBalancers(): Promise<Listed[]>
-  reservedIps(): Promise<Listed[]>
-  snapshots(): Promise<Listed[]>
-  backups(): Promise<Listed[]>
-  apps(): Promise<Listed[]>
-  containerRegistries(): Promise<Listed[]>
-  projects(): Promise<Listed[]>
-  /** The URNs of what is in a project. */
-  projectResources(project_id: string): Promise<string[]>
+  droplets(): Promise<Read<ListedDroplet>>
+  volumes(): Promise<Read<Listed>>
+  databases(): Promise<Read<Listed>>
+  kubernetesClusters(): Promise<Read<Listed>>
+  loadBalancers(): Promise<Read<Listed>>
+  reservedIps(): Promise<Read<Listed>>
+  snapshots(): Promise<Read<Listed>>
+  backups(): Promise<Read<Listed>>
+  apps(): Promise<Read<Listed>>
+  containerRegistries(): Promise<Read<Listed>>
+  projects(): Promise<Read<Listed>>
+  projectMembers(project_id: string): Promise<Members>
 }
 
 /**
  * Every kind, one list after the other. A kind that the token may not list (403), or that is not there for it (404), is
- * named with the scope that it needs; any other failure is thrown, and nothing is known then.
+ * named with the scope that it needs; any other failure is thrown, and nothing is known then. An object that cannot be
+ * read is named, and hides no other.
  */
 export async function readInventory(lists: ResourceLists): Promise<ListedInventory> {
-  const reading: Reading = { listed: new Map(), not_listed: [] }
+  const reading: Reading = { listed: new Map(), not_listed: [], unread: [] }
   const droplets = await readKinds(reading, ['droplet', 'kubernetes_node'], 'droplet:read', lists.droplets)
   await readKinds(reading, ['volume'], 'block_storage:read', lists.volumes)
   await readKinds(reading, ['database'], 'database:read', lists.databases)
@@ -39,7 +39,8 @@ export async function readInventory(lists: ResourceLists): Promise<ListedInvento
   await readKinds(reading, ['app'], 'app:read', lists.apps)
   await readKinds(reading, ['container_registry'], 'registry:read', lists.containerRegistries)
   const projects = await readKinds(reading, ['project'], 'project:read', () => readProjects(lists))
-  const projectOf = membership(projects)
+  const is_whole = reading.unread.every(({ kind }) => kind !== 'project')
+  const projectOf = membership(projects, is_whole)
   const parent_of = parentsOfBackups(droplets ?? [])
   return {
     kinds: [...reading.listed].map(([kind, listed]) => ({
@@ -47,10 +48,11 @@ export async function readInventory(lists: ResourceLists): Promise<ListedInvento
       resources: listed.map((one) => resourceOf(one, projectOf, parent_of)),
     })),
     not_listed: reading.not_listed,
+    unread: reading.unread,
   }
 }
 
-type Reading = { listed: Map<ResourceKind, Listed[]>; not_listed: NotListed[] }
+type Reading = { listed: Map<ResourceKind, Listed[]>; not_listed: NotListed[]; unread: Unread[] }
 
 const FORBIDDEN = 403
 const NOT_FOUND = 404
@@ -66,10 +68,11 @@ async function readKinds<L extends Listed>(
   reading: Reading,
   kinds: readonly ResourceKind[],
   scope: string,
-  read: () => Promise<L[]>,
+  read: () => Promise<Read<L>>,
 ): Promise<L[] | null> {
   try {
-    const listed = await read()
+    const { listed, unread } = await read()
+    reading.unread.push(...unread)
     for (const kind of kinds) {
       reading.listed.set(
         kind,
@@ -86,26 +89,32 @@ async function readKinds<L extends Listed>(
 
 type Project = Listed & { readonly urns: readonly string[] }
 
-async function readProjects(lists: ResourceLists): Promise<Project[]> {
+async function readProjects(lists: ResourceLists): Promise<Read<Project>> {
+  const { listed, unread } = await lists.projects()
   const projects: Project[] = []
-  for (const project of await lists.projects()) {
-    projects.push({ ...project, urns: await lists.projectResources(project.external_id) })
+  const incomplete: Unread[] = []
+  for (const project of listed) {
+    const { external_id } = project
+    const { urns, is_whole } = await lists.projectMembers(external_id)
+    projects.push({ ...project, urns })
+    if (!is_whole) incomplete.push({ kind: 'project', external_id, reason: 'something in it has no name' })
   }
-  return projects
+  return { listed: projects, unread: [...unread, ...incomplete] }
 }
 
-/** The name of the project, null for none; nothing when projects could not be read. */
+/** The name of the project, null for none; nothing when that cannot be told. */
 type ProjectOf = (listed: Listed) => { project?: string | null }
 
-/** Only some objects name their project; the others are named by it. */
-function membership(projects: readonly Project[] | null): ProjectOf {
+/** Only some objects name their project; the others are named by it, which tells nothing where a project is unread. */
+function membership(projects: readonly Project[] | null, is_whole: boolean): ProjectOf {
   if (projects === null) return () => ({})
   const by_id = new Map(projects.map(({ external_id, name }) => [external_id, name]))
   const by_urn = new Map(projects.flatMap(({ name, urns }) => urns.map((urn) => [urn.toLowerCase(), name])))
   return ({ kind, external_id, project_id }) => {
     const named = project_id === null ? undefined : by_id.get(project_id)
     const urns = (URN_TYPES[kind] ?? []).map((type) => `do:${type}:${external_id}`.toLowerCase())
-    return { project: named ?? urns.flatMap((urn) => by_urn.get(urn) ?? []).at(0) ?? null }
+    const project = named ?? urns.flatMap((urn) => by_urn.get(urn) ?? []).at(0)
+    return project === undefined && !is_whole ? {} : { project: project ?? null }
   }
 }
 

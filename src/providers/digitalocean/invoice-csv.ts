@@ -2,7 +2,13 @@ import type { BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
 import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
 import { readCsvText, readRows, takeHeader } from '../csv.ts'
 import { toBillLine } from './describe.ts'
-import { exclusiveEnd, type InvoiceItem, readDecimal, readInstant, readMoney } from './item.ts'
+import { exclusiveEnd, type InvoiceItem, readInstant, readMoney, readQuantity } from './item.ts'
+
+/** Whether these are the columns of an invoice of the provider's: enough of them to say what is missing. */
+export function isInvoiceHeader(names: readonly string[]): boolean {
+  const found = new Set(names.map((name) => name.toLowerCase()))
+  return REQUIRED_COLUMNS.filter((column) => found.has(column.toLowerCase())).length >= 2
+}
 
 /**
  * Reads the rows of an invoice as the provider lets one download it, its columns found by name, in any order (eight until
@@ -44,7 +50,7 @@ export function parseInvoiceFilename(
 const FILENAME = /^DigitalOcean Invoice (\d{4}) ([A-Z][a-z]{2}) \((\d+)-(\d+)\)(?: ?\(\d+\))?\.csv$/
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
-const REQUIRED_COLUMNS = ['product', 'description', 'hours', 'start', 'end', 'USD'] as const
+export const REQUIRED_COLUMNS = ['product', 'description', 'hours', 'start', 'end', 'USD'] as const
 const OPTIONAL_COLUMNS = ['group_description', 'project_name', 'category'] as const
 const COLUMNS = [...REQUIRED_COLUMNS, ...OPTIONAL_COLUMNS]
 type Column = (typeof COLUMNS)[number]
@@ -74,7 +80,7 @@ function locateColumns(header: readonly string[]): Columns<Column> | CsvFaults {
   }
   const known = new Set(at.values())
   const extra = header.flatMap((name, index) => (known.has(index) ? [] : { index, name }))
-  return faults.length > 0 ? { faults } : { at, extra, isBlank: (cell) => cell === '' }
+  return faults.length > 0 ? { faults } : { at, extra }
 }
 
 function headerFault(column: Column, message: string): CsvFault {
@@ -91,7 +97,7 @@ function readItem(row: CsvRow<Column>, times: Times): InvoiceItem | CsvFaults {
   const product = required(row, 'product', keep, 'a product name')
   const description = required(row, 'description', keep, 'a description')
   const amount = required(row, 'USD', readMoney, 'an amount such as $1,363.44, -$25.00 or ($25.00)')
-  const duration = optional(row, 'hours', readDecimal, 'a number such as 744 or 300.25, or nothing')
+  const duration = optional(row, 'hours', readQuantity, 'a number such as 744 or 300.25, or nothing')
   const start = optional(row, 'start', times.start, 'a time such as 2026-04-01 00:00:00 +0000')
   const end = optional(row, 'end', times.end, 'a time such as 2026-05-01 00:00:00 +0000')
   if (start && end && Temporal.Instant.compare(end, start) < 0) {

@@ -23,15 +23,17 @@ export type InvoiceItem = {
   readonly extra: Readonly<Record<string, string>> | null
 }
 
-/** Digits that a money or quantity field may have: far above any real bill, far below what a column holds. */
+/** Digits that money may have: far above any real bill, far below what a column holds. */
 export const NUMBER_PATTERN = '^-?\\d{1,15}(\\.\\d{1,12})?$'
-const NUMBER = new RegExp(NUMBER_PATTERN)
+/** Bytes and requests are counted in more digits than money, and averages are written with more places. */
+export const QUANTITY_PATTERN = '^-?\\d{1,30}(\\.\\d{1,30})?$'
+const QUANTITY = new RegExp(QUANTITY_PATTERN)
 const MONEY = /^(-?)\$?(-?)(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,12})?$/
 const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?) ?(Z|UTC|[+-]\d{2}:?\d{2})$/
 
 /** `"13.270"` → `"13.27"`; undefined when it is not a plain decimal. */
-export function readDecimal(text: string): string | undefined {
-  return NUMBER.test(text) ? normalized(text) : undefined
+export function readQuantity(text: string): string | undefined {
+  return QUANTITY.test(text) ? normalized(text) : undefined
 }
 
 /** `$1,363.44`, `-$25.00`, `$-25.00`, `($25.00)` or the same without `$`; undefined when it is none of them. */

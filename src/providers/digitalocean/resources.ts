@@ -1,8 +1,9 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import { Value } from 'typebox/value'
 
 import { type Decimal, decimal, plain, round, sum } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
-import type { ListedResource, ResourceKind, ResourceParent } from '../listed-resource.ts'
+import type { ListedResource, ResourceKind, ResourceParent, Unread } from '../listed-resource.ts'
 import { Amount, Identifier, Links, Maybe, normalised, textOrNull, Time } from './fields.ts'
 
 /**
@@ -25,6 +26,39 @@ export type AppPrices = ReadonlyMap<string, string>
 /** The one subscription that all registries of an account share. */
 export type RegistrySubscription = { readonly tier: string; readonly price_monthly: string }
 
+/** The objects of a list that could be read, and the others. */
+export type Read<L> = { readonly listed: L[]; readonly unread: readonly Unread[] }
+
+/** Reads the objects of a list one by one. `id` is the field that names an object; what has an odd one is nameless. */
+export function readObjects<Schema extends TSchema>(
+  objects: readonly unknown[],
+  of: { readonly kind: ResourceKind; readonly schema: Schema; readonly id?: 'id' | 'ip' | 'name' },
+): { answers: Static<Schema>[]; unread: Unread[] } {
+  const { kind, schema, id = 'id' } = of
+  const answers: Static<Schema>[] = []
+  const unread: Unread[] = []
+  for (const object of objects) {
+    if (Value.Check(schema, object)) answers.push(object)
+    else unread.push({ kind, external_id: idOf(object, id), reason: oddness(object, schema) })
+  }
+  return { answers, unread }
+}
+
+function idOf(object: unknown, field: 'id' | 'ip' | 'name'): string | null {
+  if (object === null || typeof object !== 'object' || !(field in object)) return null
+  const id: unknown = Reflect.get(object, field)
+  return typeof id === 'string' || typeof id === 'number' ? textOrNull(id) : null
+}
+
+/** The place and what is wrong there, never what stands there: a list of databases holds passwords. */
+function oddness(object: unknown, schema: TSchema): string {
+  const [error] = Value.Errors(schema, object)
+  const place = error?.instancePath.replace(/^\//, '').replaceAll('/', '.')
+  const missing = error?.keyword === 'required' ? error.params.requiredProperties.join(', ') : undefined
+  if (missing !== undefined) return place ? `${place} has no ${missing}` : `it has no ${missing}`
+  return place ? `${place} is not as the provider documents it` : 'it is no object'
+}
+
 const Region = Type.Object({ slug: Type.String() })
 const Name = Type.String({ minLength: 1 })
 const Id = Type.String({ minLength: 1 })
@@ -35,7 +69,7 @@ const Tags = Maybe(Type.Array(Type.String()))
 /** An empty list may be null. */
 const ListOf = <T extends TSchema>(schema: T) => Type.Union([Type.Array(schema), Type.Null()])
 
-const DropletAnswer = Type.Object({
+export const DropletAnswer = Type.Object({
   id: Identifier,
   name: Name,
   size_slug: Type.String(),
@@ -46,7 +80,7 @@ const DropletAnswer = Type.Object({
   created_at: Time,
 })
 
-const VolumeAnswer = Type.Object({
+export const VolumeAnswer = Type.Object({
   id: Id,
   name: Name,
   size_gigabytes: Type.Integer({ minimum: 0 }),
@@ -55,7 +89,7 @@ const VolumeAnswer = Type.Object({
   created_at: Time,
 })
 
-const DatabaseAnswer = Type.Object({
+export const DatabaseAnswer = Type.Object({
   id: Id,
   name: Name,
   size: Type.String(),
@@ -67,7 +101,7 @@ const DatabaseAnswer = Type.Object({
   project_id: Maybe(Type.String()),
 })
 
-const ClusterAnswer = Type.Object({
+export const ClusterAnswer = Type.Object({
   id: Id,
   name: Name,
   region: Type.String(),
@@ -77,7 +111,7 @@ const ClusterAnswer = Type.Object({
   created_at: Time,
 })
 
-const LoadBalancerAnswer = Type.Object({
+export const LoadBalancerAnswer = Type.Object({
   id: Id,
   name: Name,
   size: Maybe(Type.String()),
@@ -88,7 +122,7 @@ const LoadBalancerAnswer = Type.Object({
   project_id: Maybe(Type.String()),
 })
 
-const ReservedIpAnswer = Type.Object({
+export const ReservedIpAnswer = Type.Object({
   ip: Id,
   region: Maybe(Region),
   region_slug: Maybe(Type.String()),
@@ -97,7 +131,7 @@ const ReservedIpAnswer = Type.Object({
   project_id: Maybe(Type.String()),
 })
 
-const SnapshotAnswer = Type.Object({
+export const SnapshotAnswer = Type.Object({
   id: Identifier,
   name: Name,
   resource_type: Type.String(),
@@ -108,7 +142,7 @@ const SnapshotAnswer = Type.Object({
   created_at: Time,
 })
 
-const ImageAnswer = Type.Object({
+export const ImageAnswer = Type.Object({
   id: Identifier,
   name: Name,
   type: Type.String(),
@@ -124,7 +158,7 @@ const AppComponent = Type.Object({
   autoscaling: Type.Optional(Type.Union([Type.Object({}), Type.Null()])),
 })
 
-const AppAnswer = Type.Object({
+export const AppAnswer = Type.Object({
   id: Id,
   spec: Type.Object({
     name: Name,
@@ -140,31 +174,36 @@ const AppAnswer = Type.Object({
   project_id: Maybe(Type.String()),
 })
 
-const RegistryAnswer = Type.Object({ name: Name, region: Maybe(Type.String()), created_at: Time })
+export const RegistryAnswer = Type.Object({ name: Name, region: Maybe(Type.String()), created_at: Time })
 
-const ProjectAnswer = Type.Object({ id: Id, name: Name, environment: Maybe(Type.String()), created_at: Time })
+export const ProjectAnswer = Type.Object({ id: Id, name: Name, environment: Maybe(Type.String()), created_at: Time })
 
-export const DropletsPage = Type.Object({ links: Links, droplets: Type.Array(DropletAnswer) })
-export const VolumesPage = Type.Object({ links: Links, volumes: Type.Array(VolumeAnswer) })
-export const DatabasesAnswer = Type.Object({ databases: ListOf(DatabaseAnswer) })
-export const ClustersPage = Type.Object({ links: Links, kubernetes_clusters: ListOf(ClusterAnswer) })
-export const LoadBalancersPage = Type.Object({ links: Links, load_balancers: ListOf(LoadBalancerAnswer) })
-export const ReservedIpsPage = Type.Object({ links: Links, reserved_ips: ListOf(ReservedIpAnswer) })
-export const ReservedIpv6sPage = Type.Object({ links: Links, reserved_ipv6s: ListOf(ReservedIpAnswer) })
-export const SnapshotsPage = Type.Object({ links: Links, snapshots: ListOf(SnapshotAnswer) })
-export const ImagesPage = Type.Object({ links: Links, images: ListOf(ImageAnswer) })
-export const AppsPage = Type.Object({ links: Links, apps: ListOf(AppAnswer) })
+/** What is in a list is checked one by one: an odd object must not hide the others. */
+const Listing = ListOf(Type.Unknown())
+
+export const DropletsPage = Type.Object({ links: Links, droplets: Type.Array(Type.Unknown()) })
+export const VolumesPage = Type.Object({ links: Links, volumes: Type.Array(Type.Unknown()) })
+export const DatabasesAnswer = Type.Object({ databases: Listing })
+export const ClustersPage = Type.Object({ links: Links, kubernetes_clusters: Listing })
+export const LoadBalancersPage = Type.Object({ links: Links, load_balancers: Listing })
+export const ReservedIpsPage = Type.Object({ links: Links, reserved_ips: Listing })
+export const ReservedIpv6sPage = Type.Object({ links: Links, reserved_ipv6s: Listing })
+export const SnapshotsPage = Type.Object({ links: Links, snapshots: Listing })
+export const ImagesPage = Type.Object({ links: Links, images: Listing })
+export const AppsPage = Type.Object({ links: Links, apps: Listing })
 export const AppSizesAnswer = Type.Object({
-  instance_sizes: ListOf(Type.Object({ slug: Id, usd_per_month: Amount })),
+  instance_sizes: Listing,
 })
-export const RegistriesAnswer = Type.Object({ registries: ListOf(RegistryAnswer) })
+export const RegistriesAnswer = Type.Object({ registries: Listing })
+const AppSizeAnswer = Type.Object({ slug: Id, usd_per_month: Amount })
+const MemberAnswer = Type.Object({ urn: Type.String() })
 export const RegistrySubscriptionAnswer = Type.Object({
   subscription: Type.Object({ tier: Type.Object({ slug: Type.String(), monthly_price_in_cents: Count }) }),
 })
-export const ProjectsPage = Type.Object({ links: Links, projects: ListOf(ProjectAnswer) })
+export const ProjectsPage = Type.Object({ links: Links, projects: Listing })
 export const ProjectResourcesPage = Type.Object({
   links: Links,
-  resources: ListOf(Type.Object({ urn: Type.String() })),
+  resources: Listing,
 })
 
 /** A worker of a Kubernetes cluster is listed as a droplet, too: its tag tells which cluster it works for. */
@@ -259,15 +298,18 @@ export function toSnapshot(answer: Static<typeof SnapshotAnswer>): Listed {
 }
 
 /** Private images are backups, snapshots, which have a list of their own, and images that were uploaded. */
-export function toBackups(answers: readonly Static<typeof ImageAnswer>[]): Listed[] {
-  return answers
-    .filter(({ type }) => type === 'backup')
-    .map((answer) => ({
-      ...common(answer),
-      kind: 'backup',
-      size_gb: gigabytes(answer.size_gigabytes ?? 0),
-      region: answer.regions[0] ?? null,
-    }))
+export function mayBeBackup(image: unknown): boolean {
+  const known = image !== null && typeof image === 'object' && 'type' in image && typeof image.type === 'string'
+  return !known || image.type === 'backup'
+}
+
+export function toBackup(answer: Static<typeof ImageAnswer>): Listed {
+  return {
+    ...common(answer),
+    kind: 'backup',
+    size_gb: gigabytes(answer.size_gigabytes ?? 0),
+    region: answer.regions[0] ?? null,
+  }
 }
 
 /**
@@ -293,8 +335,21 @@ export function toApp(answer: Static<typeof AppAnswer>, prices: AppPrices): List
   }
 }
 
+/** A size that cannot be read has no price, as one that is not listed. */
 export function toAppPrices({ instance_sizes }: Static<typeof AppSizesAnswer>): AppPrices {
-  return new Map((instance_sizes ?? []).map(({ slug, usd_per_month }) => [slug, normalised(usd_per_month)]))
+  const sizes = (instance_sizes ?? []).filter((size) => Value.Check(AppSizeAnswer, size))
+  return new Map(sizes.map(({ slug, usd_per_month }) => [slug, normalised(usd_per_month)]))
+}
+
+export type Members = {
+  readonly urns: readonly string[]
+  /** False: something in the project cannot be read. */
+  readonly is_whole: boolean
+}
+
+export function toMembers(listed: readonly unknown[]): Members {
+  const members = listed.filter((member) => Value.Check(MemberAnswer, member))
+  return { urns: members.map(({ urn }) => urn), is_whole: members.length === listed.length }
 }
 
 /** The subscription is paid once: its price stands at the oldest registry, and the others cost nothing beside it. */

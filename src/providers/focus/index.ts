@@ -1,2 +1,2 @@
-export { createFocusReader, isFocusHeader } from './reader.ts'
-export { readNumber } from './values.ts'
+export { createFocusReader, isFocusHeader, serviceCategoryOf } from './reader.ts'
+export { providerWord, readNumber, readQuantity } from './values.ts'

@@ -17,7 +17,7 @@ const REQUIRED: Record<string, string> = {
   ChargePeriodEnd: '2026-05-01T00:00:00Z',
   ProviderName: 'Example Cloud',
 }
-const WHOLE = {
+const WHOLE: Record<string, string> = {
   ...REQUIRED,
   BillingPeriodEnd: '2026-05-01T00:00:00Z',
   ChargeDescription: 'Instance',
@@ -51,12 +51,57 @@ test('a FOCUS file that misses a column is told by the names of FOCUS', () => {
   }
 })
 
-test('the word for a provider is one that a rule can name', () => {
-  const wordOf = (name: string) => rowOf({ ...WHOLE, ProviderName: name }).bill?.provider
-  assert.equal(wordOf('Ünï  Cö'), 'uni-co')
-  assert.equal(wordOf('Øst & Co.'), 'st-co')
-  assert.equal(wordOf('云 Cloud 9'), 'cloud-9')
-  assert.equal(wordOf('a'.repeat(63) + ' b')?.length, 63)
+test('the word for a provider is one that a rule can name, and two names never share one', () => {
+  const wordOf = (name: string) => rowOf({ ...WHOLE, ProviderName: name }).bill?.provider ?? ''
+  for (const name of ['Example Cloud', 'example  cloud', 'EXAMPLE-CLOUD.']) assert.equal(wordOf(name), 'example-cloud')
+  const names = ['Ünï Cö', 'Uni Co', 'Øst & Co.', 'St & Co.', '云 Cloud 9', 'Cloud 9', '云', '雲', 'Облако', 'Яндекс']
+  const long = ['a', 'b'].map((last) => `${'long '.repeat(20)}${last}`)
+  const words = [...names, ...long].map(wordOf)
+  assert.equal(new Set(words).size, words.length, words.join(', '))
+  for (const word of words) assert.match(word, /^[a-z0-9][a-z0-9-]{0,63}$/)
+  assert.match(wordOf('Ünï Cö'), /^uni-co-[0-9a-f]{12}$/)
+  assert.match(wordOf('云'), /^provider-[0-9a-f]{12}$/)
+  assert.equal(wordOf('ÜNÏ  CÖ'), wordOf('Ünï Cö'))
+})
+
+test('from 1.3 on the provider has another name, and who invoices is told beside it', () => {
+  const { ProviderName: _former, ...rest } = WHOLE
+  const { bill, line } = rowOf({
+    ...rest,
+    ServiceProviderName: 'Example Cloud',
+    HostProviderName: 'A Host',
+    InvoiceIssuerName: 'A Reseller Pty Ltd',
+  })
+  assert.deepEqual([bill?.provider, bill?.issuer_name], ['example-cloud', 'A Reseller Pty Ltd'])
+  assert.deepEqual(
+    ['ProviderName', 'HostProviderName', 'InvoiceIssuerName'].map((name) => line.extra?.[name]),
+    ['Example Cloud', 'A Host', 'A Reseller Pty Ltd'],
+  )
+})
+
+test('a billing month is the calendar month of the provider, however its edges are written', () => {
+  const monthOf = (BillingPeriodStart: string, BillingPeriodEnd: string) => {
+    const { bill } = rowOf({ ...WHOLE, BillingPeriodStart, BillingPeriodEnd })
+    return `${bill?.billing_period.start}/${bill?.billing_period.end}`
+  }
+  for (const [start, end] of [
+    ['2025-01-01T00:00:00Z', '2025-02-01T00:00:00Z'],
+    ['2025-01-01T00:00:00+11:00', '2025-02-01T00:00:00+11:00'],
+    ['2025-01-01 00:00:00 -0800', '2025-01-31 23:59:59 -0800'],
+    ['2024-12-31T13:00:00Z', '2025-01-31T13:00:00Z'],
+    ['2024-12-31T13:00:00Z', '2025-01-31T12:59:59Z'],
+    ['2025-01-01T08:00:00Z', '2025-02-01T08:00:00Z'],
+    ['2025-01-01', '2025-01-31'],
+    ['2025-01-01T00:00:00Z', '2025-01-31T00:00:00Z'],
+    ['2025-01-01', '2025-02-01'],
+    ['2025-01-01T00:00:00Z', '2025-01-31T23:59:59.999Z'],
+    ['2025-01-01T00:00:00+14:00', ''],
+    ['2024-12-31T13:00:00Z', ''],
+  ] as const) {
+    assert.equal(monthOf(start, end), '2025-01-01/2025-02-01', `${start} ${end}`)
+  }
+  assert.equal(monthOf('2024-02-01', '2024-02-29'), '2024-02-01/2024-03-01')
+  assert.equal(monthOf('2025-01-15', '2025-02-15'), '2025-01-15/2025-02-15')
 })
 
 test('a row becomes a line of the bill that it names', () => {
@@ -128,8 +173,8 @@ test('two accounts have two bills', () => {
   assert.deepEqual([bill?.billing_account, line.extra?.['BillingAccountId']], ['acc-1', 'acc-1'])
 })
 
-test('nothing is nothing, whether the cell is empty or says NULL', () => {
-  for (const nothing of ['', 'NULL', 'null']) {
+test('nothing is nothing, whether the cell is empty or says so in any of the usual words', () => {
+  for (const nothing of ['', 'NULL', 'null', 'None', 'nan', 'NaN', 'N/A', 'n/a', '\\N']) {
     const { bill, line } = rowOf({
       ...WHOLE,
       InvoiceId: nothing,
@@ -206,6 +251,84 @@ test('a number with an exponent is the same number as without', () => {
       const expected = places === 0 ? decimal(units) : decimal(units).div(decimal(10n ** BigInt(places)))
       assert.equal(readNumber(`${units}e-${places}`), plain(expected))
     }),
+  )
+})
+
+test('tags are an object, the inside of one or a list of keys and values, and are kept as an object', () => {
+  const tagsOf = (Tags: string) => rowOf({ ...WHOLE, Tags }).line.extra?.['Tags']
+  assert.equal(tagsOf('{"env":"prod"}'), '{"env":"prod"}')
+  assert.equal(tagsOf('[{"key":"env","value":"prod"},{"Key":"owner","Value":"shop"}]'), '{"env":"prod","owner":"shop"}')
+  assert.equal(tagsOf('"env": "prod","owner": "shop"'), '{"env": "prod","owner": "shop"}')
+  assert.equal(tagsOf('[{"key":"untidy"}]'), '{"untidy":null}')
+  for (const other of ['env=prod', '["env"]', '{"env":']) assert.equal(tagsOf(other), other)
+})
+
+test('a bare list of costs is a bill, where provider, currency, month and category are said of the whole file', () => {
+  const defaults = {
+    provider: 'example-cloud',
+    currency: 'AUD',
+    service_category: 'Compute',
+    period: { start: Temporal.PlainDate.from('2026-04-01'), end: Temporal.PlainDate.from('2026-05-01') },
+  } as const
+  const reader = createFocusReader(['BilledCost', 'ResourceName', 'ServiceName'], defaults)
+  assert.ok('read' in reader, JSON.stringify(reader))
+  const { bill, line } = billRow(reader.read(['1.5', 'web-1', 'Instances'], 2))
+  assert.deepEqual([bill?.provider, bill?.currency, bill?.billing_period], ['example-cloud', 'AUD', defaults.period])
+  assert.deepEqual(
+    [line.charge_category, line.service_category, line.kind, line.amount, line.start, line.end],
+    ['Usage', 'Compute', 'instances', '1.5', null, null],
+  )
+  const { currency: _missing, ...others } = defaults
+  const refused = createFocusReader(['BilledCost', 'ResourceName', 'ServiceName'], others)
+  assert.ok('faults' in refused)
+  assert.deepEqual(refused.faults, [
+    {
+      row: 1,
+      column: 'BillingCurrency',
+      message: 'expected this column in the header, or currency=USD for the whole file',
+    },
+  ])
+})
+
+test('what a row says itself goes before what is said of the whole file', () => {
+  const reader = createFocusReader(Object.keys(WHOLE), {
+    provider: 'another',
+    currency: 'AUD',
+    service_category: 'Web',
+  })
+  assert.ok('read' in reader)
+  const { bill, line } = billRow(reader.read(Object.values(WHOLE), 2))
+  assert.deepEqual([bill?.provider, bill?.currency, line.service_category], ['example-cloud', 'USD', 'Compute'])
+})
+
+test('quantities have more digits than money', () => {
+  const quantityOf = (PricingQuantity: string) => rowOf({ ...WHOLE, PricingQuantity }).line.quantity
+  assert.equal(quantityOf('1234567890123456'), '1234567890123456')
+  assert.equal(quantityOf('0.1234567890123456'), '0.1234567890123456')
+  assert.equal(quantityOf('1.234567890123456e15'), '1234567890123456')
+})
+
+test('a fault says what was found; a day that does not exist is named as such', () => {
+  const messagesOf = (cells: Record<string, string>) => {
+    const read = readerOf({ ...WHOLE, ...cells }).read(Object.values({ ...WHOLE, ...cells }), 7)
+    assert.ok('faults' in read)
+    return read.faults.map(({ message }) => message)
+  }
+  assert.deepEqual(messagesOf({ ChargePeriodEnd: '2026-09-31' }), [
+    'expected a time such as 2026-04-01T00:00:00Z, found "2026-09-31": there is no such day',
+  ])
+  assert.deepEqual(messagesOf({ BilledCost: '1,5' }), ['expected a number such as 12.5 or 1e-05, found "1,5"'])
+  assert.deepEqual(messagesOf({ BilledCost: 'N/A' }), ['expected a number such as 12.5 or 1e-05, found nothing'])
+})
+
+test('a fault names a column as the file does', () => {
+  const { ProviderName: _former, ...rest } = WHOLE
+  const cells = { ...rest, ServiceProviderName: '' }
+  const read = readerOf(cells).read(Object.values(cells), 2)
+  assert.ok('faults' in read)
+  assert.deepEqual(
+    read.faults.map(({ column }) => column),
+    ['ServiceProviderName'],
   )
 })
 

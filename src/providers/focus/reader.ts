@@ -8,9 +8,9 @@ import {
   type ServiceCategory,
   UNCLASSIFIED,
 } from '../bill-line.ts'
-import type { BillKey, BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
+import type { BillDefaults, BillKey, BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
 import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
-import { isNull, providerWord, readNumber, readTime, snakeCase } from './values.ts'
+import { providerWord, readClock, readNumber, readQuantity, readTime, snakeCase, tagsText } from './values.ts'
 
 /**
  * Whether these are the columns of a FOCUS file (FinOps Open Cost and Usage Specification): no other format of bills has
@@ -22,15 +22,18 @@ export function isFocusHeader(names: readonly string[]): boolean {
 }
 
 /**
- * A reader of FOCUS 1.0 to 1.2, in any order of columns and any case; a few names of 0.5 and the previews are understood
+ * A reader of FOCUS 1.0 to 1.4, in any order of columns and any case; a few names of 0.5 and the previews are understood
  * too. A column without a place in a line, custom ones (`x_…`) and tags among them, is kept in `extra` as it was. The
- * bill of a row is its provider, billing account, billing period, invoice (1.2 only) and currency.
+ * bill of a row is its provider, issuer, billing account, billing period, invoice (from 1.2 on) and currency. What the
+ * file does not say is as in `defaults`; a file of which the provider is said may be a bare list of costs: it may leave
+ * out the kind of charge, which is usage then, and the charge periods, which are the billing period.
  */
-export function createFocusReader(header: readonly string[]): RowReader | CsvFaults {
-  const found = locateColumns(header)
+export function createFocusReader(header: readonly string[], defaults: BillDefaults = {}): RowReader | CsvFaults {
+  const found = locateColumns(header, defaults)
   if ('faults' in found) return found
-  const billOf = createBillKeys()
-  return { read: (cells, number) => readRow({ cells, number, columns: found, faults: [] }, billOf) }
+  const billOf = createBillKeys(defaults)
+  const context = { defaults, billOf }
+  return { read: (cells, number) => readRow({ cells, number, columns: found, faults: [] }, context) }
 }
 
 const REQUIRED_COLUMNS = [
@@ -49,6 +52,7 @@ const OPTIONAL_COLUMNS = [
   'ConsumedQuantity',
   'ConsumedUnit',
   'InvoiceId',
+  'InvoiceIssuerName',
   'PricingQuantity',
   'PricingUnit',
   'RegionId',
@@ -59,17 +63,18 @@ const OPTIONAL_COLUMNS = [
   'ServiceName',
   'ServiceSubcategory',
   'SubAccountName',
+  'Tags',
 ] as const
 const COLUMNS = [...REQUIRED_COLUMNS, ...OPTIONAL_COLUMNS]
 type Column = (typeof COLUMNS)[number]
 
-/** As FOCUS 0.5 and the preview of 1.0 called them. */
-const FORMER_NAMES: Partial<Record<Column, string>> = {
-  ChargeCategory: 'ChargeType',
-  ConsumedQuantity: 'UsageQuantity',
-  ConsumedUnit: 'UsageUnit',
-  ProviderName: 'Provider',
-  RegionId: 'Region',
+/** As FOCUS 0.5 and the preview of 1.0 called them, and what 1.3 calls the provider. */
+const OTHER_NAMES: Partial<Record<Column, readonly string[]>> = {
+  ChargeCategory: ['ChargeType'],
+  ConsumedQuantity: ['UsageQuantity'],
+  ConsumedUnit: ['UsageUnit'],
+  ProviderName: ['ServiceProviderName', 'Provider'],
+  RegionId: ['Region'],
 }
 
 /**
@@ -95,19 +100,48 @@ const TOLD_IN_FULL: ReadonlySet<Column> = new Set<Column>([
   'SubAccountName',
 ])
 
-function locateColumns(header: readonly string[]): Columns<Column> | CsvFaults {
+function locateColumns(header: readonly string[], defaults: BillDefaults): Columns<Column> | CsvFaults {
   const names = header.map(normalized)
   const at = new Map<Column, number>()
+  const called = new Map<Column, string>()
   const faults: CsvFault[] = []
+  const stated = statedFor(names, defaults)
   for (const column of COLUMNS) {
     const name = spellingsOf(column).find((spelling) => names.includes(spelling))
     if (name !== undefined) at.set(column, names.indexOf(name))
+    if (name !== undefined && name !== normalized(column)) called.set(column, header[names.indexOf(name)] ?? column)
     if (name !== undefined && names.indexOf(name) !== names.lastIndexOf(name))
       faults.push({ row: 1, column, message: 'expected this column once' })
-    if (name === undefined && isRequired(column))
-      faults.push({ row: 1, column, message: 'expected this column in the header' })
+    if (name === undefined && isRequired(column) && !stated.has(column))
+      faults.push({ row: 1, column, message: `expected this column in the header${insteadOf(column)}` })
   }
-  return faults.length > 0 ? { faults } : { at, extra: extraColumns(header, at), isBlank: isNull }
+  return faults.length > 0 ? { faults } : { at, called, extra: extraColumns(header, at) }
+}
+
+/** The columns that need not be there, because what they would say is stated of the whole file. */
+function statedFor(names: readonly string[], defaults: BillDefaults): ReadonlySet<Column> {
+  const stated = new Set<Column>()
+  if (defaults.currency !== undefined) stated.add('BillingCurrency')
+  if (defaults.period !== undefined) stated.add('BillingPeriodStart')
+  if (defaults.provider === undefined) return stated
+  stated.add('ProviderName').add('ChargeCategory')
+  const hasChargePeriod = CHARGE_PERIOD.some((column) => names.includes(normalized(column)))
+  if (!hasChargePeriod) for (const column of CHARGE_PERIOD) stated.add(column)
+  return stated
+}
+
+const CHARGE_PERIOD = ['ChargePeriodStart', 'ChargePeriodEnd'] as const
+
+/** How to say it of the whole file. */
+function insteadOf(column: Column): string {
+  const name = STATED_BY[column]
+  return name === undefined ? '' : `, or ${name} for the whole file`
+}
+
+const STATED_BY: Partial<Record<Column, string>> = {
+  BillingCurrency: 'currency=USD',
+  BillingPeriodStart: 'period=2026-04',
+  ProviderName: 'provider=example-cloud',
 }
 
 /** Names as the file spells a custom column, and as the specification spells its own. */
@@ -121,8 +155,7 @@ function extraColumns(header: readonly string[], at: ReadonlyMap<Column, number>
 }
 
 function spellingsOf(column: Column): string[] {
-  const former = FORMER_NAMES[column]
-  return former === undefined ? [normalized(column)] : [normalized(column), normalized(former)]
+  return [column, ...(OTHER_NAMES[column] ?? [])].map(normalized)
 }
 
 function isRequired(column: Column): boolean {
@@ -135,18 +168,17 @@ function normalized(name: string): string {
 
 type Row = CsvRow<Column>
 
-function readRow(row: Row, billOf: (row: Row) => BillKey | null): BillRow | CsvFaults {
+type Context = { readonly defaults: BillDefaults; readonly billOf: (row: Row) => BillKey | null }
+
+function readRow(row: Row, { defaults, billOf }: Context): BillRow | CsvFaults {
   const bill = billOf(row)
   const amount = required(row, 'BilledCost', readNumber, 'a number such as 12.5 or 1e-05')
-  const charge_category = required(row, 'ChargeCategory', chargeCategoryOf, `one of ${CHARGE_CATEGORIES.join(', ')}`)
-  const start = required(row, 'ChargePeriodStart', readTime, A_TIME)
-  const end = required(row, 'ChargePeriodEnd', readTime, A_TIME)
-  const measured = readQuantity(row)
-  if (start && end && Temporal.Instant.compare(end, start) < 0)
-    refuse(row, 'ChargePeriodEnd', 'a time that is not before the start')
+  const charge_category = readChargeCategory(row)
+  const { start, end } = readChargePeriod(row)
+  const measured = readQuantities(row)
   if (bill === null || amount === null || charge_category === null || row.faults.length > 0)
     return { faults: row.faults }
-  const service = readService(row, charge_category)
+  const service = readService(row, charge_category, defaults)
   return {
     bill,
     line: {
@@ -164,15 +196,38 @@ function readRow(row: Row, billOf: (row: Row) => BillKey | null): BillRow | CsvF
       external_resource_uuid: null,
       resource_name: textOf(row, 'ResourceName'),
       region: textOf(row, 'RegionId'),
-      extra: extraOf(row),
+      extra: withTagsText(extraOf(row)),
     },
   }
+}
+
+/** Where a file may leave the column out, it is a list of what was used. */
+function readChargeCategory(row: Row): ChargeCategory | null {
+  if (!row.columns.at.has('ChargeCategory')) return 'Usage'
+  return required(row, 'ChargeCategory', chargeCategoryOf, `one of ${CHARGE_CATEGORIES.join(', ')}`)
+}
+
+/** Null: the charge is for the billing period. */
+function readChargePeriod(row: Row): Pick<BillLine, 'start' | 'end'> {
+  if (!row.columns.at.has('ChargePeriodStart')) return { start: null, end: null }
+  const start = required(row, 'ChargePeriodStart', readTime, A_TIME)
+  const end = required(row, 'ChargePeriodEnd', readTime, A_TIME)
+  if (start && end && Temporal.Instant.compare(end, start) < 0)
+    refuse(row, 'ChargePeriodEnd', 'a time that is not before the start')
+  return { start, end }
+}
+
+/** One spelling of tags, for all who read them. */
+function withTagsText(extra: BillLine['extra']): BillLine['extra'] {
+  const tags = extra?.['Tags']
+  return tags === undefined ? extra : { ...extra, Tags: tagsText(tags) }
 }
 
 const A_TIME = 'a time such as 2026-04-01T00:00:00Z'
 
 const KEY_COLUMNS = [
   'ProviderName',
+  'InvoiceIssuerName',
   'BillingAccountId',
   'BillingPeriodStart',
   'BillingPeriodEnd',
@@ -181,50 +236,96 @@ const KEY_COLUMNS = [
 ] as const
 
 /** Rows of one bill mostly follow each other, so the last key is kept and given out again. */
-function createBillKeys(): (row: Row) => BillKey | null {
+function createBillKeys(defaults: BillDefaults): (row: Row) => BillKey | null {
   let last: { readonly cells: readonly (string | null)[]; readonly key: BillKey } | undefined
   return (row) => {
     const cells = KEY_COLUMNS.map((column) => textOf(row, column))
     if (last?.cells.every((cell, index) => cell === cells[index])) return last.key
-    const key = readBillKey(row)
+    const key = readBillKey(row, defaults)
     if (key !== null) last = { cells, key }
     return key
   }
 }
 
-function readBillKey(row: Row): BillKey | null {
-  const provider = required(row, 'ProviderName', (name) => providerWord(name) || undefined, A_PROVIDER)
-  const currency = required(row, 'BillingCurrency', currencyOf, 'an ISO 4217 code such as USD')
-  const billing_period = readBillingPeriod(row)
+function readBillKey(row: Row, defaults: BillDefaults): BillKey | null {
+  const provider = orStated(row, { column: 'ProviderName', stated: defaults.provider, expected: A_PROVIDER }, wordOf)
+  const currency = orStated(
+    row,
+    { column: 'BillingCurrency', stated: defaults.currency, expected: 'an ISO 4217 code such as USD' },
+    currencyOf,
+  )
+  const billing_period = readBillingPeriod(row, defaults)
   if (provider === null || currency === null || billing_period === null) return null
   const [billing_account, invoice_number] = [textOf(row, 'BillingAccountId'), textOf(row, 'InvoiceId')]
-  return { provider, billing_account, billing_period, invoice_number, currency }
+  return {
+    provider,
+    billing_account,
+    billing_period,
+    invoice_number,
+    currency,
+    issuer_name: textOf(row, 'InvoiceIssuerName'),
+  }
 }
 
-const A_PROVIDER = 'the name of a provider, with a letter of a to z or a digit'
+/** What is stated of the whole file where the row does not say it. */
+function orStated(
+  row: Row,
+  { column, stated, expected }: { column: Column; stated: string | undefined; expected: string },
+  read: (text: string) => string | undefined,
+): string | null {
+  if (stated !== undefined && textOf(row, column) === null) return stated
+  return required(row, column, read, expected)
+}
 
-/** Its days in UTC; the month of the start where the file does not tell the end. */
-function readBillingPeriod(row: Row): Period | null {
-  const start = required(row, 'BillingPeriodStart', readTime, A_TIME)
-  const end = optional(row, 'BillingPeriodEnd', readTime, A_TIME)
+const A_PROVIDER = 'the name of a provider, with a letter or a digit'
+
+function wordOf(name: string): string | undefined {
+  return providerWord(name) || undefined
+}
+
+/**
+ * The provider's calendar month, by the clock of whoever wrote it: an offset, an exclusive end, a last second and a last
+ * day change nothing, and neither does midnight of the provider's zone that was turned into UTC. A period that is no month
+ * is its days as they are written.
+ */
+function readBillingPeriod(row: Row, { period }: BillDefaults): Period | null {
+  if (period !== undefined && textOf(row, 'BillingPeriodStart') === null) return period
+  const start = required(row, 'BillingPeriodStart', readClock, A_TIME)
+  const end = optional(row, 'BillingPeriodEnd', readClock, A_TIME)
   if (start === null) return null
-  const first = dateOf(start)
-  if (end === null) return monthOf(first)
+  if (end === null) return monthOf(start.add(ZONE_MAX).toPlainDate())
+  const month = monthAround(start, end)
+  if (month !== null) return month
   // The last second of a day and the next midnight mean the same end.
-  const after = dateOf(end.add({ hours: 23, minutes: 59, seconds: 59 }))
+  const after = end.add({ hours: 23, minutes: 59, seconds: 59 }).toPlainDate()
+  const first = start.toPlainDate()
   if (Temporal.PlainDate.compare(after, first) > 0) return { start: first, end: after }
   refuse(row, 'BillingPeriodEnd', 'a time after the start of the billing period')
   return null
 }
 
-function dateOf(time: Temporal.Instant): Temporal.PlainDate {
-  return time.toZonedDateTimeISO('UTC').toPlainDate()
+/** So far are the zones of the world from UTC, at most. */
+const ZONE_MAX = Temporal.Duration.from({ hours: 14 })
+const DAY = Temporal.Duration.from({ hours: 24 })
+
+/** The month that begins and ends where the period does, give or take a zone and, at the end, the last day. */
+function monthAround(start: Temporal.PlainDateTime, end: Temporal.PlainDateTime): Period | null {
+  const month = monthOf(start.add(ZONE_MAX).toPlainDate())
+  const [first, after] = [month.start.toPlainDateTime(), month.end.toPlainDateTime()]
+  const isMonth =
+    isWithin(start, first.subtract(ZONE_MAX), first.add(ZONE_MAX)) &&
+    isWithin(end, after.subtract(ZONE_MAX).subtract(DAY), after.add(ZONE_MAX))
+  return isMonth ? month : null
+}
+
+function isWithin(time: Temporal.PlainDateTime, from: Temporal.PlainDateTime, to: Temporal.PlainDateTime): boolean {
+  return Temporal.PlainDateTime.compare(time, from) >= 0 && Temporal.PlainDateTime.compare(time, to) <= 0
 }
 
 /** What it was priced by; where the file does not say, what was used. */
-function readQuantity(row: Row): Pick<BillLine, 'quantity' | 'unit'> {
-  const priced = optional(row, 'PricingQuantity', readNumber, 'a number such as 720, or nothing')
-  const consumed = optional(row, 'ConsumedQuantity', readNumber, 'a number such as 720, or nothing')
+function readQuantities(row: Row): Pick<BillLine, 'quantity' | 'unit'> {
+  const priced = optional(row, 'PricingQuantity', readQuantity, 'a number such as 720, or nothing')
+  const consumed = optional(row, 'ConsumedQuantity', readQuantity, 'a number such as 720, or nothing')
   if (priced !== null) return { quantity: priced, unit: textOf(row, 'PricingUnit') }
   return { quantity: consumed, unit: consumed === null ? null : textOf(row, 'ConsumedUnit') }
 }
@@ -233,9 +334,11 @@ function readQuantity(row: Row): Pick<BillLine, 'quantity' | 'unit'> {
 function readService(
   row: Row,
   charge_category: ChargeCategory,
+  defaults: BillDefaults,
 ): Pick<BillLine, 'kind' | 'service_category' | 'service_name'> {
-  const service_name = textOf(row, 'ServiceName') ?? textOf(row, 'ProviderName') ?? ''
-  const service_category = serviceCategoryOf(textOf(row, 'ServiceCategory') ?? '')
+  const service_name = textOf(row, 'ServiceName') ?? textOf(row, 'ProviderName') ?? defaults.provider ?? ''
+  const stated = textOf(row, 'ServiceCategory')
+  const service_category = stated === null ? defaults.service_category : serviceCategoryOf(stated)
   if (charge_category === 'Tax' || charge_category === 'Credit')
     return { kind: charge_category.toLowerCase(), service_category: service_category ?? 'Other', service_name }
   if (service_category === undefined) return { kind: UNCLASSIFIED, service_category: 'Other', service_name }
@@ -250,7 +353,7 @@ function chargeCategoryOf(text: string): ChargeCategory | undefined {
   return CHARGE_CATEGORY_BY_TEXT.get(text.toLowerCase())
 }
 
-function serviceCategoryOf(text: string): ServiceCategory | undefined {
+export function serviceCategoryOf(text: string): ServiceCategory | undefined {
   return SERVICE_CATEGORY_BY_TEXT.get(text.toLowerCase())
 }
 
