@@ -662,6 +662,8 @@ create table platform.idempotency_key (
   response text,
   content_type text,
   created_at timestamp with time zone not null,
+  claim uuid,
+  path text,
   constraint idempotency_key_pkey PRIMARY KEY (subject, key),
   constraint idempotency_key_answer_whole CHECK (((status_code IS NULL) = (response IS NULL))),
   constraint idempotency_key_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))

@@ -432,6 +432,8 @@ export interface DB {
     response: string | null
     content_type: string | null
     created_at: Temporal.Instant
+    claim: string | null
+    path: string | null
   }
   'platform.migration': {
     version: number

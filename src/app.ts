@@ -49,7 +49,7 @@ import type { Edge } from './platform/edge.ts'
 import { type App, createHttp } from './platform/http.ts'
 import { randomIds } from './platform/ids.ts'
 import { createJobs, type Jobs } from './platform/jobs.ts'
-import { createMetrics } from './platform/metrics.ts'
+import { createMetrics, type Metrics } from './platform/metrics.ts'
 import { migrate, readMigrations, requireSchema, schemaState } from './platform/migrate.ts'
 import { findTemplate } from './platform/template.ts'
 import { createDigitalOcean, type DigitalOcean } from './providers/digitalocean/index.ts'
@@ -78,7 +78,8 @@ export async function openApp(
   const clock = given.clock ?? (config.now ? frozenClock(config.now) : systemClock)
   const ids = randomIds
   const migrations = await readMigrations()
-  const db = given.db ?? (await openLogged(config, log))
+  const metrics = createMetrics()
+  const db = given.db ?? (await openLogged(config, log, metrics))
   try {
     // Embedded, the program is the only one on its database and brings it up to date; a server's schema is moved on
     // purpose, by `arcadia migrate`.
@@ -90,7 +91,6 @@ export async function openApp(
 
     const provider = connectProvider(config, log)
     const finance = connectFinance(config, clock)
-    const metrics = createMetrics()
     const jobs = createJobs({ db, clock, ids, log, metrics })
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
     const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
@@ -132,13 +132,13 @@ export async function openApp(
 }
 
 /** A first start takes seconds, in which nobody should wonder. */
-async function openLogged(config: Config, log: Logger): Promise<Database> {
+async function openLogged(config: Config, log: Logger, metrics: Metrics): Promise<Database> {
   if (config.database.kind === 'embedded') {
     const { data_dir } = config.database
     const is_new = !(await hasBooks(data_dir))
     log.info({ data_dir }, is_new ? 'making a new database: this takes some seconds, once' : 'opening the database')
   }
-  return openDatabase(config, { template: findTemplate })
+  return openDatabase(config, { template: findTemplate, log, on_retry: metrics.transactionRetried })
 }
 
 /**

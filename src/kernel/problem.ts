@@ -11,11 +11,18 @@ export class Problem extends Error {
   override name = 'Problem'
   readonly kind: ProblemKind
   readonly errors: readonly Fault[]
+  readonly members: Readonly<Record<string, unknown>>
 
-  constructor(kind: ProblemKind, detail: string, errors: readonly Fault[] = []) {
+  constructor(
+    kind: ProblemKind,
+    detail: string,
+    errors: readonly Fault[] = [],
+    members: Readonly<Record<string, unknown>> = {},
+  ) {
     super(detail)
     this.kind = kind
     this.errors = errors
+    this.members = members
   }
 
   get code(): string {
@@ -33,13 +40,25 @@ export class Problem extends Error {
       status: this.status,
       detail: this.message,
       code: this.code,
+      ...this.members,
       ...(this.errors.length > 0 && { errors: this.errors }),
     }
   }
 }
 
-export type ProblemKind = { readonly code: string; readonly status: number; readonly title: string }
-export type ProblemFactory = ((detail: string, errors?: readonly Fault[]) => Problem) & { readonly kind: ProblemKind }
+export type ProblemKind = {
+  readonly code: string
+  readonly status: number
+  readonly title: string
+  /** When the same call may succeed. */
+  readonly retry_after_s?: number
+}
+/** `members` are further fields of the answer, for programs to read. */
+export type ProblemFactory = ((
+  detail: string,
+  errors?: readonly Fault[],
+  members?: Readonly<Record<string, unknown>>,
+) => Problem) & { readonly kind: ProblemKind }
 
 const kinds = new Map<string, ProblemKind>()
 const byConstraint = new Map<string, ProblemFactory>()
@@ -52,13 +71,18 @@ export function problem(options: {
   code: string
   status: number
   title: string
+  retry_after_s?: number
   constraints?: readonly string[]
 }): ProblemFactory {
-  invariant(!kinds.has(options.code), `problem ${options.code} is declared twice`)
-  const kind: ProblemKind = { code: options.code, status: options.status, title: options.title }
+  const { constraints = [], ...kind } = options
+  invariant(!kinds.has(kind.code), `problem ${kind.code} is declared twice`)
   kinds.set(kind.code, kind)
-  const make = Object.assign((detail: string, errors?: readonly Fault[]) => new Problem(kind, detail, errors), { kind })
-  for (const name of options.constraints ?? []) {
+  const make = Object.assign(
+    (detail: string, errors?: readonly Fault[], members?: Readonly<Record<string, unknown>>) =>
+      new Problem(kind, detail, errors, members),
+    { kind },
+  )
+  for (const name of constraints) {
     invariant(!byConstraint.has(name), `constraint ${name} is claimed by two problems`)
     byConstraint.set(name, make)
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
 import {
@@ -10,6 +11,8 @@ import {
   type LogEvent,
   PGliteDialect,
   PostgresDialect,
+  type PostgresPool,
+  type PostgresPoolClient,
   type RawBuilder,
   sql,
   type Transaction,
@@ -19,8 +22,20 @@ import { from as copyFrom } from 'pg-copy-streams'
 import type { Config } from '../config.ts'
 import type { DB, JsonText } from '../../db/types.ts'
 import { present } from '../kernel/invariant.ts'
-import { problem, problemOfConstraint } from '../kernel/problem.ts'
+import { Problem, problemOfConstraint } from '../kernel/problem.ts'
 import { lockDataDir } from './data-dir.ts'
+import { heldCommit } from './held-commit.ts'
+import type { Log } from './log.ts'
+import {
+  commitUnanswered,
+  connectionLost,
+  contended,
+  createOutage,
+  databaseUnreachable,
+  endsConnection,
+  type Outage,
+  reasonOf,
+} from './outage.ts'
 
 /** One interface on PGlite (embedded) and PostgreSQL: the same SQL, the same values in and out. */
 export type Database = {
@@ -29,14 +44,17 @@ export type Database = {
   readonly read: Reader
   /**
    * Runs `work` in one transaction. Deadlocks and serialization failures are tried again; a violated constraint that a
-   * context has claimed comes out as its Problem. Open one only in routes, jobs and commands, and never call the
-   * network inside.
+   * context has claimed comes out as its Problem. A database that has gone away is `platform/database-unreachable` when
+   * nothing was stored, and `platform/outcome-unknown` when it went in the middle of the commit. Open one only in routes,
+   * jobs and commands, and never call the network inside.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Several statements in one transaction, without parameters: for migrations. */
   script(text: string): Promise<void>
+  /** Resolves when the database answers: at once, unless it has gone away. Also when the signal says not to wait. */
+  reachable(signal: AbortSignal): Promise<void>
   /** What the job queue runs on. */
-  readonly queue: { kind: 'pglite'; pglite: QueueHandle } | { kind: 'postgres'; url: string }
+  readonly queue: { kind: 'pglite'; pglite: QueueHandle } | { kind: 'postgres'; executeSql: ExecuteSql }
   close(): Promise<void>
 }
 
@@ -56,16 +74,26 @@ export type ContextTx<C extends string> = Reader & Writer<C>
 export type TableOf<C extends string> = keyof Owned<C> & string
 
 type QueueHandle = Pick<PGlite, 'query' | 'exec' | 'listen'>
+type ExecuteSql = (text: string, values?: unknown[]) => Promise<pg.QueryResult>
 
 const TRANSACTION_MAX_ATTEMPTS = 4
+const TRY_AGAIN_PAUSE_MS = 20
 const POOL_MAX_CONNECTIONS = 10
+const QUEUE_MAX_CONNECTIONS = 4
 const CONNECT_TIMEOUT_MS = 10_000
-/** Deadlock detected; could not serialize. */
-const TRY_AGAIN = new Set(['40P01', '40001'])
+/** A network that has gone silent would hold the caller for ever; by then the commit is done or never will be. */
+const COMMIT_TIMEOUT_MS = 60_000
+/** By the server's code. */
+const TRY_AGAIN: Readonly<Record<string, RetryReason>> = { '40P01': 'deadlock', '40001': 'serialization' }
+
+export type RetryReason = 'deadlock' | 'serialization'
 
 export type OpenOptions = {
   /** Sees every statement as it is sent. */
   on_query?: (text: string) => void
+  /** Counts transactions that are tried again, by the reason. */
+  on_retry?: (reason: RetryReason) => void
+  log?: Log
   /** What a new embedded database starts from, as PGlite dumps it; without one it is empty. */
   template?: () => Promise<Blob | undefined>
   /** An open PGlite to use instead of a new one (memory only). */
@@ -121,12 +149,6 @@ function settings({ shared_buffers }: { shared_buffers: string }) {
   }
 }
 
-const databaseUnreachable = problem({
-  code: 'platform/database-unreachable',
-  status: 503,
-  title: 'The database cannot be reached',
-})
-
 /** So that a wrong address is told as such, at once, and not by the first statement that fails. */
 async function reachable(db: Database, url: string): Promise<Database> {
   try {
@@ -134,7 +156,7 @@ async function reachable(db: Database, url: string): Promise<Database> {
     return db
   } catch (error) {
     await db.close()
-    const reason = error instanceof Error && error.message !== '' ? error.message : databaseFailureOf(error).code
+    const reason = reasonOf((error instanceof Problem && error.cause) || error)
     throw databaseUnreachable(`PostgreSQL at ${new URL(url).host} does not answer: ${reason}. Check DATABASE_URL.`)
   }
 }
@@ -288,22 +310,24 @@ export function rowset(table: string, rows: readonly object[]): RawBuilder<never
 }
 
 function openPostgres(url: string, options: OpenOptions): Database {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: POOL_MAX_CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    types: { getTypeParser: (oid) => PARSERS[oid] ?? pg.types.getTypeParser(oid) },
-  })
-  // A connection that breaks while idle is replaced at the next query, which reports the trouble.
-  pool.on('error', () => {})
+  const outage = createOutage({ probe: () => pool.query('select 1'), log: options.log })
+  const terms = { connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true }
+  const pool = watched(
+    new pg.Pool({
+      ...terms,
+      max: POOL_MAX_CONNECTIONS,
+      types: { getTypeParser: (oid) => PARSERS[oid] ?? pg.types.getTypeParser(oid) },
+    }),
+    outage,
+  )
+  // The queue is written for the driver's own parsers, and does not wait for requests.
+  const queue = watched(new pg.Pool({ ...terms, max: QUEUE_MAX_CONNECTIONS, application_name: 'arcadia-jobs' }), outage)
   const kysely = new Kysely<DB>({
-    dialect: new PostgresDialect({ pool: encodingPool(pool) }),
+    dialect: new PostgresDialect({ pool: encoding(pool) }),
     ...logging(options),
   })
-  return {
+  return databaseOn(kysely, options, {
     kind: 'postgres',
-    read: kysely,
-    transaction: (work) => runTransaction(kysely, work),
     script: async (text) => {
       const client = await pool.connect()
       try {
@@ -317,9 +341,14 @@ function openPostgres(url: string, options: OpenOptions): Database {
         client.release()
       }
     },
-    queue: { kind: 'postgres', url },
-    close: once(() => kysely.destroy()),
-  }
+    reachable: outage.over,
+    queue: { kind: 'postgres', executeSql: queue.query },
+    close: once(async () => {
+      outage.close()
+      await kysely.destroy()
+      await Promise.all([pool.end(), queue.end()])
+    }),
+  })
 }
 
 function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promise<void>): Database {
@@ -330,14 +359,13 @@ function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promi
     dialect: new PGliteDialect({ pglite: encodingPGlite(pglite) }),
     ...logging(options),
   })
-  return {
+  return databaseOn(kysely, options, {
     kind: 'pglite',
-    read: kysely,
-    transaction: (work) => runTransaction(kysely, work),
     script: (text) =>
       pglite.transaction(async (tx) => {
         await tx.exec(text)
       }),
+    reachable: async () => {},
     queue: { kind: 'pglite', pglite: queue },
     close: once(async () => {
       await kysely.destroy()
@@ -345,6 +373,20 @@ function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promi
       if (!pglite.closed) await pglite.close()
       await released?.()
     }),
+  })
+}
+
+/** A call that holds its commit back reads what it has written. */
+function databaseOn(kysely: Kysely<DB>, options: OpenOptions, rest: Omit<Database, 'read' | 'transaction'>): Database {
+  return {
+    ...rest,
+    get read() {
+      return heldCommit()?.tx ?? kysely
+    },
+    transaction: <T>(work: (tx: Tx) => Promise<T>) => {
+      const execute = (held: typeof work) => runTransaction(kysely, held, options)
+      return heldCommit()?.transaction(execute, work) ?? execute(work)
+    },
   }
 }
 
@@ -364,13 +406,23 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (done ??= work())
 }
 
-async function runTransaction<T>(kysely: Kysely<DB>, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function runTransaction<T>(
+  kysely: Kysely<DB>,
+  work: (tx: Tx) => Promise<T>,
+  { on_retry }: OpenOptions,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await kysely.transaction().execute(work)
     } catch (error) {
       const failure = databaseFailureOf(error)
-      if (TRY_AGAIN.has(failure.code) && attempt < TRANSACTION_MAX_ATTEMPTS) continue
+      const reason = TRY_AGAIN[failure.code]
+      if (reason !== undefined) {
+        if (attempt === TRANSACTION_MAX_ATTEMPTS) throw contended('Nothing was stored; repeat the call.')
+        on_retry?.(reason)
+        await pause(attempt * TRY_AGAIN_PAUSE_MS)
+        continue
+      }
       const refusal = problemOfConstraint(failure.constraint)
       throw refusal?.(failure.raised ?? `${refusal.kind.title}.`) ?? error
     }
@@ -412,36 +464,100 @@ function encode(value: unknown): unknown {
   return value
 }
 
-function encodingPool(pool: pg.Pool): pg.Pool {
-  const connect = async (): Promise<pg.PoolClient> => {
-    const client = await pool.connect()
-    return new Proxy(client, {
-      get: (target, name) => {
-        if (name === 'query') {
-          return (text: string, values?: unknown[]) =>
-            values?.[0] instanceof CopyData
-              ? copyToServer(target, text, values[0])
-              : target.query(text, values?.map(encode))
-        }
-        const member: unknown = Reflect.get(target, name, target)
-        return typeof member === 'function' ? member.bind(target) : member
-      },
-    })
-  }
-  return new Proxy(pool, {
-    get: (target, name) => {
-      if (name === 'connect') return connect
-      const member: unknown = Reflect.get(target, name, target)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
+type WatchedPool = {
+  connect(): Promise<WatchedClient>
+  query: ExecuteSql
+  end(): Promise<void>
+}
+type WatchedClient = {
+  /** `rows` of `copyRows` go in beside the statement. */
+  query(text: string, values?: unknown[]): Promise<pg.QueryResult>
+  release(): void
 }
 
-async function copyToServer(client: pg.PoolClient, text: string, { rows }: CopyData) {
+/**
+ * A pool that says what a lost connection means: nothing was stored, or nobody knows. Without the listeners, a connection
+ * that breaks while it is idle, in a transaction or not, would end the process.
+ */
+function watched(pool: pg.Pool, outage: Outage): WatchedPool {
+  const lost = new WeakSet<pg.PoolClient>()
+  pool.on('error', () => {})
+  pool.on('connect', (client) => {
+    outage.ended()
+    client.on('error', (error) => lose(client, error))
+  })
+  const lose = (client: pg.PoolClient, error: unknown): void => {
+    if (lost.has(client)) return
+    lost.add(client)
+    outage.began(reasonOf(error))
+    // So that it does not go back to the pool.
+    void client.end()
+  }
+
+  const send = async (client: pg.PoolClient, text: string, values?: unknown[]): Promise<pg.QueryResult> => {
+    const was_lost = lost.has(client)
+    // It went with its connection.
+    if (was_lost && text === 'rollback') return NO_ROWS
+    try {
+      if (text === 'commit') return await client.query(COMMIT)
+      if (values?.[0] instanceof CopyData) return await copyToServer(client, text, values[0])
+      return await client.query(text, values)
+    } catch (error) {
+      const is_unanswered = text === 'commit' && !(error instanceof pg.DatabaseError)
+      if (is_unanswered || endsConnection(error)) lose(client, error)
+      if (!lost.has(client)) throw error
+      throw text === 'commit' && !was_lost ? commitUnanswered(error) : connectionLost(error)
+    }
+  }
+
+  const connect = async (): Promise<WatchedClient> => {
+    try {
+      const client = await pool.connect()
+      return { query: (text, values) => send(client, text, values), release: () => client.release() }
+    } catch (error) {
+      outage.began(reasonOf(error))
+      throw connectionLost(error)
+    }
+  }
+
+  return {
+    connect,
+    query: async (text, values) => {
+      const client = await connect()
+      try {
+        return await client.query(text, values)
+      } finally {
+        client.release()
+      }
+    },
+    end: async () => {
+      if (!pool.ending) await pool.end()
+    },
+  }
+}
+
+/** The driver knows a time limit for a single query; its types do not. */
+const COMMIT: pg.QueryConfig & { query_timeout: number } = { text: 'commit', query_timeout: COMMIT_TIMEOUT_MS }
+const NO_ROWS: pg.QueryResult = { command: 'ROLLBACK', rowCount: null, oid: 0, fields: [], rows: [] }
+
+/** What Kysely needs of a pool; what the driver does not know how to send is encoded. It uses no cursors. */
+function encoding(pool: WatchedPool): PostgresPool {
+  return {
+    options: {},
+    connect: async () => {
+      const client = await pool.connect()
+      const query = (text: string, values: readonly unknown[]) => client.query(text, values.map(encode))
+      return { ...client, query } as unknown as PostgresPoolClient
+    },
+    end: async () => {},
+  }
+}
+
+async function copyToServer(client: pg.PoolClient, text: string, { rows }: CopyData): Promise<pg.QueryResult> {
   const copy = client.query(copyFrom(text))
   copy.end(rows)
   await finished(copy)
-  return { command: 'COPY', rowCount: copy.rowCount, rows: [] }
+  return { ...NO_ROWS, command: 'COPY', rowCount: copy.rowCount }
 }
 
 type PGliteQuery = Pick<PGliteTransaction, 'query'>

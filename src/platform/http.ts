@@ -199,8 +199,8 @@ function hasAtMost(values_max: number, data: unknown): boolean {
   return true
 }
 
-function guard(app: App, { jwt_secret, clock, db }: HttpOptions): void {
-  const idempotency = createIdempotency(db, clock)
+function guard(app: App, { jwt_secret, clock, db, ids }: HttpOptions): void {
+  const idempotency = createIdempotency({ db, clock, ids })
   app.addHook('onRoute', (route) => {
     if (route.url.startsWith('/api/') && route.config?.access === undefined && route.method !== 'HEAD') {
       throw new Error(`route ${String(route.method)} ${route.url} does not say who may call it`)
@@ -248,13 +248,17 @@ function answerProblems(app: App): void {
   })
   app.setErrorHandler((error: FastifyError | Problem, request, reply) => {
     const refused = problemOf(error)
-    if (refused.status >= 500) request.log.error({ err: error, request_id: request.id }, 'request failed')
+    const { code, status } = refused
+    if (refused === error && status >= 500) request.log.warn({ code, request_id: request.id }, 'request refused')
+    else if (status >= 500) request.log.error({ err: error, request_id: request.id }, 'request failed')
     sendProblem(reply, refused)
   })
 }
 
 function sendProblem(reply: FastifyReply, refused: Problem): void {
   if (refused.status === 401) void reply.header('www-authenticate', 'Bearer')
+  const { retry_after_s } = refused.kind
+  if (retry_after_s !== undefined) void reply.header('retry-after', retry_after_s)
   void reply
     .code(refused.status)
     .type('application/problem+json')
@@ -290,7 +294,7 @@ function problemOf(error: FastifyError | Problem): Problem {
     case 415:
       return unsupportedMediaType(error.message)
     default:
-      return internal('The error has been logged under this request id. Nothing was stored.')
+      return internal('The error has been logged under this request id.')
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { sql } from 'kysely'
 import { Type } from 'typebox'
 import { type As, testHttp } from '../../test/support/http.ts'
 import { problem } from '../kernel/problem.ts'
@@ -9,7 +10,14 @@ import { Body } from './wire.ts'
 const outOfStock = problem({ code: 'test/out-of-stock', status: 409, title: 'Out of stock' })
 
 /** What the handler does next, and how often it has run. */
-const shop = { calls: 0, stocked: true, gate: Promise.resolve(), entered: Promise.withResolvers<void>() }
+const opened = () => ({
+  calls: 0,
+  stocked: true,
+  gate: Promise.resolve(),
+  entered: Promise.withResolvers<void>(),
+  books: async (_order: number) => {},
+})
+const shop = opened()
 
 const routes = (app: App): void => {
   app.post(
@@ -18,11 +26,20 @@ const routes = (app: App): void => {
     async (request, reply) => {
       shop.calls += 1
       const order = shop.calls
+      await shop.books(order)
       shop.entered.resolve()
       await shop.gate
       if (!shop.stocked) throw outOfStock('Order something else.')
       return reply.code(201).send({ data: { order, item: request.body.item } })
     },
+  )
+}
+
+const returns = (app: App): void => {
+  app.post(
+    '/returns',
+    { config: { access: ['platform_admin'] }, schema: { body: Body({ item: Type.String() }) } },
+    async (request) => ({ data: { returned: request.body.item } }),
   )
 }
 
@@ -34,10 +51,11 @@ const uploads = (app: App): void => {
 
 let harness: Awaited<ReturnType<typeof testHttp>>
 before(async () => {
-  harness = await testHttp(() => [routes, uploads])
+  harness = await testHttp(() => [routes, returns, uploads])
+  await harness.db.script('create table platform.sold (item_order integer)')
 })
 beforeEach(() => {
-  Object.assign(shop, { calls: 0, stocked: true, gate: Promise.resolve(), entered: Promise.withResolvers<void>() })
+  Object.assign(shop, opened())
 })
 after(() => harness.close())
 
@@ -53,12 +71,32 @@ test('the same call gets the stored answer, and runs once', async () => {
   assert.equal(shop.calls, 1)
 })
 
-test('another body with the same key is refused', async () => {
+test('another body with the same key is refused, and told what the key was used for', async () => {
+  const at = harness.clock.now().toString()
   await order('other-body', 'tea')
   const answer = await order('other-body', 'coffee')
   assert.equal(answer.status, 409)
   assert.equal(answer.body.code, 'request/idempotency-conflict')
+  assert.match(answer.body.detail, new RegExp(`used for POST /api/v1/orders with other content, at ${at}`))
+  assert.deepEqual(answer.body.used_for, { method: 'POST', path: '/api/v1/orders', at })
   assert.equal(shop.calls, 1)
+})
+
+test('the answer to one role is not replayed to another of the same subject and tenant', async () => {
+  const as = (role: string) => ({ sub: 'one', tenant_id: 't_1', role })
+  const admin = await order('roles', 'tea', as('platform_admin'))
+  const tenant = await order('roles', 'tea', as('tenant'))
+  assert.deepEqual([admin.status, tenant.status, tenant.headers['idempotency-replayed']], [201, 201, undefined])
+  assert.notEqual(admin.text, tenant.text)
+})
+
+test('a key of one route is free on another', async () => {
+  await order('routes', 'tea')
+  const answer = await harness.call('POST', '/returns', {
+    body: { item: 'tea' },
+    headers: { 'idempotency-key': 'routes' },
+  })
+  assert.deepEqual([answer.status, answer.body.data], [200, { returned: 'tea' }])
 })
 
 test('a call that fails frees its key', async () => {
@@ -89,21 +127,54 @@ test('the keys of different callers do not meet', async () => {
   assert.notEqual(mine.text, theirs.text)
 })
 
-test('a claim whose process died stays for 7 days: the repeated call does not run, and is told to look first', async () => {
+test('a claim whose process died is taken over after a minute, and its own effect can never be stored', async () => {
   const dead = Promise.withResolvers<void>()
   shop.gate = dead.promise
   const lost = order('stale', 'tea')
   await shop.entered.promise
   shop.gate = Promise.resolve()
-  harness.clock.set(harness.clock.now().add({ hours: 24 * 7 }))
+  harness.clock.set(harness.clock.now().add({ seconds: 59 }))
   const refused = await order('stale', 'tea')
-  assert.equal(refused.status, 409)
-  assert.match(refused.body.detail, /look whether it took effect/)
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [409, '5'])
   assert.equal(shop.calls, 1)
   harness.clock.set(harness.clock.now().add({ seconds: 1 }))
-  assert.equal((await order('stale', 'tea')).status, 201)
+  const repeated = await order('stale', 'tea')
+  assert.equal(repeated.status, 201)
+  // It was only slow, and comes back.
   dead.resolve()
-  await lost
+  assert.equal((await lost).body.code, 'request/idempotency-in-progress')
+  assert.equal((await order('stale', 'tea')).text, repeated.text)
+})
+
+test('the effect of a call is there with its answer, and before its commit for itself alone', async () => {
+  shop.books = async (sold) => {
+    await sell(sold)
+    assert.deepEqual(await soldOrders(), [sold])
+  }
+  const answer = await order('sold', 'tea')
+  assert.equal(answer.status, 201)
+  assert.deepEqual(await soldOrders(), [1])
+  assert.equal((await order('sold', 'tea')).text, answer.text)
+  await harness.db.script('delete from platform.sold')
+})
+
+test('a call that fails after its transaction leaves nothing', async () => {
+  shop.books = sell
+  shop.stocked = false
+  assert.equal((await order('failed late', 'tea')).status, 409)
+  assert.deepEqual(await soldOrders(), [])
+})
+
+test('of several transactions of a call, the last one is stored with the answer', async () => {
+  shop.books = async (sold) => {
+    await sell(sold)
+    await Promise.all([sell(sold + 1), sell(sold + 2)])
+    await sell(sold + 3)
+  }
+  shop.stocked = false
+  assert.equal((await order('several', 'tea')).status, 409)
+  assert.deepEqual(await soldOrders(), [1, 2, 3])
+  await harness.db.script('delete from platform.sold')
 })
 
 test('a body that is too deep to compare is refused', async () => {
@@ -137,6 +208,17 @@ test('without a key every call runs', async () => {
   await harness.call('POST', '/orders', { body: { item: 'tea' } })
   assert.equal(shop.calls, 2)
 })
+
+async function sell(sold: number): Promise<void> {
+  await harness.db.transaction((tx) => sql`insert into platform.sold values (${sold})`.execute(tx))
+}
+
+async function soldOrders(): Promise<number[]> {
+  const { rows } = await sql<{ n: number }>`select item_order as n from platform.sold order by 1`.execute(
+    harness.db.read,
+  )
+  return rows.map(({ n }) => n)
+}
 
 function order(key: string, item: string, as: As = 'operator') {
   return harness.call('POST', '/orders', { as, body: { item }, headers: { 'idempotency-key': key } })

@@ -8,6 +8,7 @@ import { anyOf, type Database, type Reader, type Tx } from './db.ts'
 import type { Ids } from './ids.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { isOutage } from './outage.ts'
 
 /**
  * A job says "look again"; the tables say what is due. So a tick that is missed, late or doubled does no harm, and
@@ -58,7 +59,6 @@ export type Jobs = {
 
 const SCHEMA = 'pgboss'
 const POLLING_INTERVAL_S = 2
-const QUEUE_MAX_CONNECTIONS = 4
 const STOP_TIMEOUT_MS = 30_000
 const RETRY_LIMIT = 5
 const RETRY_DELAY_S = 30
@@ -80,8 +80,12 @@ export function createJobs({
   metrics: Metrics
 }): Jobs {
   let jobs: readonly Job[] = []
-  const boss = createBoss(db)
-  boss.on('error', (error) => log.error({ err: error }, 'job queue'))
+  const stopping = new AbortController()
+  const boss = createBoss(db, { signal: stopping.signal })
+  boss.on('error', (error) => {
+    // Every worker would say at every tick what the database has said once.
+    if (!isOutage(error)) log.error({ err: error }, 'job queue')
+  })
 
   const record = async (name: string, work: () => Promise<JobOutcome>): Promise<JobOutcome> => {
     const id = ids.uuid()
@@ -94,23 +98,26 @@ export function createJobs({
         .execute()
       await tx.insertInto('platform.run').values({ id, name, started_at: now, outcome: 'running' }).execute()
     })
-    const close = (outcome: 'done' | 'skipped' | 'failed', detail: string) =>
-      db.transaction((tx) =>
+    const close = async (outcome: 'done' | 'skipped' | 'failed', detail: string) => {
+      await db.reachable(stopping.signal)
+      await db.transaction((tx) =>
         tx
           .updateTable('platform.run')
           .set({ outcome, detail, finished_at: clock.now() })
           .where('id', '=', id)
           .execute(),
       )
+    }
     try {
       const result = await work()
       await close(result.outcome, result.detail)
       metrics.jobFinished(name, result.outcome)
       return result
     } catch (error) {
-      await close('failed', messageOf(error))
+      if (isOutage(error)) log.warn({ job: name, reason: messageOf(error) }, 'job interrupted')
+      else log.error({ err: error, job: name }, 'job failed')
       metrics.jobFinished(name, 'failed')
-      log.error({ err: error, job: name }, 'job failed')
+      await close('failed', messageOf(error))
       throw error
     }
   }
@@ -176,7 +183,10 @@ export function createJobs({
       return false
     },
     counts: () => countJobs(db, jobs),
-    close: () => boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS }),
+    close: async () => {
+      stopping.abort()
+      await boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS })
+    },
   }
 }
 
@@ -187,13 +197,24 @@ export async function migrateQueue(db: Database): Promise<void> {
   await boss.stop({ graceful: false })
 }
 
-function createBoss(db: Database, options: { supervise?: boolean; schedule?: boolean } = {}): PgBoss {
+type BossOptions = { supervise?: boolean; schedule?: boolean; signal?: AbortSignal }
+
+/** Its connections are ours: while the database is away, the queue waits at its next statement until it is back. */
+function createBoss(db: Database, { signal = new AbortController().signal, ...options }: BossOptions = {}): PgBoss {
+  const { queue } = db
   return new PgBoss({
     schema: SCHEMA,
     ...options,
-    ...(db.queue.kind === 'pglite'
-      ? { db: fromPglite(db.queue.pglite), backend: 'pglite' as const }
-      : { connectionString: db.queue.url, application_name: 'arcadia-jobs', max: QUEUE_MAX_CONNECTIONS }),
+    ...(queue.kind === 'pglite'
+      ? { db: fromPglite(queue.pglite), backend: 'pglite' as const }
+      : {
+          db: {
+            executeSql: async (text: string, values?: unknown[]) => {
+              await db.reachable(signal)
+              return queue.executeSql(text, values)
+            },
+          },
+        }),
   })
 }
 

@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client
 export type Metrics = {
   requestFinished(labels: { method: string; route: string; status: number }, seconds: number): void
   jobFinished(name: string, outcome: string): void
+  transactionRetried(reason: string): void
   text(): Promise<{ content_type: string; body: string }>
 }
 
@@ -22,9 +23,16 @@ export function createMetrics(): Metrics {
     labelNames: ['name', 'outcome'],
     registers: [registry],
   })
+  const retries = new Counter({
+    name: 'arcadia_transaction_retries_total',
+    help: 'Transactions that were tried again, by reason',
+    labelNames: ['reason'],
+    registers: [registry],
+  })
   return {
     requestFinished: ({ method, route, status }, seconds) => requests.observe({ method, route, status }, seconds),
     jobFinished: (name, outcome) => jobs.inc({ name, outcome }),
+    transactionRetried: (reason) => retries.inc({ reason }),
     text: async () => ({ content_type: registry.contentType, body: await registry.metrics() }),
   }
 }

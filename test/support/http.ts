@@ -12,7 +12,8 @@ import { memoryDatabase } from './database.ts'
 const SECRET = 'a-secret-for-tests-only-0123456789abcdef'
 const NOW = '2026-05-02T06:00:00Z'
 
-export type As = 'operator' | 'gateway' | 'meter' | { tenant: string } | 'nobody'
+export type As = 'operator' | 'gateway' | 'meter' | { tenant: string } | Claims | 'nobody'
+type Claims = { sub: string; role: string; tenant_id: string | null }
 export type CallOptions = { as?: As; body?: unknown; headers?: Record<string, string> }
 export type Answer = { status: number; body: any; text: string; headers: Record<string, unknown> }
 export type Call = (
@@ -87,10 +88,11 @@ export function callerOn(app: App, clock: { now(): Temporal.Instant }, secret = 
 }
 
 async function tokenOf(as: Exclude<As, 'nobody'>, now: Temporal.Instant, secret: string): Promise<string> {
-  const role = typeof as === 'object' ? 'tenant_user' : as === 'operator' ? 'platform_admin' : as
-  const tenant_id = typeof as === 'object' ? as.tenant : null
-  return mintToken(
-    { sub: `test-${role}`, role, tenant_id },
-    { secret, now, ttl: Temporal.Duration.from({ minutes: 5 }) },
-  )
+  return mintToken(claimsOf(as), { secret, now, ttl: Temporal.Duration.from({ minutes: 5 }) })
+}
+
+function claimsOf(as: Exclude<As, 'nobody'>): Claims {
+  if (typeof as === 'object' && 'sub' in as) return as
+  const role = typeof as === 'object' ? 'tenant' : as === 'operator' ? 'platform_admin' : as
+  return { sub: `test-${role}`, role, tenant_id: typeof as === 'object' ? as.tenant : null }
 }

@@ -17,12 +17,15 @@ const EPOCH = Temporal.Instant.fromEpochMilliseconds(0)
 export type Server = {
   /** A new, migrated database. */
   database(): Promise<{ url: string; db: Database }>
+  /** Ends every connection, and is back after a moment. Null for a server that is not ours. */
+  restart: (() => Promise<void>) | null
   stop(): Promise<void>
 }
 
 export async function startPostgres(): Promise<Server> {
   const given = process.env['TEST_DATABASE_URL']
-  const { admin_url, stop } = given === undefined ? await startEmbedded() : { admin_url: given, stop: async () => {} }
+  const { admin_url, restart, stop } =
+    given === undefined ? await startEmbedded() : { admin_url: given, restart: null, stop: async () => {} }
   const opened: { name: string; db: Database }[] = []
   const open = async (source: string) => {
     const name = `arcadia_test_${randomBytes(6).toString('hex')}`
@@ -43,6 +46,7 @@ export async function startPostgres(): Promise<Server> {
   return {
     // All but the first are copies, which are made in a fraction of the time.
     database: async () => open(await (migrated ??= migrateOne())),
+    restart,
     stop: async () => {
       for (const { name, db } of opened) {
         await db.close()
@@ -54,7 +58,11 @@ export async function startPostgres(): Promise<Server> {
   }
 }
 
-async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise<void> }> {
+async function startEmbedded(): Promise<{
+  admin_url: string
+  restart: () => Promise<void>
+  stop: () => Promise<void>
+}> {
   const dir = await mkdtemp(join(tmpdir(), 'arcadia-postgres-'))
   // As root the server runs as another user, who must be able to reach its directory.
   await chmod(dir, 0o755)
@@ -65,7 +73,7 @@ async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise
     port,
     user: 'postgres',
     password: PASSWORD,
-    persistent: false,
+    persistent: true,
     createPostgresUser: userInfo().uid === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
     postgresFlags: [
@@ -85,6 +93,10 @@ async function startEmbedded(): Promise<{ admin_url: string; stop: () => Promise
   await server.start()
   return {
     admin_url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
+    restart: async () => {
+      await server.stop()
+      await server.start()
+    },
     stop: async () => {
       await server.stop()
       await rm(dir, { recursive: true, force: true })
