@@ -45,6 +45,7 @@ import { jwtSecret } from './platform/auth.ts'
 import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
 import { hasBooks } from './platform/data-dir.ts'
 import { type Database, openDatabase } from './platform/db.ts'
+import { inMib } from './platform/disk.ts'
 import type { Edge } from './platform/edge.ts'
 import { type App, createHttp } from './platform/http.ts'
 import { randomIds } from './platform/ids.ts'
@@ -91,6 +92,7 @@ export async function openApp(
 
     const provider = connectProvider(config, log)
     const finance = connectFinance(config, clock)
+    if (db.disk !== null) metrics.watchDisk(db.disk)
     const jobs = createJobs({ db, clock, ids, log, metrics })
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
     const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
@@ -138,7 +140,8 @@ async function openLogged(config: Config, log: Logger, metrics: Metrics): Promis
     const is_new = !(await hasBooks(data_dir))
     log.info({ data_dir }, is_new ? 'making a new database: this takes some seconds, once' : 'opening the database')
   }
-  return openDatabase(config, { template: findTemplate, log, on_retry: metrics.transactionRetried })
+  const on_low_disk = warnOfLowDisk(log)
+  return openDatabase(config, { template: findTemplate, log, on_retry: metrics.transactionRetried, on_low_disk })
 }
 
 /**
@@ -193,6 +196,11 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       ...financeInvariants,
     ],
   }
+}
+
+function warnOfLowDisk(log: Logger): (free_bytes: number) => void {
+  return (free_bytes) =>
+    log.warn({ free_bytes }, `the disk of the database is almost full: ${inMib(free_bytes)} are free`)
 }
 
 type Connections = { provider: DigitalOcean | null; finance: FinanceClient | null }

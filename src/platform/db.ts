@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { PGlite, types as pgliteTypes, type Transaction as PGliteTransaction } from '@electric-sql/pglite'
@@ -24,6 +24,15 @@ import type { DB, JsonText } from '../../db/types.ts'
 import { present } from '../kernel/invariant.ts'
 import { Problem, problemOfConstraint } from '../kernel/problem.ts'
 import { lockDataDir } from './data-dir.ts'
+import {
+  createDiskGuard,
+  type DiskGuard,
+  diskFull,
+  type FreeSpace,
+  freeSpaceOf,
+  isDiskFull,
+  requireSpaceForDatabase,
+} from './disk.ts'
 import { heldCommit } from './held-commit.ts'
 import type { Log } from './log.ts'
 import {
@@ -53,6 +62,8 @@ export type Database = {
   script(text: string): Promise<void>
   /** Resolves when the database answers: at once, unless it has gone away. Also when the signal says not to wait. */
   reachable(signal: AbortSignal): Promise<void>
+  /** Free space where an embedded database keeps its files. */
+  readonly disk: FreeSpace | null
   /** What the job queue runs on. */
   readonly queue: { kind: 'pglite'; pglite: QueueHandle } | { kind: 'postgres'; executeSql: ExecuteSql }
   close(): Promise<void>
@@ -98,6 +109,10 @@ export type OpenOptions = {
   template?: () => Promise<Blob | undefined>
   /** An open PGlite to use instead of a new one (memory only). */
   pglite?: PGlite
+  /** How much room the embedded database has; the disk's own free space unless a test says otherwise. */
+  free_space?: FreeSpace
+  /** Told once each time that becomes little. */
+  on_low_disk?: (free_bytes: number) => void
 }
 
 export async function openDatabase(config: Pick<Config, 'database'>, options: OpenOptions = {}): Promise<Database> {
@@ -109,9 +124,11 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
     case 'embedded': {
       const lock = await lockDataDir(config.database.data_dir)
       try {
-        const pglite = await openDirectory(lock.database_dir, options)
+        const free = options.free_space ?? freeSpaceOf(dirname(lock.database_dir))
+        const pglite = await openDirectory(lock.database_dir, free, options)
         await lock.closeToOthers()
-        return openPGlite(pglite, options, lock.release)
+        const kept = { disk: free, release: lock.release }
+        return openPGlite(guarded(pglite, createDiskGuard(free, options.on_low_disk)), options, kept)
       } catch (error) {
         await lock.release()
         throw error
@@ -121,15 +138,47 @@ export async function openDatabase(config: Pick<Config, 'database'>, options: Op
 }
 
 /** A new database in a directory is made whole or not at all: what a process left that died half-way is removed. */
-async function openDirectory(dir: string, options: OpenOptions): Promise<PGlite> {
+async function openDirectory(dir: string, free: FreeSpace, options: OpenOptions): Promise<PGlite> {
   const buffers = { shared_buffers: '64MB' }
   const half_made = `${dir}.half-made`
   if (existsSync(half_made)) await rm(dir, { recursive: true, force: true })
-  if (existsSync(join(dir, 'PG_VERSION'))) return PGlite.create({ ...settings(buffers), dataDir: dir })
-  await writeFile(half_made, '')
-  const pglite = await newPGlite(buffers, options, { dataDir: dir })
-  await rm(half_made)
-  return pglite
+  try {
+    if (existsSync(join(dir, 'PG_VERSION'))) return await PGlite.create({ ...settings(buffers), dataDir: dir })
+    requireSpaceForDatabase(dirname(dir), free)
+    await writeFile(half_made, '')
+    const pglite = await newPGlite(buffers, options, { dataDir: dir })
+    await rm(half_made)
+    return pglite
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(`The database in ${dir} cannot be opened: its disk is full. Make room.`) : error
+  }
+}
+
+/** Every statement passes the guard, the job queue's too. */
+function guarded(pglite: PGlite, guard: DiskGuard): PGlite {
+  const checking = <S extends Pick<PGliteTransaction, 'query' | 'exec'>>(target: S): Pick<S, 'query' | 'exec'> => ({
+    query: async (text, ...rest) => {
+      guard.check(text)
+      return target.query(text, ...rest)
+    },
+    exec: async (text, ...rest) => {
+      guard.check(text)
+      return target.exec(text, ...rest)
+    },
+  })
+  const { query, exec } = checking(pglite)
+  return new Proxy(pglite, {
+    get: (target, name) => {
+      if (name === 'query') return query
+      if (name === 'exec') return exec
+      if (name === 'transaction') {
+        return (work: (tx: PGliteTransaction) => Promise<unknown>) =>
+          target.transaction((tx) => work({ ...tx, ...checking(tx) }))
+      }
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }
 
 async function newPGlite(
@@ -341,6 +390,7 @@ function openPostgres(url: string, options: OpenOptions): Database {
         client.release()
       }
     },
+    disk: null,
     reachable: outage.over,
     queue: { kind: 'postgres', executeSql: queue.query },
     close: once(async () => {
@@ -351,7 +401,11 @@ function openPostgres(url: string, options: OpenOptions): Database {
   })
 }
 
-function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promise<void>): Database {
+function openPGlite(
+  pglite: PGlite,
+  options: OpenOptions,
+  kept?: { disk: FreeSpace; release: () => Promise<void> },
+): Database {
   const queue = queueHandle(pglite)
   // Not with each query: PGlite would then copy the table of all its parsers for each.
   Object.assign(pglite.parsers, PARSERS)
@@ -366,12 +420,13 @@ function openPGlite(pglite: PGlite, options: OpenOptions, released?: () => Promi
         await tx.exec(text)
       }),
     reachable: async () => {},
+    disk: kept?.disk ?? null,
     queue: { kind: 'pglite', pglite: queue },
     close: once(async () => {
       await kysely.destroy()
       // Kysely closes only a database that it has used.
       if (!pglite.closed) await pglite.close()
-      await released?.()
+      await kept?.release()
     }),
   })
 }
@@ -423,6 +478,7 @@ async function runTransaction<T>(
         await pause(attempt * TRY_AGAIN_PAUSE_MS)
         continue
       }
+      if (isDiskFull(error)) throw diskFull('The disk of the database is full. Nothing was stored. Make room.')
       const refusal = problemOfConstraint(failure.constraint)
       throw refusal?.(failure.raised ?? `${refusal.kind.title}.`) ?? error
     }

@@ -21,6 +21,7 @@ import { invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
 import { authenticate, type Caller, forbidden, type Role } from './auth.ts'
 import type { Clock } from './clock.ts'
 import type { Database } from './db.ts'
+import { diskFull, isDiskFull } from './disk.ts'
 import { faultsOf } from './faults.ts'
 import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
@@ -271,6 +272,7 @@ const UNSTORABLE_TEXT = new Set(['22021', '22P05'])
 
 function problemOf(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error
+  if (isDiskFull(error)) return diskFull('The disk that uploads are kept on is full. Nothing was stored. Make room.')
   if (UNSTORABLE_TEXT.has(error.code))
     return invalidInput('A text holds a character that cannot be stored (NUL or a lone surrogate).')
   if (error.validation) {

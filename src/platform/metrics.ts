@@ -1,9 +1,12 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { FreeSpace } from './disk.ts'
 
 export type Metrics = {
   requestFinished(labels: { method: string; route: string; status: number }, seconds: number): void
   jobFinished(name: string, outcome: string): void
   transactionRetried(reason: string): void
+  /** Of the embedded database; a server looks after its own. */
+  watchDisk(free_space: FreeSpace): void
   text(): Promise<{ content_type: string; body: string }>
 }
 
@@ -33,6 +36,14 @@ export function createMetrics(): Metrics {
     requestFinished: ({ method, route, status }, seconds) => requests.observe({ method, route, status }, seconds),
     jobFinished: (name, outcome) => jobs.inc({ name, outcome }),
     transactionRetried: (reason) => retries.inc({ reason }),
+    watchDisk: (free_space) => {
+      const disk: Gauge = new Gauge({
+        name: 'arcadia_database_disk_free_bytes',
+        help: 'Free space where the embedded database is',
+        registers: [registry],
+        collect: () => disk.set(free_space()),
+      })
+    },
     text: async () => ({ content_type: registry.contentType, body: await registry.metrics() }),
   }
 }

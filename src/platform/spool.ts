@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { App, Request } from './http.ts'
 
@@ -26,9 +27,10 @@ export function spoolFiles(
   types: readonly string[],
   { file_max_bytes, files_max }: Limits,
 ): (request: Request) => Promise<SpooledFile[]> {
+  app.addHook('onReady', sweepSpools)
   app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser([...types], async (request: Request, payload: AsyncIterable<Uint8Array>) => {
-    const path = newPath()
+    const path = await newPath()
     // What the reader of forms calls its files: it removes them when the answer is sent, or the connection lost.
     request.tmpUploads = [path]
     return new SpooledBody(path, await writeFile(path, payload, file_max_bytes))
@@ -36,7 +38,8 @@ export function spoolFiles(
   return async (request) => {
     if (request.body instanceof SpooledBody) return [fileAt(request.body.path, undefined)]
     if (!request.isMultipart()) return []
-    const { files } = await request.saveRequestFiles({ limits: { fileSize: file_max_bytes, files: files_max } })
+    const limits = { fileSize: file_max_bytes, files: files_max }
+    const { files } = await request.saveRequestFiles({ limits, tmpdir: await ownSpool() })
     return files.map(({ filepath, filename }) => fileAt(filepath, filename))
   }
 }
@@ -45,13 +48,46 @@ export function spoolFiles(
 export async function spoolStream(
   stream: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const path = newPath()
+  const path = await newPath()
   await writeFile(path, stream, Number.MAX_SAFE_INTEGER)
   return { path, remove: () => rm(path, { force: true }) }
 }
 
-function newPath(): string {
-  return join(tmpdir(), `arcadia-upload-${randomUUID()}`)
+async function newPath(): Promise<string> {
+  return join(await ownSpool(), randomUUID())
+}
+
+const SPOOL_PREFIX = 'arcadia-spool-'
+/** The process's own, so that what it leaves behind when it is killed can be told from what others are at. */
+const OWN_SPOOL = join(tmpdir(), `${SPOOL_PREFIX}${process.pid}-${randomUUID()}`)
+let is_removed_at_exit = false
+
+/** A folder that only this user can read: a bill is nobody else's business. */
+async function ownSpool(): Promise<string> {
+  await mkdir(OWN_SPOOL, { recursive: true, mode: 0o700 })
+  if (!is_removed_at_exit) process.on('exit', () => rmSync(OWN_SPOOL, { recursive: true, force: true }))
+  is_removed_at_exit = true
+  return OWN_SPOOL
+}
+
+/** Removes what processes left that were killed. */
+async function sweepSpools(): Promise<void> {
+  const spools = (await readdir(tmpdir())).filter((name) => name.startsWith(SPOOL_PREFIX))
+  const left = spools.filter((name) => name !== basename(OWN_SPOOL) && !isAlive(pidOf(name)))
+  await Promise.all(left.map((name) => rm(join(tmpdir(), name), { recursive: true, force: true })))
+}
+
+function pidOf(name: string): number {
+  return Number.parseInt(name.slice(SPOOL_PREFIX.length), 10)
+}
+
+/** A process of another user is alive too. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as { code?: string }).code === 'EPERM'
+  }
 }
 
 /** Compared by its content where requests are compared. */
