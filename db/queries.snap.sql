@@ -130,7 +130,7 @@ insert into "invoicing"."invoice_line" ("tenant_id", "invoice_id", "position", "
 
 insert into "invoicing"."number_series" ("series", "last_number") values ($1, …) on conflict ("series") do update set "last_number" = invoicing.number_series.last_number + 1 returning "last_number";
 
-insert into "invoicing"."payment" ("tenant_id", "invoice_id", "id", "amount_cents", "paid_at", "reference", "recorded_by", "recorded_at") values ($1, …);
+insert into "invoicing"."payment" ("tenant_id", "invoice_id", "id", "amount_cents", "paid_at", "reference", "recorded_by", "recorded_at", "reversed_at", "reversed_by", "reversal_reason") values ($1, …);
 
 insert into "subscriptions"."addon" ("code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "tenant_id", "subscription_id", "id", "starts_on", "ends_on") select "code", "name", "price_cents", "currency", "quantity", "unit", "grants_meter", "tenant_id", "subscription_id", "id", "starts_on", "ends_on" from jsonb_populate_recordset(null::"subscriptions"."addon", $1::jsonb);
 
@@ -300,7 +300,7 @@ select "v"."id", "v"."plan_code" as "code", "v"."version", "p"."name", "v"."curr
 
 select "version", "name", "checksum", "breaking" from "platform"."migration" order by "version";
 
-select (select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment where tenant_id = $1 and invoice_id = $2) as "paid_cents", (select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note where tenant_id = $3 and invoice_id = $4) as "credited_cents", (select coalesce(sum(tax_cents), 0)::bigint from invoicing.credit_note where tenant_id = $5 and invoice_id = $6) as "credited_tax_cents";
+select (select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment where tenant_id = $1 and invoice_id = $2 and reversed_at is null) as "paid_cents", (select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note where tenant_id = $3 and invoice_id = $4) as "credited_cents", (select coalesce(sum(tax_cents), 0)::bigint from invoicing.credit_note where tenant_id = $5 and invoice_id = $6) as "credited_tax_cents";
 
 select * from "catalog"."addon" where "code" = $1 for update;
 
@@ -342,7 +342,7 @@ select * from "invoicing"."invoice_line" where "tenant_id" = $1 and "invoice_id"
 
 select * from "invoicing"."invoice_line" where "tenant_id" = $1 and "invoice_id" = $2 order by "position";
 
-select * from "invoicing"."payment" where "tenant_id" = $1 and "invoice_id" = $2 and "reference" = $3;
+select * from "invoicing"."payment" where "tenant_id" = $1 and "invoice_id" = $2 and "reference" = $3 and "reversed_at" is null;
 
 select * from "invoicing"."payment" where "tenant_id" = $1 and "invoice_id" = $2 order by "recorded_at", "id";
 
@@ -394,7 +394,7 @@ select * from ( select i.id::text as subject, coalesce(i.invoice_number, i.exter
 
 select * from ( select i.id::text as subject, format('%s lines are not rounded to %s places', count(*), i.minor_unit_places) as detail from invoicing.invoice i join invoicing.invoice_line l on l.tenant_id = i.tenant_id and l.invoice_id = i.id where l.amount_cents <> round(l.amount_precise * power(10::numeric, i.minor_unit_places)) group by i.id, i.minor_unit_places) broken limit $1;
 
-select * from ( select i.id::text as subject, format('%s, %s of %s settled', i.status, settled, i.total_cents) as detail from invoicing.invoice i cross join lateral ( select (select coalesce(sum(p.amount_cents), 0) from invoicing.payment p where p.tenant_id = i.tenant_id and p.invoice_id = i.id) + (select coalesce(sum(c.amount_cents), 0) from invoicing.credit_note c where c.tenant_id = i.tenant_id and c.invoice_id = i.id) as settled ) document where (i.status = 'paid' and settled < i.total_cents) or (i.status = 'issued' and settled >= i.total_cents)) broken limit $1;
+select * from ( select i.id::text as subject, format('%s, %s of %s settled', i.status, settled, i.total_cents) as detail from invoicing.invoice i cross join lateral ( select (select coalesce(sum(p.amount_cents), 0) from invoicing.payment p where p.tenant_id = i.tenant_id and p.invoice_id = i.id and p.reversed_at is null) + (select coalesce(sum(c.amount_cents), 0) from invoicing.credit_note c where c.tenant_id = i.tenant_id and c.invoice_id = i.id) as settled ) document where (i.status = 'paid' and settled < i.total_cents) or (i.status = 'issued' and settled >= i.total_cents)) broken limit $1;
 
 select * from ( select i.id::text as subject, format('invoice in %s, tenant %s in %s', i.currency, t.id, t.currency) as detail from invoicing.invoice i join tenants.tenant t on t.id = i.tenant_id where i.currency <> t.currency) broken limit $1;
 

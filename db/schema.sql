@@ -601,11 +601,19 @@ create table invoicing.payment (
   reference text not null,
   recorded_by text not null,
   recorded_at timestamp with time zone not null,
-  constraint payment_once UNIQUE (tenant_id, invoice_id, reference),
+  reversed_at timestamp with time zone,
+  reversed_by text,
+  reversal_reason text,
   constraint payment_pkey PRIMARY KEY (tenant_id, id),
   constraint payment_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES invoicing.invoice(tenant_id, id),
-  constraint payment_amount_cents_check CHECK ((amount_cents > 0))
+  constraint payment_amount_cents_check CHECK ((amount_cents > 0)),
+  constraint payment_reversal_reason_check CHECK ((reversal_reason <> ''::text)),
+  constraint payment_reversed_whole CHECK ((((reversed_at IS NULL) = (reversed_by IS NULL)) AND ((reversed_at IS NULL) = (reversal_reason IS NULL))))
 );
+CREATE TRIGGER payment_is_kept BEFORE DELETE ON invoicing.payment FOR EACH ROW EXECUTE FUNCTION invoicing.refuse_change_of_payment();
+CREATE TRIGGER payment_stays BEFORE UPDATE ON invoicing.payment FOR EACH ROW WHEN (((old.reversed_at IS NOT NULL) OR ((((((((new.tenant_id IS DISTINCT FROM old.tenant_id) OR (new.id IS DISTINCT FROM old.id)) OR (new.invoice_id IS DISTINCT FROM old.invoice_id)) OR (new.amount_cents IS DISTINCT FROM old.amount_cents)) OR (new.paid_at IS DISTINCT FROM old.paid_at)) OR (new.reference IS DISTINCT FROM old.reference)) OR (new.recorded_by IS DISTINCT FROM old.recorded_by)) OR (new.recorded_at IS DISTINCT FROM old.recorded_at)))) EXECUTE FUNCTION invoicing.refuse_change_of_payment();
+CREATE UNIQUE INDEX payment_id_once ON invoicing.payment USING btree (id);
+CREATE UNIQUE INDEX payment_once ON invoicing.payment USING btree (tenant_id, invoice_id, reference) WHERE (reversed_at IS NULL);
 
 create table llm_usage.event (
   gateway_id text not null,
@@ -1123,5 +1131,15 @@ begin
       using errcode = 'check_violation', constraint = 'invoice_line_issued_is_immutable';
   end if;
   return case when tg_op = 'DELETE' then old else new end;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION invoicing.refuse_change_of_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'payment % is recorded and stays', old.reference
+    using errcode = 'check_violation', constraint = 'payment_stays';
 end $function$
 ;

@@ -392,6 +392,9 @@ export interface DB {
     reference: string
     recorded_by: string
     recorded_at: Temporal.Instant
+    reversed_at: Temporal.Instant | null
+    reversed_by: string | null
+    reversal_reason: string | null
   }
   'llm_usage.event': {
     gateway_id: string

@@ -31,6 +31,10 @@ async function send(path: string, body?: object) {
 
 const pay = (id: string, amount_cents: number, reference: string) =>
   send(`/invoices/${id}/payments`, { amount_cents, paid_at: '2026-05-03T00:00:00Z', reference })
+const owedBy = async (tenant_id: string) => {
+  const { status, owed_cents } = await company.invoice(tenant_id)
+  return [status, owed_cents]
+}
 const credit = (id: string, amount_cents: number) =>
   send(`/invoices/${id}/credit-notes`, { amount_cents, reason: 'Goodwill' })
 
@@ -147,6 +151,85 @@ test('payments add up to paid; a reference counts once; nobody pays too much', a
   assert.deepEqual([invoice.paid_cents, invoice.credited_cents, invoice.owed_cents], [5_500, 0, 0])
   assert.equal((await pay(id, 500, 'bank-2')).status, 200)
   assert.deepEqual([(await pay(id, 1, 'bank-3')).code], ['invoicing/not-payable'])
+})
+
+test('a payment is not of the future, save for a day that has begun in the east', async () => {
+  const id = await issue('clairvoyant')
+  const at = (paid_at: string) => send(`/invoices/${id}/payments`, { amount_cents: 1, paid_at, reference: paid_at })
+  const { body } = await company.call('POST', `/invoices/${id}/payments`, {
+    body: { amount_cents: 1, paid_at: '2036-05-01T00:00:00Z', reference: 'a' },
+  })
+  assert.deepEqual(body.errors, [
+    {
+      path: 'paid_at',
+      message: 'must not be in the future: 2036-05-01T00:00:00Z is more than a day after 2026-05-02T06:00:00Z',
+    },
+  ])
+  assert.equal((await at('2026-05-03T06:00:00.000001Z')).status, 422)
+  assert.equal((await at('2026-05-03T06:00:00Z')).status, 201)
+  assert.equal((await company.invoice('clairvoyant')).payments.length, 1)
+})
+
+test('a reversed payment opens the invoice again and stays, and its reference may come again', async () => {
+  const id = await issue('bounced')
+  const first = await pay(id, 5_500, 'bank-1')
+  assert.equal((await company.invoice('bounced')).status, 'paid')
+  const reversed = await send(`/payments/${first.data.id}/reverse`, { reason: 'The bank took it back' })
+  assert.deepEqual([reversed.status, reversed.data.currency], [200, 'AUD'])
+  const history = {
+    reversed_at: '2026-05-02T06:00:00Z',
+    reversed_by: 'test-platform_admin',
+    reversal_reason: 'The bank took it back',
+  }
+  assert.deepEqual(reversed.data, { ...first.data, ...history })
+  const open = await company.invoice('bounced')
+  assert.deepEqual([open.status, open.paid_at, open.paid_cents, open.owed_cents], ['issued', null, 0, 5_500])
+  const again = await send(`/payments/${first.data.id}/reverse`, { reason: 'Once more' })
+  assert.deepEqual([again.status, again.code], [409, 'invoicing/payment-reversed'])
+  const second = await pay(id, 5_500, 'bank-1')
+  assert.equal(second.status, 201)
+  const paid = await company.invoice('bounced')
+  assert.deepEqual([paid.status, paid.paid_cents, paid.owed_cents], ['paid', 5_500, 0])
+  assert.deepEqual(
+    paid.payments.map((payment: { id: string; reversed_by: string | null }) => [payment.id, payment.reversed_by]),
+    [
+      [first.data.id, 'test-platform_admin'],
+      [second.data.id, null],
+    ],
+  )
+})
+
+test('an invoice that credit has settled stays paid when a payment is reversed; a part payment leaves it open', async () => {
+  const id = await issue('settled')
+  const part = await pay(id, 1_000, 'a')
+  await send(`/payments/${part.data.id}/reverse`, { reason: 'Typing error' })
+  assert.deepEqual(await owedBy('settled'), ['issued', 5_500])
+  const whole = await pay(id, 5_500, 'b')
+  await credit(id, 5_500)
+  await send(`/payments/${whole.data.id}/reverse`, { reason: 'Paid back' })
+  assert.deepEqual(await owedBy('settled'), ['paid', 0])
+  const back = await issue('never-paid')
+  await send(`/payments/${(await pay(back, 5_500, 'a')).data.id}/reverse`, { reason: 'Wrong customer' })
+  assert.equal((await send(`/invoices/${back}/void`)).data.status, 'void')
+})
+
+test('a reversal has a reason, is of a payment that exists, and is the operator’s', async () => {
+  const { id } = (await pay(await issue('strict-payer'), 100, 'a')).data
+  for (const body of [{}, { reason: '' }, { reason: 1 }, undefined])
+    assert.equal((await send(`/payments/${id}/reverse`, body)).status, 422, JSON.stringify(body))
+  const reason = { reason: 'x' }
+  assert.equal((await send('/payments/00000000-0000-4000-8000-000000000000/reverse', reason)).status, 404)
+  const as = { tenant: 'strict-payer' }
+  assert.equal((await company.call('POST', `/payments/${id}/reverse`, { as, body: reason })).status, 403)
+  for (const change of ['update invoicing.payment set amount_cents = 1', 'delete from invoicing.payment'])
+    await assert.rejects(company.db.script(`${change} where id = '${id}'`), /is recorded and stays/)
+})
+
+test('nothing is owed on a void invoice', async () => {
+  const id = await issue('not-owed')
+  await company.post(`/invoices/${id}/void`, {})
+  const invoice = await company.ok('GET', `/invoices/${id}`)
+  assert.deepEqual([invoice.total_cents, invoice.paid_cents, invoice.owed_cents], [5_500, 0, 0])
 })
 
 test('a draft takes neither payments nor credit', async () => {

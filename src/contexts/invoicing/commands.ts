@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { formatMinor } from '../../kernel/money.ts'
 import { dateIn } from '../../kernel/period.ts'
+import { invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { found } from '../../platform/wire.ts'
 import { type BilledMonth, creditableCents, creditedMonths, creditTaxCents } from './given-back.ts'
@@ -90,18 +91,31 @@ async function requireNotCreditedElsewhere(tx: InvoicingTx, invoice: Invoice): P
 
 export type NewPayment = { id: string; amount_cents: bigint; paid_at: Temporal.Instant; reference: string }
 
-/** Records a payment. The same reference again is the same payment; an invoice of which nothing is owed is paid. */
+/**
+ * Records a payment. The same reference again is the same payment, unless that was reversed; an invoice of which nothing
+ * is owed is paid.
+ */
 export async function recordPayment(
   tx: InvoicingTx,
   invoice_id: string,
   { payment, now, actor }: By & { payment: NewPayment },
 ): Promise<{ payment: Payment; invoice: Invoice; duplicate: boolean }> {
   const invoice = await lockInvoice(tx, invoice_id)
-  const before = await readPayment(tx, invoice, payment.reference)
+  requireInThePast(payment.paid_at, now)
+  const before = await findPayment(tx, invoice, payment.reference)
   if (before !== undefined) return { payment: requireSame(before, payment), invoice, duplicate: true }
   const settled = await readSettlement(tx, invoice)
   requirePayable(invoice, settled, payment.amount_cents)
-  const recorded = { tenant_id: invoice.tenant_id, invoice_id, ...payment, recorded_by: actor, recorded_at: now }
+  const recorded: Payment = {
+    tenant_id: invoice.tenant_id,
+    invoice_id,
+    ...payment,
+    recorded_by: actor,
+    recorded_at: now,
+    reversed_at: null,
+    reversed_by: null,
+    reversal_reason: null,
+  }
   await tx.insertInto('invoicing.payment').values(recorded).execute()
   const paid_cents = settled.paid_cents + payment.amount_cents
   return {
@@ -111,13 +125,25 @@ export async function recordPayment(
   }
 }
 
-async function readPayment(tx: InvoicingTx, invoice: Invoice, reference: string): Promise<Payment | undefined> {
+/** Banks date by the day, and a day begins fourteen hours earlier in the east than in UTC. */
+const PAID_AHEAD_MAX = Temporal.Duration.from({ hours: 24 })
+
+function requireInThePast(paid_at: Temporal.Instant, now: Temporal.Instant): void {
+  if (Temporal.Instant.compare(paid_at, now.add(PAID_AHEAD_MAX)) <= 0) return
+  throw invalidInput('The request is not valid.', [
+    { path: 'paid_at', message: `must not be in the future: ${paid_at} is more than a day after ${now}` },
+  ])
+}
+
+/** The one that stands, of those with this reference. */
+async function findPayment(tx: InvoicingTx, invoice: Invoice, reference: string): Promise<Payment | undefined> {
   return tx
     .selectFrom('invoicing.payment')
     .selectAll()
     .where('tenant_id', '=', invoice.tenant_id)
     .where('invoice_id', '=', invoice.id)
     .where('reference', '=', reference)
+    .where('reversed_at', 'is', null)
     .executeTakeFirst()
 }
 
@@ -217,7 +243,7 @@ async function closeIfSettled(
 }
 
 /** Whoever changes an invoice holds its row, so that two changes come one after the other. */
-async function lockInvoice(tx: InvoicingTx, id: string): Promise<Invoice> {
+export async function lockInvoice(tx: InvoicingTx, id: string): Promise<Invoice> {
   await sql`select from invoicing.invoice where id = ${id} for update`.execute(tx)
   return found(await readInvoice(tx, null, id), 'invoice')
 }

@@ -2,7 +2,7 @@ import PdfDocument from 'pdfkit'
 import { buffer } from 'node:stream/consumers'
 import { formatMinor } from '../../kernel/money.ts'
 import { dateIn } from '../../kernel/period.ts'
-import { type Buyer, type Invoice, type InvoiceLine, owedCents, type Seller, totalCents } from './invoice.ts'
+import { type Buyer, type Invoice, type InvoiceLine, owedCents, type Seller, settlementOf } from './invoice.ts'
 import type { WholeInvoice } from './queries.ts'
 
 type Pdf = InstanceType<typeof PdfDocument>
@@ -140,7 +140,7 @@ function writeCell(pdf: Pdf, { x, width, align }: Column, { text, y }: { text: s
 }
 
 function writeTotals(pdf: Pdf, { invoice, lines, payments, credit_notes }: WholeInvoice): void {
-  const settled = { paid_cents: totalCents(payments), credited_cents: totalCents(credit_notes) }
+  const settled = settlementOf(payments, credit_notes)
   const rows: [string, bigint][] = [
     ['Subtotal', invoice.subtotal_cents],
     ...lines

@@ -85,7 +85,7 @@ export const invoicingInvariants: Invariant[] = [
       from invoicing.invoice i
       cross join lateral (
         select (select coalesce(sum(p.amount_cents), 0) from invoicing.payment p
-            where p.tenant_id = i.tenant_id and p.invoice_id = i.id)
+            where p.tenant_id = i.tenant_id and p.invoice_id = i.id and p.reversed_at is null)
           + (select coalesce(sum(c.amount_cents), 0) from invoicing.credit_note c
             where c.tenant_id = i.tenant_id and c.invoice_id = i.id) as settled
       ) document

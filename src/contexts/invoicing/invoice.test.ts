@@ -3,9 +3,18 @@ import { test } from 'node:test'
 import { period } from '../../kernel/period.ts'
 import type { QuoteFacts } from '../pricing/index.ts'
 import { contentHash } from '../../platform/json.ts'
-import { owedCents } from './invoice.ts'
+import { owedCents, settlementOf } from './invoice.ts'
 
-const INVOICE = { total_cents: 7_064n }
+const INVOICE = { status: 'issued' as const, total_cents: 7_064n }
+
+test('of a void invoice nothing is owed, and a reversed payment pays nothing', () => {
+  const paid = { amount_cents: 7_000n, reversed_at: null }
+  const reversed = { amount_cents: 64n, reversed_at: Temporal.Instant.from('2026-05-03T00:00:00Z') }
+  const settled = settlementOf([paid, reversed], [{ amount_cents: 4n }])
+  assert.deepEqual(settled, { paid_cents: 7_000n, credited_cents: 4n })
+  assert.equal(owedCents(INVOICE, settled), 60n)
+  assert.equal(owedCents({ ...INVOICE, status: 'void' }, { paid_cents: 0n, credited_cents: 0n }), 0n)
+})
 
 test('what is owed falls with payments and with credit, below zero when a refund is due', () => {
   assert.equal(owedCents(INVOICE, { paid_cents: 7_000n, credited_cents: 0n }), 64n)

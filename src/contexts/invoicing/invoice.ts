@@ -76,11 +76,22 @@ function buyerOf({ id, legal_name, email, address, country, tax_id }: Tenant): B
 export type Settlement = { paid_cents: bigint; credited_cents: bigint }
 
 /** In minor units. */
-export function totalCents(documents: readonly { amount_cents: bigint }[]): bigint {
+function totalCents(documents: readonly { amount_cents: bigint }[]): bigint {
   return documents.reduce((total, document) => total + document.amount_cents, 0n)
 }
 
-/** What is still owed. Negative when more was paid and credited than invoiced: a refund is due. */
-export function owedCents(invoice: Pick<Invoice, 'total_cents'>, settled: Settlement): bigint {
+export function settlementOf(
+  payments: readonly Pick<Payment, 'amount_cents' | 'reversed_at'>[],
+  credit_notes: readonly Pick<CreditNote, 'amount_cents'>[],
+): Settlement {
+  return {
+    paid_cents: totalCents(payments.filter(({ reversed_at }) => reversed_at === null)),
+    credited_cents: totalCents(credit_notes),
+  }
+}
+
+/** What is still owed, of a void invoice nothing. Negative when more was paid and credited than invoiced: a refund is due. */
+export function owedCents(invoice: Pick<Invoice, 'status' | 'total_cents'>, settled: Settlement): bigint {
+  if (invoice.status === 'void') return 0n
   return invoice.total_cents - settled.paid_cents - settled.credited_cents
 }

@@ -47,6 +47,11 @@ export const paymentConflict = problem({
   title: 'Another payment has this reference',
   constraints: ['payment_once'],
 })
+export const paymentReversed = problem({
+  code: 'invoicing/payment-reversed',
+  status: 409,
+  title: 'The payment is reversed already',
+})
 export const overpayment = problem({
   code: 'invoicing/overpayment',
   status: 422,
@@ -62,7 +67,13 @@ export const creditTooLarge = problem({
   status: 422,
   title: 'The credit is more than was invoiced',
 })
-// Only the database refuses this: no code tries it.
+// Only the database refuses these: no code tries them.
+problem({
+  code: 'invoicing/payment-stays',
+  status: 409,
+  title: 'A payment cannot be changed, only reversed',
+  constraints: ['payment_stays'],
+})
 problem({
   code: 'invoicing/issued-is-immutable',
   status: 409,

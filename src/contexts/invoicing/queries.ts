@@ -98,6 +98,10 @@ export async function readInvoiceLine(
     .executeTakeFirst()
 }
 
+export async function readPayment(reader: Reader, id: string): Promise<Payment | undefined> {
+  return reader.selectFrom('invoicing.payment').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 export async function readSettlement(
   reader: Reader,
   { tenant_id, id }: Pick<Invoice, 'tenant_id' | 'id'>,
@@ -105,7 +109,7 @@ export async function readSettlement(
   return reader
     .selectNoFrom([
       sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment
-        where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('paid_cents'),
+        where tenant_id = ${tenant_id} and invoice_id = ${id} and reversed_at is null)`.as('paid_cents'),
       sql<bigint>`(select coalesce(sum(amount_cents), 0)::bigint from invoicing.credit_note
         where tenant_id = ${tenant_id} and invoice_id = ${id})`.as('credited_cents'),
       sql<bigint>`(select coalesce(sum(tax_cents), 0)::bigint from invoicing.credit_note

@@ -37,7 +37,7 @@ import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
 import { explain } from '../pricing/index.ts'
 import { issueCreditNote, issueInvoice, recordPayment, voidInvoice } from './commands.ts'
 import { renderInvoice } from './document.ts'
-import { type Invoice, type InvoiceLine, owedCents, type Seller, totalCents } from './invoice.ts'
+import { type Invoice, type InvoiceLine, owedCents, type Seller, settlementOf } from './invoice.ts'
 import { readProjection } from './projection.ts'
 import {
   invoiceKey,
@@ -47,6 +47,7 @@ import {
   readWholeInvoice,
   type WholeInvoice,
 } from './queries.ts'
+import { reversePayment } from './reverse-payment.ts'
 import { rollup } from './rollup.ts'
 
 export type InvoicingDeps = {
@@ -123,6 +124,9 @@ const PaymentOut = Type.Object({
   reference: Type.String(),
   recorded_by: Type.String(),
   recorded_at: InstantOut,
+  reversed_at: Nullable(InstantOut),
+  reversed_by: Nullable(Type.String()),
+  reversal_reason: Nullable(Type.String()),
 })
 
 const CreditNoteOut = Type.Object({
@@ -174,6 +178,7 @@ const PaymentBody = Body({
   paid_at: InstantText,
   reference: Type.String({ minLength: 1, maxLength: 200 }),
 })
+const ReversalBody = Body({ reason: Type.String({ minLength: 1, maxLength: 500 }) })
 const CreditNoteBody = Body({
   amount_cents: Cents({ minimum: 1 }),
   reason: Type.String({ minLength: 1, maxLength: 500 }),
@@ -390,6 +395,25 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
   )
 
   app.post(
+    '/payments/:id/reverse',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Reverse a payment; an invoice that it had paid is open again, and its reference may come again',
+        params: IdParams,
+        body: ReversalBody,
+        response: { 200: Data(PaymentOut) },
+      },
+    },
+    async (request) => {
+      const by = { now: edge.clock.now(), actor: callerOf(request).sub, reason: request.body.reason }
+      const { payment, invoice } = await edge.db.transaction((tx) => reversePayment(tx, request.params.id, by))
+      return { data: { ...payment, currency: invoice.currency } }
+    },
+  )
+
+  app.post(
     '/invoices/:id/credit-notes',
     {
       config: { access },
@@ -438,7 +462,7 @@ function lineOut({ service_start, service_end, ...line }: InvoiceLine) {
 
 function wholeInvoiceOut({ invoice, lines, payments, credit_notes }: WholeInvoice) {
   const { currency } = invoice
-  const settled = { paid_cents: totalCents(payments), credited_cents: totalCents(credit_notes) }
+  const settled = settlementOf(payments, credit_notes)
   return {
     ...invoiceOut(invoice),
     ...settled,
