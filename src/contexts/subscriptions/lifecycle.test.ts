@@ -47,6 +47,19 @@ test('a trial that has ended in the zone of its tenant makes the deployment acti
   )
 })
 
+test('a paused deployment that is sold with trial days stays paused, and has what is left of the trial after it', async () => {
+  const id = await harness.deploy()
+  await harness.move(id, 'paused')
+  assert.equal((await harness.order(id, { start_date: '2026-04-20', trial_days: 20 })).status, 201)
+  assert.deepEqual(await harness.phasesOf(id), ['studio paused 2026-04-20 …'])
+  await harness.move(id, 'active')
+  assert.deepEqual(await harness.phasesOf(id), [
+    `studio paused 2026-04-20 ${TODAY}`,
+    `studio trial ${TODAY} 2026-05-10`,
+    'studio normal 2026-05-10 …',
+  ])
+})
+
 const PLANS = ['studio', 'team']
 const STATES = ['trial', 'active', 'past_due', 'paused', 'suspended', 'cancelled', 'archived']
 /** As the product says it, and not as the code does. */

@@ -149,6 +149,67 @@ test('a trial of some days ends by itself, and without days it lasts until the d
   )
 })
 
+/** What an operator may ask for, as the product says it. */
+const TRANSITIONS: Readonly<Record<string, readonly string[]>> = {
+  trial: ['active', 'suspended', 'cancelled'],
+  active: ['past_due', 'paused', 'suspended', 'cancelled'],
+  past_due: ['active', 'suspended', 'cancelled'],
+  paused: ['active', 'cancelled'],
+  suspended: ['active', 'cancelled'],
+  cancelled: [],
+}
+
+test('whatever state a deployment is sold in: paused days are paused, and others free as long as the trial', () => {
+  const moves = fc.array(fc.tuple(fc.integer({ min: 1, max: 12 }), fc.nat(3)), { maxLength: 6 })
+  fc.assert(
+    fc.property(
+      fc.constantFrom('trial', 'active', 'past_due', 'paused', 'suspended'),
+      fc.option(fc.integer({ min: 0, max: 25 })),
+      moves,
+      (sold_in, trial_days, list) => {
+        let trial_ends = trial_days
+        let state: string = sold_in
+        let today = 0
+        let phases = openingPhases({
+          starts_on: START,
+          plan_version_id: 'a',
+          deployment_state: state,
+          trial_ends_on: trial_ends === null ? null : day(trial_ends),
+        })
+        let is_open_trial = state === 'trial' && trial_ends === null
+        const expected: string[] = []
+        const pass = (until: number): void => {
+          for (; today < until; today += 1) {
+            const is_trial = is_open_trial || (trial_ends !== null && today < trial_ends)
+            expected.push(
+              state === 'cancelled' ? '-' : `a ${state === 'paused' ? 'paused' : is_trial ? 'trial' : 'normal'}`,
+            )
+          }
+        }
+        for (const [gap, choice] of list) {
+          const possible = TRANSITIONS[state] ?? []
+          const to = possible[choice % possible.length]
+          if (to === undefined || today + gap >= HORIZON_DAYS) break
+          pass(today + gap)
+          const [from, date] = [state, day(today)]
+          if (to === 'paused') phases = pause(phases, date)
+          if (to === 'cancelled') phases = endAt(phases, date, { has_begun: true })
+          if (to === 'active') {
+            const trial_ends_on = trial_ends === null ? null : day(trial_ends)
+            phases = activate(phases, { date, from, trial_ends_on })
+            if (from === 'trial' && trial_ends !== null) trial_ends = Math.min(trial_ends, today)
+            is_open_trial = false
+          }
+          state = to
+        }
+        pass(HORIZON_DAYS)
+        assert.deepEqual(calendar(phases), expected)
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
 test('activation ends a pause and an open trial, and spares a trial with an end of its own', () => {
   const order = { starts_on: START, plan_version_id: 'a', deployment_state: 'active', trial_ends_on: day(14) }
   const resumed = (phases: readonly Phase[], given: { from: string; trial_ends_on: Temporal.PlainDate | null }) =>

@@ -15,8 +15,9 @@ export type Phase = Pick<
 export type Days = { start: Temporal.PlainDate; end: Temporal.PlainDate | null }
 
 /**
- * The phases of a new subscription. With `trial_ends_on` the trial comes first and ends by itself; without it a
- * deployment on trial is free until it becomes active, and a paused one is paused until then.
+ * The phases of a new subscription. A paused deployment is paused until it becomes active, whatever trial it is sold
+ * with. With `trial_ends_on` the trial comes first and ends by itself; without it a deployment on trial is free until it
+ * becomes active.
  */
 export function openingPhases(opening: {
   starts_on: Temporal.PlainDate
@@ -26,7 +27,7 @@ export function openingPhases(opening: {
 }): Phase[] {
   const { starts_on, plan_version_id, deployment_state, trial_ends_on } = opening
   const phase = { plan_version_id, override_id: null, starts_on, ends_on: null }
-  if (trial_ends_on === null) return [{ ...phase, mode: modeOf(deployment_state) }]
+  if (trial_ends_on === null || deployment_state === 'paused') return [{ ...phase, mode: modeOf(deployment_state) }]
   return changeFrom([{ ...phase, mode: 'trial' }], trial_ends_on, (rest) => ({ ...rest, mode: 'normal' }))
 }
 
