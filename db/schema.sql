@@ -633,12 +633,13 @@ create table llm_usage.event (
   tags jsonb not null,
   content_hash text not null,
   received_at timestamp with time zone not null,
+  byok boolean not null default false,
   constraint event_pkey PRIMARY KEY (gateway_id, gateway_request_id),
   constraint event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint event_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint event_is_negative_only_as_adjustment CHECK (((charge >= (0)::numeric) OR (adjusts IS NOT NULL)))
 );
-CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE (charge IS NULL);
+CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE ((charge IS NULL) AND (NOT byok));
 CREATE INDEX event_of_deployment ON llm_usage.event USING btree (tenant_id, deployment_id, occurred_at);
 CREATE INDEX event_received_at ON llm_usage.event USING btree (tenant_id, received_at);
 CREATE UNIQUE INDEX event_id_once ON llm_usage.event USING btree (id);

@@ -414,6 +414,7 @@ export interface DB {
     tags: Jsonb
     content_hash: string
     received_at: Temporal.Instant
+    byok: boolean
   }
   'metering.usage_event': {
     tenant_id: string

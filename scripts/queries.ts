@@ -60,12 +60,13 @@ export async function walkThrough(books: Books): Promise<void> {
   await ok('PATCH', `/deployments/${deployment?.id}`, { display_name: 'Studio 1' })
   await walkCatalog(books)
   await walkSubscription(books, deployment?.id ?? '')
+  await ok('POST', '/meters', { code: 'walked', name: 'Walked', unit: 'call', aggregation: 'sum' })
   await ok('POST', '/usage/events', {
     events: [
       {
         id: 'e1',
         deployment_id: deployment?.id,
-        meter: 'droplet_hours',
+        meter: 'walked',
         quantity: '1',
         occurred_at: '2026-05-01T00:00:00Z',
       },

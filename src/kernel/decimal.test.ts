@@ -9,7 +9,9 @@ import {
   isDecimalText,
   larger,
   ONE,
+  fitsContract,
   plain,
+  readDecimal,
   round,
   roundPrecise,
   roundUp,
@@ -80,6 +82,53 @@ test('numbers, exponents and anything else that is not plain notation are refuse
   assert.throws(() => decimal(0.1))
   // @ts-expect-error as above
   assert.throws(() => ONE.plus(0.1))
+})
+
+test('a program may write a decimal with an exponent, and gets exactly that value', () => {
+  const shown = (text: string) => {
+    const read = readDecimal(text)
+    return read && plain(read)
+  }
+  const cases: [string, string | undefined][] = [
+    ['2e-05', '0.00002'],
+    ['1E-7', '0.0000001'],
+    ['1.5E-06', '0.0000015'],
+    ['-4.20e+3', '-4200'],
+    ['0E-10', '0'],
+    ['.5', '0.5'],
+    ['12.50', '12.5'],
+    ['1e999999999', undefined],
+    ['1e41', undefined],
+    ['e5', undefined],
+    ['1e', undefined],
+    ['1.e5', undefined],
+    ['+1', undefined],
+    ['0x10', undefined],
+    ['1,5', undefined],
+    [' 1', undefined],
+    ['', undefined],
+    ['-', undefined],
+    ['NaN', undefined],
+  ]
+  for (const [text, value] of cases) assert.equal(shown(text), value, text)
+  fc.assert(
+    fc.property(scaled, fc.integer({ min: -12, max: 12 }), ({ units, places }, shift) => {
+      const text = `${textOf(units, places)}e${shift}`
+      const moved = shift >= 0 ? decimal(10n ** BigInt(shift)) : fromUnits(1n, -shift)
+      assert.equal(shown(text), plain(decimal(textOf(units, places)).times(moved)))
+    }),
+  )
+})
+
+test('what the contract can spell has at most 15 digits before the point and 20 after it', () => {
+  for (const [text, expected] of [
+    ['999999999999999.00000000000000000001', true],
+    ['1e15', false],
+    ['-1E-20', true],
+    ['1E-21', false],
+  ] as const) {
+    assert.equal(fitsContract(readDecimal(text) ?? ZERO), expected, text)
+  }
 })
 
 test('a quotient has 36 places, rounded half up', () => {

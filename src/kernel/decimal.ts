@@ -11,6 +11,7 @@ const FRACTION_MAX_DIGITS = 20
 
 /** A decimal string as the contract spells it: at most 15 digits before the point and 20 after it. */
 export const DECIMAL_PATTERN = `^-?${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
+const DECIMAL_OF_CONTRACT = new RegExp(DECIMAL_PATTERN)
 /** The same without a sign. */
 export const UNSIGNED_DECIMAL_PATTERN = `^${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
 /** The same above 0. */
@@ -30,6 +31,32 @@ export function decimal(text: string | bigint): Decimal {
   if (point === -1) return new Exact(BigInt(text), 0)
   const fraction = text.slice(point + 1)
   return new Exact(BigInt(text.slice(0, point) + fraction), fraction.length)
+}
+
+/** Beyond it a number is 0 or absurd; without a limit `1e999999999` would be written out. */
+const EXPONENT_MAX = 40
+/** What `readDecimal` may read. */
+export const WRITTEN_DECIMAL_PATTERN = '^(-?)([0-9]{0,40})(?:\\.([0-9]{1,40}))?(?:[eE]([+-]?[0-9]{1,2}))?$'
+const WRITTEN = new RegExp(WRITTEN_DECIMAL_PATTERN)
+
+/**
+ * A decimal as programs write it: plain, without a digit before the point (`".5"`), or with an exponent (`"2e-05"`,
+ * `"1.5E-06"`). Exactly that value; undefined for anything else. What people type comes in plain notation (`decimal`).
+ */
+export function readDecimal(text: string): Decimal | undefined {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = WRITTEN.exec(text) ?? []
+  if (whole === '' && fraction === '') return undefined
+  const shift = Number(exponent)
+  if (shift > EXPONENT_MAX || shift < -EXPONENT_MAX) return undefined
+  const units = BigInt(`${whole}${fraction}`)
+  const places = fraction.length - shift
+  const signed = sign === '' ? units : -units
+  return places >= 0 ? new Exact(signed, places) : new Exact(signed * powerOfTen(-places), 0)
+}
+
+/** Whether the contract can spell it: at most 15 digits before the point and 20 after it. */
+export function fitsContract(value: Decimal): boolean {
+  return DECIMAL_OF_CONTRACT.test(plain(value))
 }
 
 /** `units` counted in the last of `places` digits after the point: 7064 at 2 places is 70.64. */

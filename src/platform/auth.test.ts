@@ -57,7 +57,7 @@ test('a minted token is good until it expires', async () => {
     { secret: SECRET, now: NOW, ttl: Temporal.Duration.from({ hours: 1 }) },
   )
   const caller = await authenticate(`Bearer ${token}`, SECRET, clock)
-  assert.deepEqual(caller, { sub: 'me', tenant_id: 't_42', roles: new Set(['tenant']) })
+  assert.deepEqual(caller, { sub: 'me', tenant_id: 't_42', only_tenant_id: null, roles: new Set(['tenant']) })
   assert.equal(scopeOf(caller), 't_42')
   clock.set(NOW.add({ hours: 1, seconds: 6 }))
   await assert.rejects(() => authenticate(`Bearer ${token}`, SECRET, clock), { code: 'auth/unauthenticated' })

@@ -10,7 +10,13 @@ import type { Ids } from './ids.ts'
 /** `tenant` stands for every role that is none of the others: it sees its own tenant's data. */
 export type Role = 'platform_admin' | 'gateway' | 'meter' | 'tenant'
 
-export type Caller = { readonly sub: string; readonly tenant_id: string | null; readonly roles: ReadonlySet<Role> }
+/** `tenant_id` is whose data a tenant's token sees; `only_tenant_id` whose events a gateway's or a meter's token may send. */
+export type Caller = {
+  readonly sub: string
+  readonly tenant_id: string | null
+  readonly only_tenant_id: string | null
+  readonly roles: ReadonlySet<Role>
+}
 
 export const unauthenticated = problem({ code: 'auth/unauthenticated', status: 401, title: 'No valid token' })
 export const forbidden = problem({ code: 'auth/forbidden', status: 403, title: 'This token may not do that' })
@@ -22,6 +28,7 @@ const secretUnusable = problem({
 })
 
 const ALGORITHM = 'HS256'
+const SENDERS: ReadonlySet<string> = new Set<Role>(['gateway', 'meter'])
 const CLOCK_TOLERANCE_S = 5
 
 /** Verifies `Authorization: Bearer …`. Throws `auth/unauthenticated` and says nothing of the token. */
@@ -39,17 +46,22 @@ export async function authenticate(header: string | undefined, secret: string, c
     const tenant_id = typeof payload['tenant_id'] === 'string' ? payload['tenant_id'] : null
     // A tenant's role without a tenant could see nothing; dropping it turns every call into a plain 403.
     if (tenant_id === null) roles.delete('tenant')
-    return { sub: payload.sub ?? '', tenant_id, roles }
+    const { only_tenant_id = null } = payload
+    // A limit that cannot be read must not be none.
+    if (only_tenant_id !== null && typeof only_tenant_id !== 'string') throw new Error('the limit is no text')
+    return { sub: payload.sub ?? '', tenant_id, only_tenant_id, roles }
   } catch {
     throw unauthenticated('The token is malformed, expired or signed with another secret.')
   }
 }
 
+/** With a tenant, a gateway's or a meter's token is limited to it; every other one belongs to it. */
 export async function mintToken(
   claims: { sub: string; role: string; tenant_id: string | null },
   { secret, now, ttl }: { secret: string; now: Temporal.Instant; ttl: Temporal.Duration },
 ): Promise<string> {
-  return new SignJWT({ roles: [claims.role], ...(claims.tenant_id !== null && { tenant_id: claims.tenant_id }) })
+  const claim = SENDERS.has(claims.role) ? 'only_tenant_id' : 'tenant_id'
+  return new SignJWT({ roles: [claims.role], ...(claims.tenant_id !== null && { [claim]: claims.tenant_id }) })
     .setProtectedHeader({ alg: ALGORITHM })
     .setSubject(claims.sub)
     .setIssuedAt(dateOf(now))
@@ -60,6 +72,11 @@ export async function mintToken(
 /** The tenant whose rows the caller may see; null: all of them. */
 export function scopeOf(caller: Caller): string | null {
   return caller.roles.has('platform_admin') ? null : caller.tenant_id
+}
+
+/** The tenant whose events the caller may send; null: every tenant's, whichever the token itself belongs to. */
+export function sendingScopeOf(caller: Caller): string | null {
+  return caller.roles.has('platform_admin') ? null : caller.only_tenant_id
 }
 
 /** The configured secret, or the one that an embedded installation makes for itself at first start (mode 0600). */

@@ -1,6 +1,11 @@
 import { type Static, type TSchema, type TString, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { DECIMAL_PATTERN, POSITIVE_DECIMAL_PATTERN, UNSIGNED_DECIMAL_PATTERN } from '../kernel/decimal.ts'
+import {
+  DECIMAL_PATTERN,
+  POSITIVE_DECIMAL_PATTERN,
+  UNSIGNED_DECIMAL_PATTERN,
+  WRITTEN_DECIMAL_PATTERN,
+} from '../kernel/decimal.ts'
 import { expectedCountry, isCountry } from '../kernel/country.ts'
 import { expectedCurrency, isCurrency } from '../kernel/money.ts'
 import { expectedTimeZone, isTimeZone, parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
@@ -23,6 +28,11 @@ export const CentsOut = Type.Unsafe<bigint>({ type: 'integer' })
 export const DecimalText = Type.String({
   pattern: DECIMAL_PATTERN,
   description: 'An exact decimal in plain notation, as a string',
+})
+/** For what programs write, who may use an exponent; to be read by `readDecimal`. */
+export const WrittenDecimalText = Type.String({
+  pattern: WRITTEN_DECIMAL_PATTERN,
+  description: 'An exact decimal as a string, in plain notation or with an exponent such as "1.5E-06"',
 })
 export const UnsignedDecimalText = Type.String({
   pattern: UNSIGNED_DECIMAL_PATTERN,
@@ -64,6 +74,7 @@ export const EXPECTED_PATTERNS: ReadonlyMap<string, string | ((given: string) =>
   string | ((given: string) => string)
 >([
   [DECIMAL_PATTERN, 'an exact decimal such as "12.50"'],
+  [WRITTEN_DECIMAL_PATTERN, 'an exact decimal such as "12.50" or "1.5E-06"'],
   [UNSIGNED_DECIMAL_PATTERN, 'an exact decimal such as "12.50", not below 0'],
   [POSITIVE_DECIMAL_PATTERN, 'an exact decimal such as "12.50", above 0'],
   [CURRENCY_PATTERN, expectedCurrency],

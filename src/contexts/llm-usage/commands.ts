@@ -7,8 +7,10 @@ import {
   admitAll,
   compare,
   conflict,
+  isHeld,
   type LlmEvent,
   type LlmEventRow,
+  ownerKey,
   requestKey,
   rowOf,
   type StoredEvent,
@@ -20,20 +22,23 @@ export type Recorded = { status: 'created' | 'duplicate'; id: string; held: bool
 
 /**
  * Records events, each for itself, and answers in their order: the same number of statements whatever their number.
- * An event that could not be read comes as the Problem that says why. `tenant_id` null may send for every tenant.
+ * An event that could not be read comes as the Problem that says why. `tenant_id` null may send for every tenant; who
+ * `sees_all` is told whose a deployment is that was sent as another's.
  */
 export async function recordLlmUsage(
   tx: ContextTx<'llm_usage'>,
   read: readonly (LlmEvent | Problem)[],
-  { now, ids, tenant_id }: { now: Temporal.Instant; ids: Ids; tenant_id: string | null },
+  { now, ids, tenant_id, sees_all }: { now: Temporal.Instant; ids: Ids; tenant_id: string | null; sees_all: boolean },
 ): Promise<(Recorded | Problem)[]> {
   const references = await lockReferences(
     tx,
     read.flatMap((event) => (event instanceof Problem ? [] : [event])),
-    tenant_id,
+    { tenant_id, sees_all },
   )
   const sent = admitAll(read, references, now).map((event) =>
-    event instanceof Problem ? event : rowOf(event, { id: ids.uuid(), now }),
+    event instanceof Problem
+      ? event
+      : rowOf(event, { id: ids.uuid(), byok: references.byok.has(ownerKey(event)), now }),
   )
   const rows = sent.flatMap((row) => (row instanceof Problem ? [] : [row]))
   const inserted = await insertNew(tx, rows)
@@ -65,17 +70,16 @@ function settle(sent: readonly (LlmEventRow | Problem)[], inserted: ReadonlySet<
   const released: LlmEventRow[] = []
   const outcomes = sent.map((row): Recorded | Problem => {
     if (row instanceof Problem) return row
-    const held = row.charge === null
-    if (inserted.has(row.id)) return { status: 'created', id: row.id, held }
+    if (inserted.has(row.id)) return { status: 'created', id: row.id, held: isHeld(row) }
     const known = present(stored.get(requestKey(row)), 'an event that was not inserted is stored')
     switch (compare(known, row)) {
       case 'duplicate':
-        return { status: 'duplicate', id: known.id, held }
+        return { status: 'duplicate', id: known.id, held: isHeld(known) }
       case 'release': {
-        const release = { ...row, id: known.id }
+        const release = { ...row, id: known.id, byok: known.byok }
         released.push(release)
         stored.set(requestKey(row), release)
-        return { status: 'created', id: known.id, held }
+        return { status: 'created', id: known.id, held: isHeld(release) }
       }
       case 'conflict':
         return conflict(

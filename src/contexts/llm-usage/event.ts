@@ -1,8 +1,18 @@
 import { type Static, Type } from 'typebox'
-import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
+import { decimal, fitsContract, plain, readDecimal, ZERO } from '../../kernel/decimal.ts'
+import { present } from '../../kernel/invariant.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
-import { AnyObject, CurrencyCode, DecimalText, InstantText, Nullable } from '../../platform/wire.ts'
-import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
+import { AnyObject, CurrencyCode, InstantText, Nullable, WrittenDecimalText } from '../../platform/wire.ts'
+import {
+  decimalHint,
+  eventReader,
+  type Hint,
+  ID_REQUIRED,
+  parseInstant,
+  refusedTime,
+  refuseEvent,
+  timeHint,
+} from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
 
 export const invalidEvent = problem({ code: 'llm-usage/invalid-event', status: 422, title: 'The event is not valid' })
@@ -21,6 +31,11 @@ export const unknownAdjusted = problem({
   status: 422,
   title: 'The adjusted request is not known',
 })
+export const nothingAccepted = problem({
+  code: 'llm-usage/nothing-accepted',
+  status: 422,
+  title: 'None of the events was accepted',
+})
 export const conflict = problem({
   code: 'llm-usage/conflict',
   status: 409,
@@ -38,21 +53,30 @@ export type LlmEvent = Pricing & {
   occurred_at: Temporal.Instant
   provider: string
   model: string
-  usage: Readonly<Record<string, number>>
+  /** What the gateway counted, as it wrote it: evidence, and never a ground to refuse the charge. */
+  usage: unknown
   currency: string
   adjusts: string | null
   tags: unknown
 }
 
-/** `content_hash` is over everything but the pricing, which a held event gets later. */
-export type LlmEventRow = LlmEvent & { id: string; content_hash: string; received_at: Temporal.Instant }
+/**
+ * `content_hash` is over everything but the pricing, which a held event gets later. `byok`: the tenant pays the model's
+ * provider itself, by its own key, so nothing of the event is charged or held.
+ */
+export type LlmEventRow = LlmEvent & { id: string; byok: boolean; content_hash: string; received_at: Temporal.Instant }
 
-export type StoredEvent = Pricing & Pick<LlmEventRow, 'gateway_id' | 'gateway_request_id' | 'id' | 'content_hash'>
+export type StoredEvent = Pricing &
+  Pick<LlmEventRow, 'gateway_id' | 'gateway_request_id' | 'id' | 'byok' | 'content_hash'>
 
 /** What events refer to. `currency_of` and `owner_of` are keyed by `ownerKey` and `requestKey`. */
 export type References = {
   /** The currency of the tenant that owns the deployment. */
   currency_of: ReadonlyMap<string, string>
+  /** The owners whose deployment is used with the tenant's own keys. */
+  byok: ReadonlySet<string>
+  /** The tenants of deployments that were sent as another's, for those who may know. */
+  tenant_of: ReadonlyMap<string, string>
   /** The deployment that a known request was made for. */
   owner_of: ReadonlyMap<string, string>
 }
@@ -68,13 +92,13 @@ export const requestKey = (event: Pick<LlmEvent, 'gateway_id' | 'gateway_request
  */
 export function admitAll(
   read: readonly (LlmEvent | Problem)[],
-  { currency_of, owner_of }: References,
+  references: References,
   now: Temporal.Instant,
 ): (LlmEvent | Problem)[] {
-  const known = new Map(owner_of)
+  const known = new Map(references.owner_of)
   return read.map((event) => {
     if (event instanceof Problem) return event
-    const refused = refusalOf(event, { currency_of, owner_of: known }, now)
+    const refused = refusalOf(event, { ...references, owner_of: known }, now)
     if (refused === undefined) known.set(requestKey(event), ownerKey(event))
     return refused ?? event
   })
@@ -100,10 +124,10 @@ export const Event = Type.Object(
     deployment_id: Text,
     provider: Text,
     model: Text,
-    usage: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
-    charge: Nullable(DecimalText),
+    usage: Type.Optional(Nullable(AnyObject)),
+    charge: Nullable(WrittenDecimalText),
     currency: CurrencyCode,
-    upstream_cost: Type.Optional(Nullable(DecimalText)),
+    upstream_cost: Type.Optional(Nullable(WrittenDecimalText)),
     price_version: Type.Optional(Nullable(Text)),
     adjusts: Type.Optional(Nullable(Text)),
     tags: Type.Optional(AnyObject),
@@ -111,7 +135,16 @@ export const Event = Type.Object(
   { additionalProperties: false },
 )
 
-const read = eventReader(Event, invalidEvent)
+const AMOUNTS = ['charge', 'upstream_cost'] as const
+
+const hint: Hint = (path, sent) => {
+  if (path === 'gateway_request_id' && sent[path] === undefined) return ID_REQUIRED
+  if (path === 'occurred_at') return timeHint(sent[path])
+  const amount = AMOUNTS.find((name) => name === path)
+  return amount === undefined ? undefined : decimalHint(sent[amount], { exponents: true })
+}
+
+const read = eventReader(Event, invalidEvent, hint)
 
 /** What was sent, with canonical decimals and a time in whole microseconds. */
 export function readEvent(sent: unknown): LlmEvent | Problem {
@@ -119,12 +152,26 @@ export function readEvent(sent: unknown): LlmEvent | Problem {
   if (event instanceof Problem) return event
   const occurred_at = parseInstant(event.occurred_at)
   if (occurred_at === undefined) return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must be a time' }])
+  const faults = AMOUNTS.filter((name) => !isAmount(event[name])).map((name) => ({
+    path: name,
+    message: decimalHint(event[name], { exponents: true }) ?? 'must be an exact decimal as text',
+  }))
+  if (faults.length > 0) return refuseEvent(invalidEvent, faults)
   return llmEvent(event, occurred_at)
 }
 
-export function rowOf(event: LlmEvent, { id, now }: { id: string; now: Temporal.Instant }): LlmEventRow {
+export function rowOf(
+  event: LlmEvent,
+  { id, byok, now }: { id: string; byok: boolean; now: Temporal.Instant },
+): LlmEventRow {
   const { charge, upstream_cost, price_version, ...content } = event
-  return { ...content, charge, upstream_cost, price_version, id, content_hash: contentHash(content), received_at: now }
+  const content_hash = contentHash(content)
+  return { ...content, charge, upstream_cost, price_version, id, byok, content_hash, received_at: now }
+}
+
+/** Unpriced, and to be charged: the event waits for its charge. */
+export function isHeld({ charge, byok }: Pick<LlmEventRow, 'charge' | 'byok'>): boolean {
+  return charge === null && !byok
 }
 
 function llmEvent(event: Static<typeof Event>, occurred_at: Temporal.Instant): LlmEvent {
@@ -136,7 +183,7 @@ function llmEvent(event: Static<typeof Event>, occurred_at: Temporal.Instant): L
     occurred_at,
     provider: event.provider,
     model: event.model,
-    usage: event.usage,
+    usage: event.usage ?? {},
     charge: canonical(event.charge),
     currency: event.currency,
     upstream_cost: canonical(event.upstream_cost ?? null),
@@ -146,19 +193,30 @@ function llmEvent(event: Static<typeof Event>, occurred_at: Temporal.Instant): L
   }
 }
 
-function refusalOf(event: LlmEvent, { currency_of, owner_of }: References, now: Temporal.Instant): Problem | undefined {
+function isAmount(text: string | null | undefined): boolean {
+  if (text === null || text === undefined) return true
+  const read = readDecimal(text)
+  return read !== undefined && fitsContract(read)
+}
+
+function refusalOf(
+  event: LlmEvent,
+  { currency_of, tenant_of, owner_of }: References,
+  now: Temporal.Instant,
+): Problem | undefined {
   const currency = currency_of.get(ownerKey(event))
   if (currency === undefined) {
-    return unknownDeployment(`Tenant ${event.tenant_id} has no deployment ${event.deployment_id}.`)
+    const owner = tenant_of.get(event.deployment_id)
+    const belongs = owner === undefined ? '' : ` It belongs to tenant ${owner}.`
+    return unknownDeployment(`Tenant ${event.tenant_id} has no deployment ${event.deployment_id}.${belongs}`)
   }
   if (event.currency !== currency) {
     return wrongCurrency(`Tenant ${event.tenant_id} is billed in ${currency}; send the charge in that currency.`, [
       { path: 'currency', message: `must be ${currency}` },
     ])
   }
-  if (isAhead(event.occurred_at, now)) {
-    return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must not lie in the future' }])
-  }
+  const refused = refusedTime(event.occurred_at, now)
+  if (refused !== null) return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: refused }])
   return adjustmentRefusal(event, owner_of)
 }
 
@@ -189,5 +247,5 @@ function samePricing(a: Pricing, b: Pricing): boolean {
 
 /** Plain notation without trailing zeros. */
 export function canonical(amount: string | null): string | null {
-  return amount === null ? null : plain(decimal(amount))
+  return amount === null ? null : plain(present(readDecimal(amount), 'an amount has been read as a decimal'))
 }

@@ -1,14 +1,14 @@
 import { sql } from 'kysely'
 import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Period, dateIn, instantsOf, monthOf } from '../../kernel/period.ts'
-import { type Reader, toJson } from '../../platform/db.ts'
+import { anyOf, type Reader, toJson } from '../../platform/db.ts'
 import { isUuid } from '../../platform/intake.ts'
 import type { ChangeWindow, UsageWindow } from '../metering/index.ts'
 import { type LlmEvent, ownerKey, type References, requestKey, type StoredEvent } from './event.ts'
 
 /**
  * `charge` is the exact sum of the charges that are known, in the tenant's currency: one in another currency would not
- * be added, but counted among the held. `event_count` counts the held events too.
+ * be added, but counted among the held. `event_count` counts the held events too, and none by the tenant's own keys.
  */
 export type LlmCharges = { charge: string; event_count: number; held_count: number }
 
@@ -24,7 +24,7 @@ export async function readLlmCharges(
     from jsonb_to_recordset(${toJson(windows)}::jsonb)
       as w(key text, tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz)
     join llm_usage.event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id
-      and e.occurred_at >= w."start" and e.occurred_at < w."end"
+      and e.occurred_at >= w."start" and e.occurred_at < w."end" and not e.byok
     join tenants.tenant t on t.id = w.tenant_id
     group by w.key`.execute(reader)
   return new Map(rows.map(({ key, charge, ...counts }) => [key, { charge: plain(decimal(charge)), ...counts }]))
@@ -42,6 +42,8 @@ export async function changedLlmWindows(reader: Reader, candidates: readonly Cha
     )`.execute(reader)
   return new Set(rows.map(({ key }) => key))
 }
+
+const HELD = sql<boolean>`e.charge is null and not e.byok`
 
 /** Null means all of them; the period null is each tenant's running month. */
 export type EventFilter = {
@@ -77,6 +79,7 @@ export async function listEvents(
       'e.currency',
       'e.upstream_cost',
       'e.price_version',
+      'e.byok',
       'e.adjusts',
       'e.tags',
       'e.received_at',
@@ -99,8 +102,9 @@ export async function sumByModel(reader: Reader, filter: EventFilter, now: Tempo
       'e.model',
       'e.currency',
       sql<number>`count(*)::int`.as('event_count'),
-      sums.fn.coalesce(sums.fn.sum<string>('e.charge'), sql.lit('0')).as('charge'),
-      sql<number>`(count(*) filter (where e.charge is null))::int`.as('held_count'),
+      sums.fn.coalesce(sums.fn.sum<string>('e.charge').filterWhere('e.byok', '=', false), sql.lit('0')).as('charge'),
+      sql<number>`(count(*) filter (where ${HELD}))::int`.as('held_count'),
+      sql<number>`(count(*) filter (where e.byok))::int`.as('byok_count'),
     ])
     .groupBy(['e.provider', 'e.model', 'e.currency'])
     .orderBy('e.provider')
@@ -117,26 +121,40 @@ export async function sumByModel(reader: Reader, filter: EventFilter, now: Tempo
 export async function lockReferences(
   reader: Reader,
   events: readonly LlmEvent[],
-  tenant_id: string | null,
+  { tenant_id, sees_all }: { tenant_id: string | null; sees_all: boolean },
 ): Promise<References> {
   const owners = new Map(
     events.map((event) => [ownerKey(event), { tenant_id: event.tenant_id, id: event.deployment_id }]),
   )
-  const deployments = await sql<{ tenant_id: string; deployment_id: string; currency: string }>`
-    select t.id as tenant_id, d.id as deployment_id, t.currency
+  const deployments = await sql<{ tenant_id: string; deployment_id: string; currency: string; llm_mode: string }>`
+    select t.id as tenant_id, d.id as deployment_id, t.currency, d.llm_mode
     from jsonb_to_recordset(${toJson([...owners.values()].filter(({ id }) => isUuid(id)))}::jsonb) as o(tenant_id text, id uuid)
     join deployments.deployment d on d.tenant_id = o.tenant_id and d.id = o.id
     join tenants.tenant t on t.id = d.tenant_id
     where ${tenant_id}::text is null or t.id = ${tenant_id}
     for share of t`.execute(reader)
+  const currency_of = new Map(deployments.rows.map((row) => [ownerKey(row), row.currency]))
+  const strangers = [...owners].flatMap(([key, { id }]) => (currency_of.has(key) || !isUuid(id) ? [] : [id]))
   const adjusted = events.flatMap(({ gateway_id, adjusts }) =>
     adjusts === null ? [] : [{ gateway_id, gateway_request_id: adjusts }],
   )
   const requests = adjusted.length === 0 ? [] : await readOwners(reader, adjusted)
   return {
-    currency_of: new Map(deployments.rows.map((row) => [ownerKey(row), row.currency])),
+    currency_of,
+    byok: new Set(deployments.rows.filter(({ llm_mode }) => llm_mode === 'byok').map(ownerKey)),
+    tenant_of: sees_all && strangers.length > 0 ? await readTenants(reader, strangers) : new Map(),
     owner_of: new Map(requests.map((row) => [requestKey(row), ownerKey(row)])),
   }
+}
+
+/** The tenants of deployments, by deployment. */
+async function readTenants(reader: Reader, deployment_ids: readonly string[]): Promise<Map<string, string>> {
+  const rows = await reader
+    .selectFrom('deployments.deployment')
+    .select(['id', 'tenant_id'])
+    .where('id', '=', anyOf(deployment_ids))
+    .execute()
+  return new Map(rows.map(({ id, tenant_id }) => [id, tenant_id]))
 }
 
 /** What is stored under the same keys, locked until the transaction ends. */
@@ -146,7 +164,7 @@ export async function lockStored(
 ): Promise<StoredEvent[]> {
   if (keys.length === 0) return []
   const { rows } = await sql<StoredEvent>`
-    select e.gateway_id, e.gateway_request_id, e.id, e.content_hash, e.charge, e.upstream_cost, e.price_version
+    select e.gateway_id, e.gateway_request_id, e.id, e.byok, e.content_hash, e.charge, e.upstream_cost, e.price_version
     from llm_usage.event e
     where (e.gateway_id, e.gateway_request_id) in (select gateway_id, gateway_request_id from ${keyRows(keys)})
     order by e.gateway_id, e.gateway_request_id
@@ -189,5 +207,5 @@ async function eventsOf(
     )
     .$if(tenant_id !== null, (query) => query.where('e.tenant_id', '=', tenant_id))
     .$if(deployment_id !== null, (query) => query.where('e.deployment_id', '=', deployment_id))
-    .$if(held !== null, (query) => query.where('e.charge', held ? 'is' : 'is not', null))
+    .$if(held !== null, (query) => query.where(held ? HELD : sql<boolean>`not (${HELD})`))
 }

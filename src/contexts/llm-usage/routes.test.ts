@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { memoryDatabase } from '../../../test/support/database.ts'
 import { type As, testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
@@ -121,7 +122,15 @@ test('a new event is 201, the same again 200 with the same id, other content 409
     assert.deepEqual([answer.status, answer.body.code], [409, 'llm-usage/conflict'], JSON.stringify(changes))
   }
   assert.deepEqual((await list()).sums, [
-    { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 1, charge: '0.0123456789', held_count: 0 },
+    {
+      provider: 'anthropic',
+      model: 'm-1',
+      currency: 'USD',
+      event_count: 1,
+      charge: '0.0123456789',
+      held_count: 0,
+      byok_count: 0,
+    },
   ])
 })
 
@@ -133,7 +142,7 @@ test('an event without a charge is held, counted apart, and released by its char
   const again = await send(held)
   assert.deepEqual([again.status, again.body.data], [200, { id, duplicate: true, held: true }])
   await send(event({ charge: '1' }))
-  const sums = { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 2 }
+  const sums = { provider: 'anthropic', model: 'm-1', currency: 'USD', event_count: 2, byok_count: 0 }
   assert.deepEqual((await list()).sums, [{ ...sums, charge: '1', held_count: 1 }])
   assert.deepEqual(
     (await list('?held=true')).data.map((row: { id: string; charge: null }) => [row.id, row.charge]),
@@ -151,12 +160,14 @@ test('an event without a charge is held, counted apart, and released by its char
 
 const refusals: [string, Record<string, unknown>, string, string][] = [
   ['a charge as a number', { charge: 0.01 }, 'llm-usage/invalid-event', 'charge'],
-  ['a charge with an exponent', { charge: '1e-3' }, 'llm-usage/invalid-event', 'charge'],
+  ['a charge of 21 places', { charge: '1E-21' }, 'llm-usage/invalid-event', 'charge'],
+  ['a charge in words', { charge: 'free' }, 'llm-usage/invalid-event', 'charge'],
+  ['a count in words', { usage: 'many' }, 'llm-usage/invalid-event', 'usage'],
+  ['a time of long ago', { occurred_at: '2019-05-02T07:00:00Z' }, 'llm-usage/invalid-event', 'occurred_at'],
   ['no charge at all', { charge: undefined }, 'llm-usage/invalid-event', 'charge'],
   ['an upstream cost as a number', { upstream_cost: 1 }, 'llm-usage/invalid-event', 'upstream_cost'],
   ['a negative charge', { charge: '-0.01' }, 'llm-usage/invalid-event', 'charge'],
   ['an unknown field', { note: 'x' }, 'llm-usage/invalid-event', 'note'],
-  ['half a token', { usage: { input_tokens: 0.5 } }, 'llm-usage/invalid-event', 'usage/input_tokens'],
   ['a time that is none', { occurred_at: 'yesterday' }, 'llm-usage/invalid-event', 'occurred_at'],
   ['a time before 1900', { occurred_at: '0000-05-02T07:00:00Z' }, 'llm-usage/invalid-event', 'occurred_at'],
   ['a charge of 16 digits', { charge: '9'.repeat(16) }, 'llm-usage/invalid-event', 'charge'],
@@ -172,6 +183,93 @@ for (const [name, changes, code, path] of refusals) {
     assert.deepEqual((await list()).data, [])
   })
 }
+
+test('charges with exponents are summed exactly, and one in another spelling is the same event', async () => {
+  const sent = ['2e-05', '1E-7', '1.5E-06'].map((charge) => event({ charge, upstream_cost: '1e-6' }))
+  await sendBatch(sent)
+  assert.deepEqual(await chargesOf(''), ['0.0000216'])
+  const [result] = await sendBatch([{ ...sent[0], charge: '0.00002', upstream_cost: '0.000001' }])
+  assert.equal(result.status, 'duplicate')
+})
+
+test('no token count costs an event: what was counted is kept as it was sent', async () => {
+  const counts = [
+    { input_tokens: null, output_tokens: 0.5, prompt_tokens_details: { cached_tokens: 5 } },
+    { input_tokens: -3, notes: ['estimated'], model_counts: [{ 'a-model': 1 }] },
+    null,
+    undefined,
+  ]
+  await sendBatch(counts.map((usage) => event({ usage, charge: '1' })))
+  assert.deepEqual(await chargesOf(''), ['4'])
+  const { data } = await list()
+  for (const usage of counts) {
+    assert.ok(
+      data.some((row: { usage: unknown }) => isDeepStrictEqual(row.usage, usage ?? {})),
+      JSON.stringify(usage),
+    )
+  }
+})
+
+test('a refusal of an event says what is expected there, and why', async () => {
+  const expected: [Record<string, unknown>, RegExp][] = [
+    [{ charge: 0.01 }, /charge must be a decimal as text, such as "0.01": a JSON number may have lost digits/],
+    [{ upstream_cost: 1e-7 }, /upstream_cost must be a decimal as text, such as "0.0000001"/],
+    [{ charge: '1E-21' }, /charge must have at most 15 digits before the point and 20 after it/],
+    [{ gateway_request_id: undefined }, /gateway_request_id is required: an event that comes twice counts once/],
+    [{ occurred_at: 1759658400 }, /occurred_at must be a time such as 2026-10-05T10:00:00Z, not a number/],
+    [
+      { occurred_at: '2026-05-03T00:00:00Z' },
+      /must not lie in the future: .* by an hour, and here it is 2026-05-02T06:00:00Z/,
+    ],
+    [{ occurred_at: '2019-05-01T00:00:00Z' }, /must not be before 2021-05-03T06:00:00Z: what is older than 5 years/],
+  ]
+  for (const [changes, message] of expected) assert.match((await send(event(changes))).body.detail, message)
+})
+
+test('the operator is told whose a deployment is that was sent as another’s, and a gateway is not', async () => {
+  const strange = event({ deployment_id: SHOP })
+  assert.match(
+    (await send(strange, 'operator')).body.detail,
+    new RegExp(`no deployment ${SHOP}\\. It belongs to tenant t_2\\.`),
+  )
+  assert.doesNotMatch((await send(strange)).body.detail, /t_2/)
+})
+
+test('a gateway sends for every tenant, whatever tenant its token names, but for one to which it is limited', async () => {
+  const of_both = () => [event(), event({ tenant_id: 't_2', deployment_id: SHOP, currency: 'EUR' })]
+  const statuses = async (claims: object) => {
+    const headers = { authorization: `Bearer ${harness.tokenWith({ sub: 'gw', roles: ['gateway'], ...claims })}` }
+    const { body } = await harness.call('POST', '/integrations/llm-usage', {
+      as: 'nobody',
+      headers,
+      body: { events: of_both() },
+    })
+    return body.data.results.map(({ status }: { status: string }) => status)
+  }
+  assert.deepEqual(await statuses({ tenant_id: 'platform-admin' }), ['created', 'created'])
+  assert.deepEqual(await statuses({ tenant_id: 't_2' }), ['created', 'created'])
+  assert.deepEqual(await statuses({ tenant_id: 'platform-admin', only_tenant_id: 't_2' }), ['rejected', 'created'])
+})
+
+test('a batch of which nothing is accepted is 422 with the reason of each; one of duplicates is 200', async () => {
+  const known = event()
+  await send(known)
+  const refused = await send({ events: [{ ...known, charge: '9' }, event({ charge: 1 }), null] })
+  assert.deepEqual([refused.status, refused.body.code], [422, 'llm-usage/nothing-accepted'])
+  assert.deepEqual(
+    refused.body.results.map((row: Record<string, unknown>) => [row['index'], row['gateway_request_id'], row['code']]),
+    [
+      [0, known['gateway_request_id'], 'llm-usage/conflict'],
+      [1, `req_${count}`, 'llm-usage/invalid-event'],
+      [2, null, 'llm-usage/invalid-event'],
+    ],
+  )
+  assert.ok(
+    refused.body.results.every(({ detail }: { detail: string }) => refused.body.detail.length > 0 && detail.length > 0),
+  )
+  const [again] = await sendBatch([known])
+  assert.equal(again.status, 'duplicate')
+})
 
 test('an unknown deployment, an unknown tenant and another tenant’s deployment are one refusal', async () => {
   for (const changes of [
@@ -344,6 +442,51 @@ test('charges of many windows are summed exactly and at once; held ones are coun
     web: { charge: '1', event_count: 11, held_count: 1 },
     api: { charge: '0.00000000000000000001', event_count: 1, held_count: 0 },
   })
+})
+
+test('an event by the tenant’s own key is recorded, and neither charged nor held, whatever charge it has', async () => {
+  const mode = (llm_mode: 'byok' | 'metered') =>
+    harness.db.transaction((tx) =>
+      tx.updateTable('deployments.deployment').set({ llm_mode }).where('id', '=', API).execute(),
+    )
+  const [priced, unpriced, earlier] = [
+    event({ deployment_id: API, charge: '5' }),
+    event({ deployment_id: API, charge: null }),
+    event({ deployment_id: API, charge: '7' }),
+  ]
+  await send(earlier)
+  await mode('byok')
+  const answers = [await send(priced), await send(unpriced), await send(unpriced)]
+  await mode('metered')
+  assert.deepEqual(
+    answers.map(({ status, body }) => [status, body.data.held]),
+    [
+      [201, false],
+      [201, false],
+      [200, false],
+    ],
+  )
+  assert.equal((await send(priced)).body.data.duplicate, true)
+  const { data, sums } = await list()
+  assert.deepEqual(data.map((row: { byok: boolean; charge: string | null }) => [row.byok, row.charge]).toSorted(), [
+    [false, '7'],
+    [true, null],
+    [true, '5'],
+  ])
+  assert.deepEqual(
+    sums.map(({ event_count, charge, held_count, byok_count }: Record<string, unknown>) => [
+      event_count,
+      charge,
+      held_count,
+      byok_count,
+    ]),
+    [[3, '7', 0, 2]],
+  )
+  assert.deepEqual((await list('?held=true')).data, [])
+  const start = Temporal.Instant.from('2026-05-01T00:00:00Z')
+  const window = { key: 'api', tenant_id: 't_1', deployment_id: API, start, end: start.add({ hours: 24 }) }
+  const charges = await readLlmCharges(harness.db.read, [window])
+  assert.deepEqual(charges.get('api'), { charge: '7', event_count: 1, held_count: 0 })
 })
 
 test('a charge in another currency than the tenant’s is never added to its charges', async () => {

@@ -2,9 +2,10 @@ import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { present } from '../../kernel/invariant.ts'
 import { invalidInput, Problem } from '../../kernel/problem.ts'
-import { scopeOf } from '../../platform/auth.ts'
+import { scopeOf, sendingScopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
+import { sentId } from '../../platform/intake.ts'
 import {
   AnyObject,
   Body,
@@ -25,7 +26,7 @@ import {
   readPeriodText,
 } from '../../platform/wire.ts'
 import { type Recorded, recordLlmUsage } from './commands.ts'
-import { canonical, type LlmEvent, readEvent } from './event.ts'
+import { canonical, type LlmEvent, nothingAccepted, readEvent } from './event.ts'
 import { listEvents, sumByModel } from './queries.ts'
 
 const EVENTS_PER_CALL_MAX = 1_000
@@ -36,7 +37,7 @@ const OneOrBatch = Type.Object(
   {},
   {
     additionalProperties: true,
-    description: `One event, or {"events": [...]} with up to ${EVENTS_PER_CALL_MAX}. Amounts are decimal strings; a charge of null is held for review, and sending the event again with its charge releases it.`,
+    description: `One event, or {"events": [...]} with up to ${EVENTS_PER_CALL_MAX}. Amounts are decimal strings, in plain notation or with an exponent; a charge of null is held for review, and sending the event again with its charge releases it. What was used is kept as it was sent. Events of a deployment in the LLM mode byok are recorded and not charged.`,
     examples: [
       {
         gateway_id: 'arcadia-llm-gateway',
@@ -61,6 +62,7 @@ const OneOrBatch = Type.Object(
 const Outcome = Type.Object({ id: Id, duplicate: Type.Boolean(), held: Type.Boolean() })
 const Result = Type.Object({
   index: Type.Integer(),
+  gateway_request_id: Nullable(Type.String()),
   status: OneOf(['created', 'duplicate', 'held', 'rejected']),
   id: Type.Optional(Id),
   code: Type.Optional(Type.String()),
@@ -79,6 +81,7 @@ const EventOut = Type.Object({
   usage: AnyObject,
   charge: Nullable(Type.String()),
   currency: CurrencyCode,
+  byok: Type.Boolean({ description: 'By the tenant’s own key: recorded, and not charged' }),
   upstream_cost: Type.Optional(Nullable(Type.String({ description: 'For the operator alone' }))),
   price_version: Type.Optional(Nullable(Type.String({ description: 'For the operator alone' }))),
   adjusts: Nullable(Type.String()),
@@ -92,6 +95,7 @@ const ModelSum = Type.Object({
   event_count: Type.Integer(),
   charge: Type.String(),
   held_count: Type.Integer(),
+  byok_count: Type.Integer(),
 })
 
 export const llmUsageRoutes =
@@ -104,6 +108,9 @@ export const llmUsageRoutes =
         schema: {
           tags: ['llm-usage'],
           summary: 'Send priced LLM usage; sending an event again changes nothing',
+          description:
+            'Each event of a batch is judged by itself. Where all are rejected, the answer is 422 ' +
+            '(llm-usage/nothing-accepted) with the same list `results`.',
           body: OneOrBatch,
           response: {
             200: Type.Union([Data(Outcome), Data(Type.Object({ results: Type.Array(Result) }))]),
@@ -113,12 +120,21 @@ export const llmUsageRoutes =
         },
       },
       async (request, reply) => {
-        const tenant_id = scopeOf(callerOf(request))
-        const record = (events: (LlmEvent | Problem)[]) =>
-          edge.db.transaction((tx) => recordLlmUsage(tx, events, { now: edge.clock.now(), ids: edge.ids, tenant_id }))
+        const caller = callerOf(request)
+        const by = {
+          now: edge.clock.now(),
+          ids: edge.ids,
+          tenant_id: sendingScopeOf(caller),
+          sees_all: caller.roles.has('platform_admin'),
+        }
+        const record = (events: (LlmEvent | Problem)[]) => edge.db.transaction((tx) => recordLlmUsage(tx, events, by))
 
         const batch = readBatch(request.body)
-        if (batch !== undefined) return { data: { results: (await record(batch.map(readEvent))).map(resultOf) } }
+        if (batch !== undefined) {
+          const results = resultsOf(batch, await record(batch.map(readEvent)))
+          requireSome(results)
+          return { data: { results } }
+        }
 
         const [outcome] = await record([readEvent(request.body)])
         const recorded = present(outcome, 'every event has its outcome')
@@ -185,10 +201,21 @@ function statusOf({ status, held }: Recorded): 200 | 201 | 202 {
   return held ? 202 : 201
 }
 
-function resultOf(outcome: Recorded | Problem, index: number): Static<typeof Result> {
-  if (outcome instanceof Problem) return { index, status: 'rejected', code: outcome.code, detail: outcome.message }
-  const { id, status, held } = outcome
-  return { index, status: status === 'created' && held ? 'held' : status, id }
+function resultsOf(sent: readonly unknown[], outcomes: readonly (Recorded | Problem)[]): Static<typeof Result>[] {
+  return outcomes.map((outcome, index) => {
+    const of = { index, gateway_request_id: sentId(sent[index], 'gateway_request_id') }
+    if (outcome instanceof Problem) return { ...of, status: 'rejected', code: outcome.code, detail: outcome.message }
+    const { id, status, held } = outcome
+    return { ...of, status: status === 'created' && held ? 'held' : status, id }
+  })
+}
+
+/** A sender that looks at the status alone must see that all its events are lost. */
+function requireSome(results: readonly Static<typeof Result>[]): void {
+  const [first] = results
+  if (first === undefined || results.some(({ status }) => status !== 'rejected')) return
+  const named = first.gateway_request_id === null ? 'Event 0' : `Event 0 (${first.gateway_request_id})`
+  throw nothingAccepted(`${named}: ${first.detail}`, [], { results })
 }
 
 type ListedEvent = Awaited<ReturnType<typeof listEvents>>[number]

@@ -4,23 +4,27 @@ import { type ContextTx, rowset } from '../../platform/db.ts'
 import { admit, conflict, type UsageEvent, type UsageEventRow } from './event.ts'
 import { readReferences, readStored } from './queries.ts'
 
-export type Rejection = { index: number; code: string; detail: string }
+/** `id` is the event's own, as its sender wrote it; null where it has none. */
+export type Rejection = { index: number; id: string | null; code: string; detail: string }
 export type UsageReceipt = { accepted: number; duplicates: number; rejected: Rejection[] }
+
+/** An event as far as it could be read, or the Problem that says why not. */
+export type ReadEvent = { id: string | null; event: UsageEvent | Problem }
 
 type Sent = { index: number; row: UsageEventRow }
 
 /**
- * Records events, each for itself: the same number of statements whatever their number. An event that could not be
- * read comes as the Problem that says why. `tenant_id` null may meter every tenant's deployments.
+ * Records events, each for itself: the same number of statements whatever their number. `tenant_id` null may meter every
+ * tenant's deployments.
  */
 export async function recordUsage(
   tx: ContextTx<'metering'>,
-  read: readonly (UsageEvent | Problem)[],
+  read: readonly ReadEvent[],
   { now, tenant_id }: { now: Temporal.Instant; tenant_id: string | null },
 ): Promise<UsageReceipt> {
-  const events = read.flatMap((event) => (event instanceof Problem ? [] : [event]))
+  const events = read.flatMap(({ event }) => (event instanceof Problem ? [] : [event]))
   const references = await readReferences(tx, events, tenant_id)
-  const judged = read.map((event) => (event instanceof Problem ? event : admit(event, references, now)))
+  const judged = read.map(({ event }) => (event instanceof Problem ? event : admit(event, references, now)))
   const sent = judged.flatMap((row, index) => (row instanceof Problem ? [] : [{ index, row }]))
 
   const firsts = firstOfEachKey(sent)
@@ -37,7 +41,12 @@ export async function recordUsage(
     duplicates: repeats.length - conflicts.length,
     rejected: rejected
       .toSorted((a, b) => a.index - b.index)
-      .map(({ index, refused }) => ({ index, code: refused.code, detail: refused.message })),
+      .map(({ index, refused }) => ({
+        index,
+        id: read[index]?.id ?? null,
+        code: refused.code,
+        detail: refused.message,
+      })),
   }
 }
 

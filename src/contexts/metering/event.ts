@@ -2,7 +2,16 @@ import { type Static, Type } from 'typebox'
 import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
 import { DecimalText, InstantText } from '../../platform/wire.ts'
-import { eventReader, isAhead, parseInstant, refuseEvent } from '../../platform/intake.ts'
+import {
+  decimalHint,
+  eventReader,
+  type Hint,
+  ID_REQUIRED,
+  parseInstant,
+  refusedTime,
+  refuseEvent,
+  timeHint,
+} from '../../platform/intake.ts'
 import { contentHash } from '../../platform/json.ts'
 import { EventProperties } from '../catalog/index.ts'
 
@@ -22,6 +31,11 @@ export const negativeQuantity = problem({
   code: 'metering/negative-quantity',
   status: 422,
   title: 'Only the change of a level may be negative',
+})
+export const nothingAccepted = problem({
+  code: 'metering/nothing-accepted',
+  status: 422,
+  title: 'None of the events was accepted',
 })
 export const conflict = problem({
   code: 'metering/conflict',
@@ -54,26 +68,35 @@ export type Meter = {
   unique_property: string | null
 }
 
-/** What events refer to: the tenant of each deployment that the caller may meter, and the meters by code. */
-export type References = { tenant_of: ReadonlyMap<string, string>; meters: ReadonlyMap<string, Meter> }
+/**
+ * What events refer to: the tenant of each deployment that the caller may meter (those of `only_tenant_id`; null: all), and
+ * the meters by code.
+ */
+export type References = {
+  only_tenant_id: string | null
+  tenant_of: ReadonlyMap<string, string>
+  meters: ReadonlyMap<string, Meter>
+}
 
 /** The event with its owner, or why it is refused. */
 export function admit(
   event: UsageEvent,
-  { tenant_of, meters }: References,
+  { only_tenant_id, tenant_of, meters }: References,
   now: Temporal.Instant,
 ): UsageEventRow | Problem {
   if (event.meter in DERIVED_METERS) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
   const tenant_id = tenant_of.get(event.deployment_id)
-  if (tenant_id === undefined) return unknownDeployment(`There is no deployment ${event.deployment_id}.`)
+  if (tenant_id === undefined) {
+    const whose = only_tenant_id === null ? '' : ` of tenant ${only_tenant_id}, to which this token is limited`
+    return unknownDeployment(`There is no deployment ${event.deployment_id}${whose}.`)
+  }
   const meter = meters.get(event.meter)
   if (meter === undefined) return unknownMeter(`There is no meter ${event.meter}; create it first.`)
   if (meter.aggregation !== 'time_weighted_sum' && decimal(event.quantity).lt(ZERO)) {
     return negativeQuantity(`quantity must not be negative: ${event.meter} is a ${meter.aggregation}, not a level.`)
   }
-  if (isAhead(event.occurred_at, now)) {
-    return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: 'must not lie in the future' }])
-  }
+  const refused = refusedTime(event.occurred_at, now)
+  if (refused !== null) return refuseEvent(invalidEvent, [{ path: 'occurred_at', message: refused }])
   if (meter.unique_property !== null && (event.properties[meter.unique_property] ?? null) === null) {
     return invalidEvent(`properties/${meter.unique_property} is required: ${event.meter} counts its distinct values.`)
   }
@@ -109,8 +132,39 @@ const CloudEvent = Type.Object({
   data: Type.Intersect([Type.Object({ quantity: DecimalText }), EventProperties]),
 })
 
-const readPlain = eventReader(PlainEvent, invalidEvent)
-const readCloud = eventReader(CloudEvent, invalidEvent)
+/** What senders call the quantity elsewhere. */
+const QUANTITY_ELSEWHERE = ['value', 'amount', 'count', 'units']
+
+const plainHint: Hint = (path, sent) => {
+  if (path === 'id' && sent['id'] === undefined) return ID_REQUIRED
+  if (path === 'occurred_at') return timeHint(sent['occurred_at'])
+  if (path === 'quantity') return quantityHint(sent)
+  return QUANTITY_ELSEWHERE.includes(path) ? 'is not a known field: how much was used is called quantity' : undefined
+}
+
+const cloudHint: Hint = (path, { data, ...sent }) => {
+  if (path === 'id' && sent['id'] === undefined) return ID_REQUIRED
+  if (path === 'time') return timeHint(sent['time'])
+  if (typeof data !== 'object' || data === null) return undefined
+  const fields: Readonly<Record<string, unknown>> = { ...data }
+  if (path === 'data/quantity') return quantityHint(fields)
+  return path === 'data/properties' || path.startsWith('data/properties/') ? propertiesHint(fields) : undefined
+}
+
+function quantityHint(sent: Readonly<Record<string, unknown>>): string | undefined {
+  const { quantity } = sent
+  if (quantity !== undefined) return decimalHint(quantity, { exponents: false })
+  const elsewhere = QUANTITY_ELSEWHERE.find((name) => sent[name] !== undefined)
+  return elsewhere === undefined ? undefined : `is required: how much was used is called quantity, not ${elsewhere}`
+}
+
+function propertiesHint({ properties }: Readonly<Record<string, unknown>>): string {
+  const [name = 'user_id'] = typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
+  return `is not a property: properties stand in data itself, such as data.${name}`
+}
+
+const readPlain = eventReader(PlainEvent, invalidEvent, plainHint)
+const readCloud = eventReader(CloudEvent, invalidEvent, cloudHint)
 
 export function readPlainEvent(sent: unknown): UsageEvent | Problem {
   const event = readPlain(sent)

@@ -79,6 +79,7 @@ export async function readReferences(
     from catalog.meter m
     join jsonb_array_elements_text(${toJson(codes)}::jsonb) as sent(code) on sent.code = m.code`.execute(reader)
   return {
+    only_tenant_id: tenant_id,
     tenant_of: new Map(deployments.map((row) => [row.id, row.tenant_id])),
     meters: new Map(meters.map((meter) => [meter.code, meter])),
   }

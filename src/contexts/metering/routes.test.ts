@@ -119,8 +119,9 @@ test('an event sent again is a duplicate and counts once, however its content is
 test('the same id with other content is a conflict and the first content stays', async () => {
   const first = event({ quantity: '2' })
   await send([first])
-  const { accepted, duplicates, rejected } = await send([{ ...first, quantity: '3' }])
-  assert.deepEqual([accepted, duplicates, rejected.length, rejected[0].code], [0, 0, 1, 'metering/conflict'])
+  const { accepted, rejected } = await send([{ ...first, quantity: '3' }, event({ meter: 'requests' })])
+  assert.deepEqual([accepted, rejected.length], [1, 1])
+  assert.deepEqual([rejected[0].index, rejected[0].id, rejected[0].code], [0, first.id, 'metering/conflict'])
   assert.deepEqual((await usage()).meters[0].quantity, '2')
 })
 
@@ -135,6 +136,74 @@ test('an event without a source is the same event whoever sends it', async () =>
   const first = event()
   await send([first])
   assert.deepEqual(await send([first], { as: 'meter' }), { accepted: 0, duplicates: 1, rejected: [] })
+})
+
+test('a batch of which nothing is accepted is 422 with the reason of each; one of duplicates is 200', async () => {
+  const first = event()
+  await send([first])
+  const refused = await harness.call('POST', '/usage/events', {
+    body: { events: [{ ...first, quantity: '3' }, event({ meter: 'nothing' }), event({ id: undefined }), null] },
+  })
+  assert.deepEqual([refused.status, refused.body.code], [422, 'metering/nothing-accepted'])
+  assert.deepEqual(
+    refused.body.rejected.map(({ index, id, code }: Record<string, unknown>) => [index, id, code]),
+    [
+      [0, first.id, 'metering/conflict'],
+      [1, `e${count - 1}`, 'metering/unknown-meter'],
+      [2, null, 'metering/invalid-event'],
+      [3, null, 'metering/invalid-event'],
+    ],
+  )
+  assert.match(refused.body.detail, new RegExp(`^Event 0 \\(${first.id}\\): Event ${first.id} of api is known`))
+  assert.match(refused.body.rejected[1].detail, /There is no meter nothing/)
+  assert.deepEqual(await send([first, first]), { accepted: 0, duplicates: 2, rejected: [] })
+})
+
+test('a meter sends for every tenant, whatever tenant its token names, but for one to which it is limited', async () => {
+  const sendAs = async (claims: object) => {
+    const token = harness.tokenWith({ sub: 'meter', roles: ['meter'], ...claims })
+    const options = { as: 'nobody', headers: { authorization: `Bearer ${token}` } }
+    return send([event(), event({ deployment_id: SHOP })], options)
+  }
+  assert.equal((await sendAs({ tenant_id: 'platform-admin' })).accepted, 2)
+  assert.equal((await sendAs({ tenant_id: 't_1' })).accepted, 2)
+  const { accepted, rejected } = await sendAs({ only_tenant_id: 't_1' })
+  assert.deepEqual([accepted, rejected.length, rejected[0].code], [1, 1, 'metering/unknown-deployment'])
+  assert.match(rejected[0].detail, /of tenant t_1, to which this token is limited/)
+})
+
+test('a refusal of an event says what is expected there, and why', async () => {
+  const expected: [Record<string, unknown>, RegExp][] = [
+    [{ id: undefined }, /id is required: an event that comes twice counts once, and its id is how that is seen/],
+    [{ quantity: undefined, value: '5' }, /quantity is required: how much was used is called quantity, not value/],
+    [{ quantity: undefined, amount: '5' }, /amount is not a known field: how much was used is called quantity/],
+    [{ quantity: 12.5 }, /quantity must be a decimal as text, such as "12.5": a JSON number may have lost digits/],
+    [{ quantity: '1e3' }, /quantity must be in plain notation: "1000"/],
+    [{ occurred_at: '2026-10-05' }, /occurred_at must be a time such as 2026-10-05T10:00:00Z, not a date alone/],
+    [{ occurred_at: 1759658400 }, /occurred_at must be a time such as 2026-10-05T10:00:00Z, not a number/],
+    [
+      { occurred_at: '2026-05-03T00:00:00Z' },
+      /must not lie in the future: .* by an hour, and here it is 2026-05-02T06:00:00Z/,
+    ],
+    [{ occurred_at: '2019-05-01T00:00:00Z' }, /must not be before 2021-05-03T06:00:00Z: what is older than 5 years/],
+  ]
+  const { rejected } = await send([...expected.map(([changes]) => event(changes)), event()])
+  assert.equal(rejected.length, expected.length)
+  for (const [index, [, message]] of expected.entries()) assert.match(rejected[index].detail, message)
+  const cloud = { specversion: '1.0', id: 'ce_h', source: '/edge', type: 'users', subject: WEB, time: minute(1) }
+  const nested = await post('application/cloudevents+json', {
+    ...cloud,
+    data: { quantity: '1', properties: { user_id: 'u_1' } },
+  })
+  assert.equal(nested.status, 422)
+  assert.match(nested.body.rejected[0].detail, /properties stand in data itself, such as data\.user_id/)
+  const valued = await post('application/cloudevents+json', { ...cloud, data: { value: '1', user: 'u_1' } })
+  assert.match(
+    valued.body.rejected[0].detail,
+    /data\/quantity is required: how much was used is called quantity, not value/,
+  )
+  const dated = await post('application/cloudevents+json', { ...cloud, time: '2026-05-01', data: { quantity: '1' } })
+  assert.match(dated.body.rejected[0].detail, /time must be a time such as 2026-10-05T10:00:00Z, not a date alone/)
 })
 
 test('an event of the future is refused, beyond what a clock may be ahead', async () => {
@@ -183,7 +252,7 @@ test('one bad event spoils no other, and each refusal says which event and why',
       code,
     ]),
   )
-  assert.match(rejected[7].detail, /quantity must be string/)
+  assert.match(rejected[7].detail, /quantity must be a decimal as text/)
   assert.match(rejected[16].detail, /note is not a known field/)
 })
 
@@ -207,7 +276,7 @@ test('a property is a text, a number, true, false or null; a list or an object i
   assert.match(rejected[0].detail, /properties.tags must be/)
   assert.match(rejected[1].detail, /properties.place must be/)
   const { body } = await post('application/cloudevents+json', { ...cloud, time: '2026-05-01T12:00:00Z', data })
-  assert.match(body.data.rejected[0].detail, /data.tags must be/)
+  assert.match(body.rejected[0].detail, /data.tags must be/)
 })
 
 test('an event that is nested too deep spoils no other', async () => {

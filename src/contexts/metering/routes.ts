@@ -3,10 +3,11 @@ import { Value } from 'typebox/value'
 import { decimal, plain, roundPrecise } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import { earlierInstant, instantsOf, monthOf, dateIn } from '../../kernel/period.ts'
-import { invalidInput, type Problem } from '../../kernel/problem.ts'
-import { scopeOf } from '../../platform/auth.ts'
+import { invalidInput } from '../../kernel/problem.ts'
+import { scopeOf, sendingScopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
+import { sentId } from '../../platform/intake.ts'
 import {
   Body,
   callerOf,
@@ -14,13 +15,14 @@ import {
   found,
   Id,
   IdParams,
+  Nullable,
   PeriodOut,
   PeriodText,
   Query,
   readPeriodText,
 } from '../../platform/wire.ts'
-import { recordUsage } from './commands.ts'
-import { readCloudEvent, readPlainEvent, type UsageEvent } from './event.ts'
+import { type ReadEvent, recordUsage, type UsageReceipt } from './commands.ts'
+import { nothingAccepted, readCloudEvent, readPlainEvent } from './event.ts'
 import { findDeployment, readUnits } from './queries.ts'
 import { readUsage } from './usage.ts'
 
@@ -56,7 +58,9 @@ const CloudEventBatch = Type.Array(Type.Unknown(), { minItems: 1, maxItems: EVEN
 const Receipt = Type.Object({
   accepted: Type.Integer(),
   duplicates: Type.Integer(),
-  rejected: Type.Array(Type.Object({ index: Type.Integer(), code: Type.String(), detail: Type.String() })),
+  rejected: Type.Array(
+    Type.Object({ index: Type.Integer(), id: Nullable(Type.String()), code: Type.String(), detail: Type.String() }),
+  ),
 })
 const Usage = Type.Object({
   deployment_id: Id,
@@ -80,6 +84,9 @@ export const meteringRoutes =
         schema: {
           tags: ['usage'],
           summary: 'Send usage events, plain or as CloudEvents; sending one again changes nothing',
+          description:
+            'Each event is judged by itself. Where none is accepted and none is a duplicate, the answer is 422 ' +
+            '(metering/nothing-accepted) with the same list `rejected`.',
           body: {
             content: {
               'application/json': { schema: Envelope },
@@ -94,9 +101,11 @@ export const meteringRoutes =
         const caller = callerOf(request)
         const events = readEvents(request.headers['content-type'], request.body)
         const now = edge.clock.now()
-        return {
-          data: await edge.db.transaction((tx) => recordUsage(tx, events, { now, tenant_id: scopeOf(caller) })),
-        }
+        const receipt = await edge.db.transaction((tx) =>
+          recordUsage(tx, events, { now, tenant_id: sendingScopeOf(caller) }),
+        )
+        requireSome(receipt)
+        return { data: receipt }
       },
     )
 
@@ -140,10 +149,22 @@ export const meteringRoutes =
     )
   }
 
-function readEvents(content_type: string | undefined, body: unknown): (UsageEvent | Problem)[] {
+/** A sender that looks at the status alone must see that all its events are lost. */
+function requireSome({ accepted, duplicates, rejected }: UsageReceipt): void {
+  const [first] = rejected
+  if (accepted + duplicates > 0 || first === undefined) return
+  const named = first.id === null ? `Event ${first.index}` : `Event ${first.index} (${first.id})`
+  throw nothingAccepted(`${named}: ${first.detail}`, [], { rejected })
+}
+
+function readEvents(content_type: string | undefined, body: unknown): ReadEvent[] {
   const media_type = content_type?.split(';')[0]?.trim().toLowerCase()
-  if (media_type === CLOUD_EVENT) return [readCloudEvent(body)]
-  if (media_type === CLOUD_EVENT_BATCH && Array.isArray(body)) return body.map((event) => readCloudEvent(event))
-  if (Value.Check(Envelope, body)) return body.events.map((event) => readPlainEvent(event))
+  if (media_type === CLOUD_EVENT) return readEach([body], readCloudEvent)
+  if (media_type === CLOUD_EVENT_BATCH && Array.isArray(body)) return readEach(body, readCloudEvent)
+  if (Value.Check(Envelope, body)) return readEach(body.events, readPlainEvent)
   throw invalidInput('The body is not valid.', [{ path: 'events', message: 'is required' }])
+}
+
+function readEach(events: readonly unknown[], read: (sent: unknown) => ReadEvent['event']): ReadEvent[] {
+  return events.map((event) => ({ id: sentId(event, 'id'), event: read(event) }))
 }
