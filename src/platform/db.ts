@@ -45,6 +45,7 @@ import {
   type Outage,
   reasonOf,
 } from './outage.ts'
+import { giveWay } from './turns.ts'
 
 /** One interface on PGlite (embedded) and PostgreSQL: the same SQL, the same values in and out. */
 export type Database = {
@@ -633,10 +634,12 @@ function encodingPGlite(pglite: PGlite): PGlite {
 }
 
 function encodingQuery(target: PGliteQuery): PGliteQuery['query'] {
-  return (text, values, options) =>
-    values?.[0] instanceof CopyData
+  return async (text, values, options) => {
+    await giveWay()
+    return values?.[0] instanceof CopyData
       ? target.query(text.replace(/ from stdin$/, " from '/dev/blob'"), [], { blob: new Blob([values[0].rows]) })
       : target.query(text, values?.map(encode), { ...options, serializers: TEXT_SERIALIZERS })
+  }
 }
 
 /** Values already encoded as text go through as they are, also where PGlite would insist on a `Date` or a number. */

@@ -13,6 +13,7 @@ import {
   type Substitution,
   valueOf,
 } from '../invoicing/index.ts'
+import { giveWay } from '../../platform/turns.ts'
 import { type Phase, quote, type QuoteFacts } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { mixedCurrencies, noExchangeRate } from './conversion.ts'
@@ -158,6 +159,7 @@ async function rateBatch(
   const rated: RatedMonth[] = []
   const left_out: LeftOut[] = []
   for (const tenant of tenants) {
+    await giveWay()
     const both = [now.get(tenant.id), then.get(tenant.id)] as const
     const result = attempt(() => ratedMonth(tenant, both, { asked, costs }))
     if (result.ok) rated.push(...result.value)
