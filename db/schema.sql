@@ -419,11 +419,14 @@ create table inventory.ownership_change (
   starts_at timestamp with time zone not null,
   ends_at timestamp with time zone,
   changed_at timestamp with time zone not null,
+  changed_in xid8 not null,
   constraint ownership_change_pkey PRIMARY KEY (id),
   constraint ownership_change_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint ownership_change_ends_after_start CHECK (((ends_at IS NULL) OR (ends_at > starts_at)))
 );
+CREATE INDEX ownership_change_changed_in ON inventory.ownership_change USING btree (tenant_id, changed_in);
 CREATE INDEX ownership_change_of_tenant ON inventory.ownership_change USING btree (tenant_id, changed_at);
+CREATE TRIGGER ownership_change_changed BEFORE INSERT OR UPDATE ON inventory.ownership_change FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 
 create table inventory.resource (
   id uuid not null,
@@ -469,6 +472,7 @@ create table inventory.span (
   project text,
   tags text[] not null default '{}'::text[],
   price_monthly numeric,
+  changed_in xid8 not null,
   constraint span_no_overlap EXCLUDE USING gist (resource_id WITH =, tstzrange(starts_at, ends_at) WITH &&),
   constraint span_pkey PRIMARY KEY (id),
   constraint span_deployment_exists FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
@@ -479,8 +483,10 @@ create table inventory.span (
   constraint span_size_gb_check CHECK ((size_gb >= (0)::numeric))
 );
 CREATE INDEX span_by_name ON inventory.span USING btree (lower(name), starts_at);
+CREATE INDEX span_changed_in ON inventory.span USING btree (tenant_id, changed_in);
 CREATE INDEX span_of_deployment ON inventory.span USING btree (tenant_id, deployment_id, starts_at);
 CREATE INDEX span_of_resource ON inventory.span USING btree (resource_id, starts_at);
+CREATE TRIGGER span_changed BEFORE INSERT OR UPDATE ON inventory.span FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 
 create table invoicing.credit_note (
   tenant_id text not null,
@@ -534,6 +540,7 @@ create table invoicing.invoice (
   voided_by text,
   void_reason text,
   minor_unit_places integer not null,
+  facts_seen pg_snapshot,
   constraint invoice_pkey PRIMARY KEY (tenant_id, id),
   constraint invoice_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
   constraint invoice_adds_up CHECK (((subtotal_cents + tax_cents) = total_cents)),
@@ -634,14 +641,17 @@ create table llm_usage.event (
   content_hash text not null,
   received_at timestamp with time zone not null,
   byok boolean not null default false,
+  changed_in xid8 not null,
   constraint event_pkey PRIMARY KEY (gateway_id, gateway_request_id),
   constraint event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint event_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint event_is_negative_only_as_adjustment CHECK (((charge >= (0)::numeric) OR (adjusts IS NOT NULL)))
 );
+CREATE INDEX event_changed_in ON llm_usage.event USING btree (tenant_id, changed_in);
 CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE ((charge IS NULL) AND (NOT byok));
 CREATE INDEX event_of_deployment ON llm_usage.event USING btree (tenant_id, deployment_id, occurred_at);
 CREATE INDEX event_received_at ON llm_usage.event USING btree (tenant_id, received_at);
+CREATE TRIGGER event_changed BEFORE INSERT OR UPDATE ON llm_usage.event FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 CREATE UNIQUE INDEX event_id_once ON llm_usage.event USING btree (id);
 
 create table metering.usage_event (
@@ -655,13 +665,16 @@ create table metering.usage_event (
   properties jsonb not null,
   content_hash text not null,
   received_at timestamp with time zone not null,
+  changed_in xid8 not null,
   constraint usage_event_pkey PRIMARY KEY (tenant_id, source, event_id),
   constraint usage_event_meter_fkey FOREIGN KEY (meter) REFERENCES catalog.meter(code),
   constraint usage_event_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id)
 );
+CREATE INDEX usage_event_changed_in ON metering.usage_event USING btree (tenant_id, changed_in);
 CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, occurred_at);
 CREATE INDEX usage_event_of_meter ON metering.usage_event USING btree (tenant_id, deployment_id, meter, occurred_at);
 CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (tenant_id, received_at);
+CREATE TRIGGER usage_event_changed BEFORE INSERT OR UPDATE ON metering.usage_event FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 
 create table platform.idempotency_key (
   subject text not null,
@@ -786,12 +799,14 @@ create table subscriptions.subscription (
   trial_ends_on date,
   created_at timestamp with time zone not null,
   changed_at timestamp with time zone not null,
+  changed_in xid8 not null,
   constraint subscription_no_overlap EXCLUDE USING gist (tenant_id WITH =, deployment_id WITH =, daterange(starts_on, ends_on) WITH &&),
   constraint subscription_pkey PRIMARY KEY (tenant_id, id),
   constraint subscription_tenant_id_deployment_id_fkey FOREIGN KEY (tenant_id, deployment_id) REFERENCES deployments.deployment(tenant_id, id),
   constraint subscription_ends_after_start CHECK (((ends_on IS NULL) OR (ends_on >= starts_on))),
   constraint subscription_trial_ends_after_start CHECK ((trial_ends_on >= starts_on))
 );
+CREATE TRIGGER subscription_changed BEFORE INSERT OR UPDATE ON subscriptions.subscription FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 CREATE UNIQUE INDEX subscription_id_once ON subscriptions.subscription USING btree (id);
 CREATE UNIQUE INDEX subscription_one_live ON subscriptions.subscription USING btree (tenant_id, deployment_id) WHERE (ends_on IS NULL);
 
@@ -1087,6 +1102,16 @@ begin
     raise exception 'plan version %/% prices some usage twice', new.plan_code, new.version
       using errcode = 'check_violation', constraint = 'plan_version_usage_has_one_price';
   end if;
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION platform.note_transaction()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.changed_in := pg_current_xact_id();
   return new;
 end $function$
 ;

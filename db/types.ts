@@ -277,6 +277,7 @@ export interface DB {
     starts_at: Temporal.Instant
     ends_at: Temporal.Instant | null
     changed_at: Temporal.Instant
+    changed_in: Computed<string>
   }
   'inventory.resource': {
     id: string
@@ -310,6 +311,7 @@ export interface DB {
     project: string | null
     tags: string[]
     price_monthly: string | null
+    changed_in: Computed<string>
   }
   'invoicing.credit_note': {
     tenant_id: string
@@ -352,6 +354,7 @@ export interface DB {
     voided_by: string | null
     void_reason: string | null
     minor_unit_places: number
+    facts_seen: string | null
   }
   'invoicing.invoice_line': {
     tenant_id: string
@@ -415,6 +418,7 @@ export interface DB {
     content_hash: string
     received_at: Temporal.Instant
     byok: boolean
+    changed_in: Computed<string>
   }
   'metering.usage_event': {
     tenant_id: string
@@ -427,6 +431,7 @@ export interface DB {
     properties: Jsonb
     content_hash: string
     received_at: Temporal.Instant
+    changed_in: Computed<string>
   }
   'platform.idempotency_key': {
     subject: string
@@ -509,6 +514,7 @@ export interface DB {
     trial_ends_on: Temporal.PlainDate | null
     created_at: Temporal.Instant
     changed_at: Temporal.Instant
+    changed_in: Computed<string>
   }
   'tenants.tenant': {
     id: string

@@ -105,6 +105,8 @@ const TYPES: Record<string, string> = {
   date: 'Temporal.PlainDate',
   'timestamp with time zone': 'Temporal.Instant',
   jsonb: 'Jsonb',
+  pg_snapshot: 'string',
+  xid8: 'Computed<string>',
   'text[]': 'string[]',
 }
 

@@ -221,9 +221,9 @@ test('a held charge that is released later is late usage', async () => {
   assert.deepEqual(await adjustments('held', '2026-05'), [['2026-04-01', 125]])
 })
 
-test('an event that was on its way while the invoice was made is not lost', async () => {
+test('an event that was stamped before the invoice was made and committed after it is not lost', async () => {
   const { deployment_id } = await billApril('crossing')
-  company.clock.set('2026-05-02T05:55:00Z')
+  company.clock.set('2026-04-20T00:00:00Z')
   await company.use(deployment_id, '5', '2026-04-20T00:00:00Z')
   company.clock.set('2026-06-02T06:00:00Z')
   await company.rollup({ tenant_id: 'crossing', period: '2026-05' })

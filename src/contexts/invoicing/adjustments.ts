@@ -4,7 +4,7 @@ import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
 import { anyOf, type Reader, toJson } from '../../platform/db.ts'
 import { changedLlmWindows } from '../llm-usage/index.ts'
-import { changedWindows } from '../metering/index.ts'
+import { changedWindows, isNews } from '../metering/index.ts'
 import { quote, type QuoteFacts, type TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt, valueOf } from './attempt.ts'
@@ -15,11 +15,6 @@ import { BILLED_LINES } from './queries.ts'
 
 /** What comes later than this many months after its own is billed by hand. */
 const LATE_USAGE_LOOKBACK_MONTHS = 12
-/**
- * An event is stamped before its transaction commits, so one that was on its way while an invoice was made carries a
- * somewhat earlier time. Looking back further than needed costs a rating that changes nothing.
- */
-const SETTLING_TIME = Temporal.Duration.from({ minutes: 10 })
 
 type AdjustmentScope = {
   period: Period
@@ -97,7 +92,7 @@ type EarlierInvoice = {
 /** Per tenant and month (see `monthKey`), in minor units. */
 type Billed = ReadonlyMap<string, { deployment_id: string | null; billed_cents: bigint }[]>
 
-/** Issued invoices whose facts have changed since they were made, and those that were adjusted before. */
+/** Issued invoices with facts that they were made without, and those that were adjusted before. */
 async function readChangedInvoices(reader: Reader, { period, tenants }: AdjustmentScope): Promise<EarlierInvoice[]> {
   const zones = new Map(tenants.map((tenant) => [tenant.id, tenant.timezone]))
   const earlier = await reader
@@ -109,6 +104,7 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
       'invoice.period_start',
       'invoice.period_end',
       'invoice.created_at',
+      'invoice.facts_seen',
       'invoice.tax',
     ])
     .select(
@@ -119,8 +115,13 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
     ) or exists (
       select 1 from subscriptions.subscription subscription
       where subscription.tenant_id = invoice.tenant_id
-        and subscription.changed_at >= invoice.created_at
-    )`.as('must_be_rated'),
+        and ${isNews({
+          changed_in: 'subscription.changed_in',
+          stamped_at: 'subscription.changed_at',
+          seen: 'invoice.facts_seen',
+          since: 'invoice.created_at',
+        })}
+    ) or invoice.facts_seen is null`.as('must_be_rated'),
     )
     .where('invoice.tenant_id', '=', anyOf(tenants.map((tenant) => tenant.id)))
     .where('invoice.status', 'in', ['issued', 'paid'])
@@ -134,7 +135,8 @@ async function readChangedInvoices(reader: Reader, { period, tenants }: Adjustme
     key: invoice.id,
     tenant_id: invoice.tenant_id,
     ...instantsOf(monthOf(invoice), present(zones.get(invoice.tenant_id), 'invoices are read for given tenants')),
-    since: invoice.created_at.subtract(SETTLING_TIME),
+    since: invoice.created_at,
+    seen: invoice.facts_seen,
   }))
   const metered = await changedWindows(reader, candidates)
   const llm = await changedLlmWindows(reader, candidates)

@@ -32,6 +32,7 @@ const INVOICE: Invoice = {
   engine_version: '1',
   inputs_hash: 'hash',
   created_at: MADE_AT,
+  facts_seen: null,
   issued_at: MADE_AT,
   issued_by: 'operator',
   paid_at: null,

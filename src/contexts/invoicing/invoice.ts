@@ -24,7 +24,12 @@ export type Draft = { invoice: Invoice; lines: InvoiceLine[] }
 
 export function draftOf(
   billed: { tenant: Tenant; facts: BillFacts; bill: Quote },
-  { seller, now, newId }: { seller: Seller; now: Temporal.Instant; newId: () => string },
+  {
+    seller,
+    now,
+    facts_seen,
+    newId,
+  }: { seller: Seller; now: Temporal.Instant; facts_seen: string; newId: () => string },
 ): Draft {
   const { tenant, facts, bill } = billed
   const owner = { tenant_id: tenant.id, invoice_id: newId() }
@@ -46,6 +51,7 @@ export function draftOf(
       engine_version: bill.engine_version,
       inputs_hash: contentHash(facts),
       created_at: now,
+      facts_seen,
       issued_at: null,
       issued_by: null,
       paid_at: null,

@@ -82,9 +82,10 @@ async function rollupBatch(
 ): Promise<RollupResult> {
   await lockRollups(tx)
   const tenants = await lockTenants(tx, ids)
+  const facts_seen = await readSnapshot(tx)
   const live = await readLive(tx, tenants, period)
   const due = tenants.filter((tenant) => isDue(live.get(tenant.id), force))
-  const attempts = await draftAll(tx, due, { period, deps, now })
+  const attempts = await draftAll(tx, due, { period, deps, now, facts_seen })
   const drafts = attempts.flatMap(({ draft }) => (draft.ok ? [draft.value] : []))
   const parked = attempts.flatMap(({ tenant, draft }) =>
     draft.ok ? [] : [{ tenant_id: tenant.id, ...failureOf(draft.error) }],
@@ -109,6 +110,15 @@ async function rollupBatch(
  */
 async function lockRollups(tx: ContextTx<'invoicing'>): Promise<void> {
   await sql`select pg_advisory_xact_lock(${ROLLUP_LOCK})`.execute(tx)
+}
+
+/**
+ * What the transactions have committed that the facts are made of. Taken before they are read, so that what is committed
+ * in between counts as not seen, and is looked at again.
+ */
+async function readSnapshot(tx: ContextTx<'invoicing'>): Promise<string> {
+  const { rows } = await sql<{ seen: string }>`select pg_current_snapshot()::text as seen`.execute(tx)
+  return present(rows[0], 'there is one snapshot').seen
 }
 
 type Live = { id: string; status: 'draft' | 'issued' | 'paid' | 'void' }
@@ -141,13 +151,13 @@ function isDue(live: Live | undefined, force: boolean): boolean {
 async function draftAll(
   tx: ContextTx<'invoicing'>,
   tenants: readonly Tenant[],
-  { period, deps, now }: { period: Period; deps: RollupDeps; now: Temporal.Instant },
+  { period, deps, now, facts_seen }: { period: Period; deps: RollupDeps; now: Temporal.Instant; facts_seen: string },
 ): Promise<{ tenant: Tenant; draft: Attempt<Draft> }[]> {
   const over = tenants.filter((tenant) => !goesOn(period, tenant.timezone, now))
   const facts = await readBillableFacts(tx, { period, tenants: over, as_of: now })
   const sound = over.filter((tenant) => facts.get(tenant.id)?.ok)
   const adjustments = await readAdjustments(tx, { period, tenants: sound, as_of: now, own: facts })
-  const drafting = { seller: deps.seller, now, newId: deps.ids.uuid }
+  const drafting = { seller: deps.seller, now, facts_seen, newId: deps.ids.uuid }
   return tenants.map((tenant) => ({
     tenant,
     draft: attempt(() => {

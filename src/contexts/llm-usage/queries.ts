@@ -3,7 +3,7 @@ import { decimal, plain } from '../../kernel/decimal.ts'
 import { type Period, dateIn, instantsOf, monthOf } from '../../kernel/period.ts'
 import { anyOf, type Reader, toJson } from '../../platform/db.ts'
 import { isUuid } from '../../platform/intake.ts'
-import type { ChangeWindow, UsageWindow } from '../metering/index.ts'
+import { changeRows, type ChangeWindow, isNews, type UsageWindow } from '../metering/index.ts'
 import { type LlmEvent, ownerKey, type References, requestKey, type StoredEvent } from './event.ts'
 
 /**
@@ -30,15 +30,15 @@ export async function readLlmCharges(
   return new Map(rows.map(({ key, charge, ...counts }) => [key, { charge: plain(decimal(charge)), ...counts }]))
 }
 
-/** The keys of windows in which events were received, or released, at or after `since`. */
+/** The keys of windows in which events were received, or released, that their reader has not seen. */
 export async function changedLlmWindows(reader: Reader, candidates: readonly ChangeWindow[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
     select w.key
-    from jsonb_to_recordset(${toJson(candidates)}::jsonb)
-      as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz)
+    from ${changeRows(candidates)}
     where exists (
       select from llm_usage.event e
-      where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end"
+      where e.tenant_id = w.tenant_id and e.occurred_at >= w."start" and e.occurred_at < w."end"
+        and ${isNews({ changed_in: 'e.changed_in', stamped_at: 'e.received_at', seen: 'w.seen', since: 'w.since' })}
     )`.execute(reader)
   return new Set(rows.map(({ key }) => key))
 }

@@ -510,9 +510,9 @@ test('a late event and a late charge both show that a window has changed', async
   }
   const changed = async () => [
     ...(await changedLlmWindows(harness.db.read, [
-      { key: 't_1', tenant_id: 't_1', ...may, since },
-      { key: 't_2', tenant_id: 't_2', ...may, since },
-      { key: 'june', tenant_id: 't_1', start: may.end, end: may.end.add({ hours: 24 }), since },
+      { key: 't_1', tenant_id: 't_1', ...may, since, seen: null },
+      { key: 't_2', tenant_id: 't_2', ...may, since, seen: null },
+      { key: 'june', tenant_id: 't_1', start: may.end, end: may.end.add({ hours: 24 }), since, seen: null },
     ])),
   ]
   assert.deepEqual(await changed(), [])

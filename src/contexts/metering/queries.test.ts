@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import { memoryDatabase } from '../../../test/support/database.ts'
 import { decimal, plain, round } from '../../kernel/decimal.ts'
 import { type Database, insertRows, within } from '../../platform/db.ts'
@@ -143,9 +144,9 @@ test('a window is named when something inside it came after its facts were read'
   const changed = async () =>
     [
       ...(await changedWindows(db.read, [
-        { key: 'april', tenant_id: TENANT, ...APRIL, since },
-        { key: 'may', tenant_id: TENANT, start: APRIL.end, end: instant('2026-06-01T00:00:00Z'), since },
-        { key: 'other', tenant_id: 't_2', ...APRIL, since },
+        { key: 'april', tenant_id: TENANT, ...APRIL, since, seen: null },
+        { key: 'may', tenant_id: TENANT, start: APRIL.end, end: instant('2026-06-01T00:00:00Z'), since, seen: null },
+        { key: 'other', tenant_id: 't_2', ...APRIL, since, seen: null },
       ])),
     ].toSorted()
   await addEvent({ occurred_at: '2026-04-30T00:00:00Z', received_at: '2026-05-01T02:59:59Z' })
@@ -157,6 +158,19 @@ test('a window is named when something inside it came after its facts were read'
   assert.deepEqual(await changed(), ['april', 'may'])
 })
 
+test('a window is named when something inside it was committed after its snapshot, whenever it was stamped', async () => {
+  const since = instant('2026-07-01T00:00:00Z')
+  const { rows } = await sql<{ seen: string }>`select pg_current_snapshot()::text as seen`.execute(db.read)
+  const seen = rows[0]?.seen ?? null
+  const changed = async () =>
+    (await changedWindows(db.read, [{ key: 'w', tenant_id: TENANT, ...APRIL, since, seen }])).size
+  assert.equal(await changed(), 0)
+  await addEvent({ occurred_at: '2026-05-01T00:00:00Z', received_at: '2026-05-01T00:00:00Z' })
+  assert.equal(await changed(), 0)
+  await addEvent({ occurred_at: '2026-04-30T00:00:00Z', received_at: '2026-04-30T00:00:00Z' })
+  assert.equal(await changed(), 1)
+})
+
 test('a window is named when a stretch of its time was given to another owner', async () => {
   const since = instant('2026-05-01T03:00:00Z')
   const lose = (starts_at: string, ends_at: string | null, changed_at: string) =>
@@ -164,7 +178,9 @@ test('a window is named when a stretch of its time was given to another owner', 
       const loss = { id: randomIds.uuid(), tenant_id: TENANT, deployment_id: WEB, starts_at, ends_at, changed_at }
       return insertRows(within<'inventory'>(tx), 'inventory.ownership_change', [loss])
     })
-  const changed = async () => [...(await changedWindows(db.read, [{ key: 'w', tenant_id: TENANT, ...APRIL, since }]))]
+  const changed = async () => [
+    ...(await changedWindows(db.read, [{ key: 'w', tenant_id: TENANT, ...APRIL, since, seen: null }])),
+  ]
   await lose('2026-04-10T00:00:00Z', null, '2026-05-01T02:59:59Z')
   await lose('2026-03-01T00:00:00Z', '2026-04-01T00:00:00Z', '2026-05-01T03:00:00Z')
   await lose('2026-05-01T00:00:00Z', null, '2026-05-01T03:00:00Z')
@@ -181,6 +197,7 @@ test('a late change of a level names every window after it, other late events on
     start: instant(start),
     end: instant(end),
     since,
+    seen: null,
   })
   const windows = [
     month('march', '2026-03-01T00:00:00Z', '2026-04-01T00:00:00Z'),

@@ -3,42 +3,80 @@ import { type Reader, rowset, toJson } from '../../platform/db.ts'
 import { isUuid } from '../../platform/intake.ts'
 import { DERIVED_METERS, type Meter, type References, type UsageEvent, type UsageEventRow } from './event.ts'
 
-/** A stretch of time of one tenant, half-open, whose facts may have changed since `since`. */
+/**
+ * A stretch of time of one tenant, half-open, of which some facts were read: when `seen` was the snapshot of the
+ * database, and not before `since`.
+ */
 export type ChangeWindow = {
   readonly key: string
   readonly tenant_id: string
   readonly start: Temporal.Instant
   readonly end: Temporal.Instant
   readonly since: Temporal.Instant
+  /** Null: not known, the times alone must do. */
+  readonly seen: string | null
+}
+
+/** Windows to look for changes in, as `w`. */
+export function changeRows(windows: readonly ChangeWindow[]) {
+  return sql`jsonb_to_recordset(${toJson(windows)}::jsonb)
+    as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz, seen pg_snapshot)`
 }
 
 /**
- * The keys of windows that hold events received, or resource spans changed or lost to another owner, at or after
- * `since`; and those that come after a change of a level received since then, as every later level is another. The
- * quantities of a window named here may still be the same.
+ * Whether a row was committed after the snapshot `seen`, whenever it was stamped. The stamp counts besides, because a dump
+ * that is restored elsewhere numbers its transactions anew.
+ */
+export function isNews({
+  changed_in,
+  stamped_at,
+  seen,
+  since,
+}: Record<'changed_in' | 'stamped_at' | 'seen' | 'since', string>) {
+  const column = sql.ref(changed_in)
+  return sql<boolean>`(
+    (${column} >= pg_snapshot_xmin(${sql.ref(seen)}) and not pg_visible_in_snapshot(${column}, ${sql.ref(seen)}))
+    or ${sql.ref(stamped_at)} >= ${sql.ref(since)}
+  )`
+}
+
+/**
+ * The keys of windows that hold events, or resource spans changed or lost to another owner, that their reader has not
+ * seen; and those that come after a change of a level, as every later level is another. The quantities of a window named
+ * here may still be the same.
  */
 export async function changedWindows(reader: Reader, candidates: readonly ChangeWindow[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`
     select w.key
-    from jsonb_to_recordset(${toJson(candidates)}::jsonb)
-      as w(key text, tenant_id text, "start" timestamptz, "end" timestamptz, since timestamptz)
+    from ${changeRows(candidates)}
     where exists (
       select from metering.usage_event e
-      where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at >= w."start" and e.occurred_at < w."end"
+      where e.tenant_id = w.tenant_id and ${news('e', 'received_at')}
+        and e.occurred_at >= w."start" and e.occurred_at < w."end"
     ) or exists (
       select from metering.usage_event e join catalog.meter m on m.code = e.meter
-      where e.tenant_id = w.tenant_id and e.received_at >= w.since and e.occurred_at < w."start"
+      where e.tenant_id = w.tenant_id and ${news('e', 'received_at')} and e.occurred_at < w."start"
         and m.aggregation = 'time_weighted_sum'
     ) or exists (
       select from inventory.span s
-      where s.tenant_id = w.tenant_id and s.changed_at >= w.since
+      where s.tenant_id = w.tenant_id and ${news('s', 'changed_at')}
         and s.starts_at < w."end" and coalesce(s.ends_at > w."start", true)
     ) or exists (
       select from inventory.ownership_change c
-      where c.tenant_id = w.tenant_id and c.changed_at >= w.since
+      where c.tenant_id = w.tenant_id and ${news('c', 'changed_at')}
         and c.starts_at < w."end" and coalesce(c.ends_at > w."start", true)
     )`.execute(reader)
   return new Set(rows.map(({ key }) => key))
+}
+
+/** Whether the row `alias`, which is stamped in the column `stamp`, is news to the window `w`. */
+function news(alias: string, stamp: string) {
+  return isNews({
+    changed_in: `${alias}.changed_in`,
+    stamped_at: `${alias}.${stamp}`,
+    seen: 'w.seen',
+    since: 'w.since',
+  })
 }
 
 /** A deployment with its tenant's zone. `tenant_id` null looks at every tenant's. */
