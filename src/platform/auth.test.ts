@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { authenticate, jwtSecret, mintToken, scopeOf } from './auth.ts'
+import { authenticate, jwtSecret, mintToken, scopeOf, sendingScopeOf } from './auth.ts'
 import { frozenClock } from './clock.ts'
 import { randomIds } from './ids.ts'
 
@@ -61,6 +61,15 @@ test('a minted token is good until it expires', async () => {
   assert.equal(scopeOf(caller), 't_42')
   clock.set(NOW.add({ hours: 1, seconds: 6 }))
   await assert.rejects(() => authenticate(`Bearer ${token}`, SECRET, clock), { code: 'auth/unauthenticated' })
+})
+
+test('a token of a gateway or a meter that is minted with a tenant may send for that one alone', async () => {
+  const limited = async (tenant_id: string | null) => {
+    const claims = { sub: 'me', role: 'meter', tenant_id }
+    const token = await mintToken(claims, { secret: SECRET, now: NOW, ttl: Temporal.Duration.from({ hours: 1 }) })
+    return sendingScopeOf(await authenticate(`Bearer ${token}`, SECRET, frozenClock(NOW)))
+  }
+  assert.deepEqual([await limited('t_42'), await limited(null)], ['t_42', null])
 })
 
 test('an administrator sees every tenant', async () => {

@@ -112,7 +112,7 @@ test('part of a period is prorated by its days', async () => {
 })
 
 test('LLM charges are summed exactly and rounded once', async () => {
-  const { body } = await quote({ llm_charges: ['0.004', '0.004', '0.004'] })
+  const { body } = await quote({ llm_charges: ['0.004', '4e-3', '0.4E-02'] })
   const line = body.data.lines.find((one: { kind: string }) => one.kind === 'llm_usage')
   assert.equal(line.amount_precise, '0.012')
   assert.equal(line.amount_cents, 1)
@@ -234,6 +234,7 @@ test('facts that contradict themselves are refused by their path', async () => {
     [{ plan: YEARLY, year: { start: '2026-01-01', end: '2026-07-01' } }, 'year'],
     [{ plan: YEARLY, year: { start: '2025-04-20', end: '2026-04-20' } }, 'year'],
     [{ llm_charges: [0.0123] }, 'llm_charges/0'],
+    [{ llm_charges: ['1', '1E-21'] }, 'llm_charges/1'],
     [{ plan: { ...STUDIO, currency: 'XQZ' } }, 'plan/currency'],
     [{ plan: { ...STUDIO, charges: [gap] } }, 'plan/charges/0/tiers/0/up_to'],
     [{ surprise: 1 }, 'surprise'],

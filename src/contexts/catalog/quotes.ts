@@ -1,4 +1,4 @@
-import { decimal, plain, sum } from '../../kernel/decimal.ts'
+import { type Decimal, fitsContract, plain, readDecimal, sum } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import { days, instantsOf, isBefore, type Period } from '../../kernel/period.ts'
 import { type Fault, invalidInput, type Problem } from '../../kernel/problem.ts'
@@ -61,13 +61,13 @@ export async function quoteGiven(
     year: readYear(request, { plan, mode, active, is_left, discounts }),
   }
   const owner = { deployment_id: null, subscription_id: null }
-  const charges = request.llm_charges ?? []
+  const charges = readLlmCharges(request.llm_charges ?? [])
   const quoted = quote({
     currency: plan.currency,
     period,
     tax: taxOf(request, tenant),
     subscriptions: [{ ...owner, segments: [segment], addons, discounts }],
-    llm: [{ ...owner, charge: plain(sum(charges.map(decimal))), event_count: charges.length, service_period: period }],
+    llm: [{ ...owner, charge: plain(sum(charges)), event_count: charges.length, service_period: period }],
     adjustments: [],
   })
   const too_large = amountTooLargeIn(quoted)
@@ -96,6 +96,17 @@ function readDiscounts(given: NonNullable<QuoteRequest['discounts']>, path: stri
   )
   if (faults.length > 0) throw invalidInput('The discounts cannot be applied.', faults)
   return given.map((discount) => ({ id: null, ...discountTermsOf(discount) }))
+}
+
+/** As the gateway sends them: exact, in plain notation or with an exponent. */
+function readLlmCharges(given: readonly string[]): Decimal[] {
+  const read = given.map((text) => readDecimal(text))
+  const charges = read.flatMap((charge) => (charge !== undefined && fitsContract(charge) ? [charge] : []))
+  if (charges.length === given.length) return charges
+  const index = read.findIndex((charge) => charge === undefined || !fitsContract(charge))
+  throw invalidInput('The request is not valid.', [
+    { path: `llm_charges/${index}`, message: 'must have at most 15 digits before the point and 20 after it' },
+  ])
 }
 
 /** The days of a leap year. */

@@ -14,6 +14,7 @@ import {
   PeriodOut,
   PositiveDecimalText,
   UnsignedDecimalText,
+  WrittenDecimalText,
 } from '../../platform/wire.ts'
 import { type Charge, type LineKind, PRICE_MAX_PLACES, type Quote, type SegmentMode } from '../pricing/index.ts'
 import { AssumedTaxOut, TenantId } from '../tenants/index.ts'
@@ -214,7 +215,7 @@ export const QuoteBody = Body({
       },
     ),
   ),
-  llm_charges: Type.Optional(Type.Array(DecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
+  llm_charges: Type.Optional(Type.Array(WrittenDecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
   period: PeriodBody,
   active: Type.Optional(
     Type.Unsafe<Static<typeof PeriodBody>>({

@@ -170,6 +170,10 @@ test('a meter sends for every tenant, whatever tenant its token names, but for o
   const { accepted, rejected } = await sendAs({ only_tenant_id: 't_1' })
   assert.deepEqual([accepted, rejected.length, rejected[0].code], [1, 1, 'metering/unknown-deployment'])
   assert.match(rejected[0].detail, /of tenant t_1, to which this token is limited/)
+  const unreadable = harness.tokenWith({ sub: 'meter', roles: ['meter'], only_tenant_id: ['t_1'] })
+  const headers = { authorization: `Bearer ${unreadable}` }
+  const { status } = await harness.call('POST', '/usage/events', { as: 'nobody', headers, body: { events: [event()] } })
+  assert.equal(status, 401)
 })
 
 test('a refusal of an event says what is expected there, and why', async () => {

@@ -1,12 +1,9 @@
 import { hash } from 'node:crypto'
-import { decimal, plain, roundPrecise } from '../../kernel/decimal.ts'
+import { plain, readDecimal, roundPrecise } from '../../kernel/decimal.ts'
 
 /** Digits before the point: as many as an amount may have anywhere. */
 const WHOLE_MAX_DIGITS = 15
 const QUANTITY_MAX_DIGITS = 30
-/** Beyond it a number is 0 or absurd; without a limit `1e999999999` would be written out. */
-const EXPONENT_MAX = 40
-const NUMBER = /^(-?)(\d{1,40})?(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/
 const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?$/i
 
 /**
@@ -23,25 +20,11 @@ export function readQuantity(text: string): string | undefined {
 }
 
 function readDigits(text: string, whole_max_digits: number): string | undefined {
-  const match = NUMBER.exec(text)
-  if (!match) return undefined
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match
-  if (whole === '' && fraction === '') return undefined
-  const shift = Number(exponent)
-  if (Math.abs(shift) > EXPONENT_MAX) return undefined
-  const value = roundPrecise(decimal(sign + shifted(whole, fraction, shift)))
+  const read = readDecimal(text)
+  if (read === undefined) return undefined
+  const value = roundPrecise(read)
   const [digits = ''] = plain(value.abs()).split('.')
   return digits.length > whole_max_digits ? undefined : plain(value)
-}
-
-/** The digits with the point moved by `shift` places, to the right when it is positive. */
-function shifted(whole: string, fraction: string, shift: number): string {
-  const digits = whole + fraction
-  const point = whole.length + shift
-  const padded = point <= 0 ? digits.padStart(digits.length + 1 - point, '0') : digits.padEnd(point, '0')
-  const at = Math.max(point, 1)
-  const after = padded.slice(at)
-  return after === '' ? padded : `${padded.slice(0, at)}.${after}`
 }
 
 /**
