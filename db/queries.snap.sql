@@ -182,7 +182,7 @@ select "d"."id" as "taken_by" from "tenants"."tenant" as "t" left join "deployme
 
 select "d"."id", "d"."tenant_id", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1;
 
-select "d"."tenant_id", "d"."state", "t"."currency", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1 for update of "d" for share of "t";
+select "d"."tenant_id", "d"."state", "t"."currency", "t"."timezone" from "deployments"."deployment" as "d" inner join "tenants"."tenant" as "t" on "t"."id" = "d"."tenant_id" where "d"."id" = $1 for no key update of "d" for share of "t";
 
 select "description", "kind", "charge_category", "amount", "tenant_id", "deployment_id" from "costs"."cost_line" where "provider_invoice_id" = $1 order by "position";
 
@@ -268,9 +268,9 @@ select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s".
 
 select "s"."tenant_id", "s"."deployment_id", "s"."id" as "subscription_id", "s"."starts_on", "s"."ends_on", "p"."mode", "p"."plan_version_id", "p"."override_id", "p"."starts_on" as "start", "p"."ends_on" as "end" from "subscriptions"."subscription" as "s" inner join "deployments"."deployment" as "d" on "d"."tenant_id" = "s"."tenant_id" and "d"."id" = "s"."deployment_id" left join "subscriptions"."phase" as "p" on "p"."tenant_id" = "s"."tenant_id" and "p"."subscription_id" = "s"."id" and ("p"."starts_on" < $1::date and ("p"."ends_on" is null or "p"."ends_on" >= $2::date)) where ( ("s"."starts_on" < $3::date and ("s"."ends_on" is null or "s"."ends_on" >= $4::date)) and s.tenant_id = any($5) and s.deployment_id = $6) order by "s"."tenant_id", "d"."slug", "s"."starts_on", "p"."starts_on";
 
-select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."deployment_id" = $1 order by "s"."starts_on" for update of "s";
+select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."deployment_id" = $1 order by "s"."starts_on" for no key update of "s";
 
-select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."id" = $1 order by "s"."starts_on" for update of "s";
+select "s"."tenant_id", "s"."id", "s"."deployment_id", "s"."starts_on", "s"."ends_on", "s"."trial_ends_on", "t"."currency", "t"."timezone" from "subscriptions"."subscription" as "s" inner join "tenants"."tenant" as "t" on "t"."id" = "s"."tenant_id" where "s"."id" = $1 order by "s"."starts_on" for no key update of "s";
 
 select "starts_on", "ends_on" from "subscriptions"."addon" where "tenant_id" = $1 and "subscription_id" = $2 and "id" = $3;
 
@@ -328,7 +328,7 @@ select * from "deployments"."deployment" order by "tenant_id", "slug" limit $1;
 
 select * from "deployments"."deployment" where "id" = $1;
 
-select * from "deployments"."deployment" where "id" = $1 for update;
+select * from "deployments"."deployment" where "id" = $1 for no key update;
 
 select * from "deployments"."deployment" where "tenant_id" = $1 order by "tenant_id", "slug" limit $2;
 

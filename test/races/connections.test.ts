@@ -4,17 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { Type } from 'typebox'
-import { type Application, openApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config.ts'
+import type { Application } from '../../src/app.ts'
 import { runAudit } from '../../src/platform/audit.ts'
-import { frozenClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db.ts'
 import type { Job } from '../../src/platform/jobs.ts'
-import { type Answer, type Call, callerOn } from '../support/http.ts'
+import type { Answer } from '../support/http.ts'
 import { type Server, startPostgres } from '../support/postgres.ts'
+import { enterBooks, type Program, startProgram } from '../support/program.ts'
 import { type Proxy, startProxy } from '../support/proxy.ts'
 
-const SECRET = 'a-secret-for-races-only-0123456789abcdef'
 const NOW = '2026-05-02T06:00:00Z'
 /** Several ticks of every worker of the queue. */
 const DOWN_MS = 5_000
@@ -37,14 +35,6 @@ before(async () => {
   server = await startPostgres()
 })
 after(() => server.stop())
-
-type Program = {
-  app: Application
-  call: Call
-  clock: ReturnType<typeof frozenClock>
-  /** Lines of the log. */
-  lines: { level: number; msg: string }[]
-}
 
 test('a connection that is cut in a transaction fails that transaction alone', async () => {
   const { db } = await server.database()
@@ -210,41 +200,6 @@ async function throughProxy(tell: (program: Program, proxy: Proxy) => Promise<vo
   } finally {
     await proxy.close()
   }
-}
-
-async function startProgram(url: string): Promise<Program> {
-  const clock = frozenClock(NOW)
-  const lines: Program['lines'] = []
-  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-  const config = loadConfig({
-    DATABASE_URL: url,
-    ARCADIA_JWT_SECRET: SECRET,
-    ARCADIA_SELLER_LEGAL_NAME: 'Seller Pty Ltd',
-  })
-  const app = await openApp(config, log, { clock })
-  return { app, clock, lines, call: callerOn(await app.http(), clock, SECRET) }
-}
-
-/** A tenant with a deployment, a meter and an issued invoice over $10,000.00. */
-async function enterBooks(call: Call): Promise<{ invoice_id: string; deployment_id: string }> {
-  const ok = async (path: string, body: object) => {
-    const answer = await call('POST', path, { body })
-    assert.ok(answer.status < 300, `${path}: ${answer.text}`)
-    return answer.body.data
-  }
-  await ok('/meters', { code: 'calls', name: 'Calls', unit: 'call', aggregation: 'sum' })
-  await ok('/plans', { code: 'flat', name: 'Flat' })
-  const terms = { currency: 'USD', interval: 'month', base_price_cents: 1_000_000, proration: 'daily', charges: [] }
-  await ok('/plans/flat/versions', terms)
-  await ok('/plans/flat/versions/1/publish', {})
-  const tax = { treatment: 'export' }
-  await ok('/tenants', { id: 't_1', legal_name: 'One', country: 'NO', currency: 'USD', timezone: 'UTC', tax })
-  const { id } = await ok('/deployments', { tenant_id: 't_1', slug: 'web', display_name: 'Web' })
-  await ok(`/deployments/${id}/subscribe`, { plan_code: 'flat', start_date: '2026-04-01' })
-  await ok('/invoices/rollup', { period: '2026-04' })
-  const [invoice] = (await call('GET', '/invoices?period=2026-04')).body.data
-  await ok(`/invoices/${invoice.id}/issue`, {})
-  return { invoice_id: invoice.id, deployment_id: id }
 }
 
 async function backendOf(tx: Database['read']): Promise<number> {

@@ -1,8 +1,5 @@
-import { sql } from 'kysely'
 import type { ContextTx } from '../../platform/db.ts'
-
-/** Any constant that no other lock uses. */
-const BILLS_LOCK = 7_274_209
+import { takeTurn } from '../../platform/locks.ts'
 
 /**
  * Bills, and whose cost their lines are, change one after the other: each change decides on what the one before has
@@ -10,5 +7,5 @@ const BILLS_LOCK = 7_274_209
  * that held rows and waited for this would wait for each other.
  */
 export async function lockBills(tx: ContextTx<'costs'>): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${BILLS_LOCK})`.execute(tx)
+  await takeTurn(tx, 'bills')
 }

@@ -102,7 +102,7 @@ async function requireFreeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'te
 }
 
 async function lockDeployment(tx: Tx, id: string): Promise<Deployment> {
-  const query = tx.selectFrom('deployments.deployment').selectAll().where('id', '=', id).forUpdate()
+  const query = tx.selectFrom('deployments.deployment').selectAll().where('id', '=', id).forNoKeyUpdate()
   return found(await query.executeTakeFirst(), 'deployment')
 }
 

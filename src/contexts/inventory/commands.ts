@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { problem } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows, rowset } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
+import { takeTurn } from '../../platform/locks.ts'
 import { found } from '../../platform/wire.ts'
 import type { NotListed } from '../../providers/listed-resource.ts'
 import { loadKnownResources, loadListedAt, loadOwners, loadOwnersByTag, loadResourceWithSpans } from './queries.ts'
@@ -31,9 +32,6 @@ const assignmentOutsideLife = problem({
   status: 422,
   title: 'The assignment would begin when the resource does not exist',
 })
-
-/** Any constant: changes of spans wait for each other on it, so that each decides on what the one before has written. */
-const INVENTORY_LOCK = 7_274_205
 
 /** Kept of each kind: what a list is full of is one mistake. */
 const UNREAD_MAX_KEPT = 100
@@ -123,7 +121,7 @@ export async function assignResource(
 
 /** Before any other lock: whoever changes the inventory goes on to what follows from it. */
 export async function lockInventory(tx: InventoryTx): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${INVENTORY_LOCK})`.execute(tx)
+  await takeTurn(tx, 'inventory')
 }
 
 async function recordListed(tx: InventoryTx, { provider, kinds, unread = [], seen_at }: Inventory): Promise<void> {

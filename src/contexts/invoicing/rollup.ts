@@ -3,6 +3,7 @@ import { present } from '../../kernel/invariant.ts'
 import { instantsOf, isTimeZone, monthLabel, type Period } from '../../kernel/period.ts'
 import { anyOf, type ContextTx, insertRows, rowset, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
+import { takeTurn } from '../../platform/locks.ts'
 import { found } from '../../platform/wire.ts'
 import type { Tenant } from '../tenants/index.ts'
 import { readAdjustments, withAdjustments } from './adjustments.ts'
@@ -30,8 +31,6 @@ export type RollupResult = { created: number; rebuilt: number; skipped: number; 
 export type Parked = { tenant_id: string } & Failure
 
 const TENANTS_PER_TRANSACTION_MAX = 500
-/** Any number that no other lock of the program has. */
-const ROLLUP_LOCK = 7_026_018_455n
 
 /**
  * Makes the draft invoices of a month. Running it again creates nothing: the database holds one live invoice per
@@ -80,7 +79,8 @@ async function rollupBatch(
   tx: ContextTx<'invoicing'>,
   { ids, period, force = false, deps, now }: BatchOptions,
 ): Promise<RollupResult> {
-  await lockRollups(tx)
+  // Two months at once would not see each other's adjustments and bill the same late usage twice.
+  await takeTurn(tx, 'rollups')
   const tenants = await lockTenants(tx, ids)
   const facts_seen = await readSnapshot(tx)
   const live = await readLive(tx, tenants, period)
@@ -102,14 +102,6 @@ async function rollupBatch(
   const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
   const thereAlready = tenants.length - due.length + billable.length - written.length
   return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked }
-}
-
-/**
- * Batches take turns. Two months at once would not see each other's adjustments and bill the same late usage twice.
- * It is a statement of its own, because a statement sees what was committed when it began.
- */
-async function lockRollups(tx: ContextTx<'invoicing'>): Promise<void> {
-  await sql`select pg_advisory_xact_lock(${ROLLUP_LOCK})`.execute(tx)
 }
 
 /**

@@ -349,7 +349,7 @@ export async function lockSubscriptions(
     .select(['t.currency', 't.timezone'])
     .where((row) => ('id' in by ? row('s.id', '=', by.id) : row('s.deployment_id', '=', by.deployment_id)))
     .orderBy('s.starts_on')
-    .forUpdate(['s'])
+    .forNoKeyUpdate(['s'])
     .execute()
   const phases = await reader
     .selectFrom('subscriptions.phase')
@@ -391,7 +391,7 @@ export async function lockTrials(reader: Reader, deployment_ids: readonly string
     .where('id', '=', anyOf(deployment_ids))
     .where('state', '=', 'trial')
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .skipLocked()
     .execute()
   return rows.map((row) => row.id)

@@ -60,7 +60,7 @@ async function lockDeployment(tx: Tx, id: string) {
     .innerJoin('tenants.tenant as t', 't.id', 'd.tenant_id')
     .select(['d.tenant_id', 'd.state', 't.currency', 't.timezone'])
     .where('d.id', '=', id)
-    .forUpdate(['d'])
+    .forNoKeyUpdate(['d'])
     .forShare(['t'])
     .executeTakeFirst()
   const deployment = found(row, 'deployment')
