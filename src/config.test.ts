@@ -116,6 +116,11 @@ test('a secret that could be guessed is refused, whatever the database', () => {
   }
 })
 
+test('a fixed clock lies in the years that dates are taken in', () => {
+  for (const year of ['0000', '1899', '3000', '+275760'])
+    assert.deepEqual(faultsOf({ ARCADIA_NOW: `${year}-09-12T00:00:00Z` }), ['ARCADIA_NOW'], year)
+})
+
 test('a port is a whole number', () => {
   for (const PORT of ['4e3', '-1', '40.5', 'http', '0x10']) assert.deepEqual(faultsOf({ PORT }), ['PORT'], PORT)
 })

@@ -1,5 +1,6 @@
 import { abnFault } from './kernel/abn.ts'
 import { nearest } from './kernel/nearest.ts'
+import { YEAR_PATTERN, YEARS_TAKEN } from './kernel/period.ts'
 import { invalidInput, type Fault } from './kernel/problem.ts'
 
 export type Config = {
@@ -148,12 +149,15 @@ function unknownName(name: string, known: ReadonlySet<string>): string {
 /** What differs in more is no mistyping. */
 const MISTYPED_MAX_EDITS = 5
 
+const IN_OUR_YEARS = new RegExp(`^${YEAR_PATTERN}-`)
+
 function instantOf(text: string | null, refuse: Refuse): Temporal.Instant | null {
   if (text === null) return null
   try {
-    return Temporal.Instant.from(text)
+    if (IN_OUR_YEARS.test(text)) return Temporal.Instant.from(text)
   } catch {
-    refuse('ARCADIA_NOW', 'an RFC 3339 time such as 2026-05-01T03:00:00Z')
-    return null
+    // Falls through to the refusal.
   }
+  refuse('ARCADIA_NOW', `an RFC 3339 time such as 2026-05-01T03:00:00Z, ${YEARS_TAKEN}`)
+  return null
 }

@@ -32,6 +32,7 @@ export function previousMonth(now: Temporal.Instant, zone: string): Period {
 
 /** Years 1900 to 2999, as a pattern: a billing date beyond them is a mistake, and not all are dates everywhere. */
 export const YEAR_PATTERN = '(?:19|2[0-9])[0-9]{2}'
+export const YEARS_TAKEN = 'in the years 1900 to 2999'
 
 const MONTH = new RegExp(`^(${YEAR_PATTERN})-([0-9]{2})(?:-([0-9]{2}))?$`)
 

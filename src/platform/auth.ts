@@ -5,6 +5,7 @@ import { problem } from '../kernel/problem.ts'
 import type { Clock } from './clock.ts'
 import { secretFile } from './data-dir.ts'
 import { fileReason, makeDirectory } from './files.ts'
+import { isStorableText } from './formats.ts'
 import type { Ids } from './ids.ts'
 
 /** `tenant` stands for every role that is none of the others: it sees its own tenant's data. */
@@ -44,6 +45,8 @@ export async function authenticate(header: string | undefined, secret: string, c
     })
     const roles = new Set(Array.isArray(payload['roles']) ? payload['roles'].map(roleOf) : [])
     const tenant_id = typeof payload['tenant_id'] === 'string' ? payload['tenant_id'] : null
+    // Both are stored and compared in the database.
+    if (![payload.sub ?? '', tenant_id ?? ''].every(isStorableText)) throw new Error('a claim is no text')
     // A tenant's role without a tenant could see nothing; dropping it turns every call into a plain 403.
     if (tenant_id === null) roles.delete('tenant')
     const { only_tenant_id = null } = payload

@@ -11,7 +11,7 @@ type Rejection = {
   message?: string
   /** What was found. */
   data?: unknown
-  parentSchema?: { oneOf?: readonly { properties?: Readonly<Record<string, { const?: unknown }>> }[] }
+  parentSchema?: unknown
 }
 
 /**
@@ -81,6 +81,7 @@ const EXPECTED_FORMATS: Readonly<Record<string, string>> = {
   date: 'a date such as 2026-04-01',
   'date-time': 'a time such as 2026-04-01T09:30:00Z',
   uuid: 'an id, which is a UUID',
+  text: 'a text without NUL and lone surrogates',
 }
 
 function messageOf(rejection: Rejection): string {
@@ -122,7 +123,9 @@ function wordsOf(words: unknown): string[] {
   return [...new Set([words].flat().map(String))]
 }
 
+type Tagged = { oneOf?: readonly { properties?: Readonly<Record<string, { const?: unknown }>> }[] }
+
 function tagValues({ params, parentSchema }: Rejection): string[] {
   const tag = String(params['tag'])
-  return (parentSchema?.oneOf ?? []).map(({ properties }) => String(properties?.[tag]?.const))
+  return ((parentSchema as Tagged | undefined)?.oneOf ?? []).map(({ properties }) => String(properties?.[tag]?.const))
 }

@@ -98,7 +98,7 @@ const routes = (app: App): void => {
       data: {
         total_cents: 9_007_199_254_740_993n,
         paid_cents: null,
-        owed_cents: -9_007_199_254_740_991n,
+        owed_cents: -9_007_199_254_740_993n,
         at: Temporal.Instant.from('2026-05-01T03:00:00Z'),
         day: Temporal.PlainDate.from('2026-05-01'),
         ended: Temporal.Instant.from('2026-05-02T03:00:00Z'),
@@ -158,7 +158,12 @@ describe('a body', () => {
     ['text that is no date', { starts_on: 'soon' }, 'starts_on', 'must be a date such as 2026-04-01'],
     ['a date of another age', { starts_on: '1066-10-14' }, 'starts_on', 'must be in the years 1900 to 2999'],
     ['neither a text nor an object', { period: 4 }, 'period', 'must be string or object'],
-    ['a text for one of two', { period: 'April' }, 'period', 'must be a month such as 2026-04, or a day in it'],
+    [
+      'a text for one of two',
+      { period: 'April' },
+      'period',
+      'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999',
+    ],
     ['an object for one of two', { period: { start: '2026-04-01' } }, 'period/end', 'is required'],
     ['no kind', { model: { amount: '1' } }, 'model/kind', 'must be one of: flat, tiers'],
     ['a kind that is unknown', { model: { kind: 'cubic' } }, 'model/kind', 'must be one of: flat, tiers'],
@@ -281,6 +286,8 @@ describe('a token', () => {
         .sign(key(harness.jwt_secret.repeat(2)))}`,
       'no signature': `Bearer ${new UnsecuredJWT({ roles: ['platform_admin'] }).setSubject('me').setExpirationTime(seconds(60)).encode()}`,
       'no expiry': `Bearer ${await claims().sign(key(harness.jwt_secret))}`,
+      'NUL in its subject': `Bearer ${await claims().setSubject('a\0').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
+      'half a surrogate pair in its tenant': `Bearer ${await new SignJWT({ roles: ['tenant_user'], tenant_id: '\ud83d' }).setProtectedHeader({ alg: 'HS256' }).setSubject('me').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
       'no subject': `Bearer ${await new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
     }
     for (const [what, authorization] of Object.entries(refused)) {
@@ -333,11 +340,11 @@ test('a caller’s request id is echoed, another is made, also for a call that i
   assert.equal(refused.headers['x-request-id'], 'call-2')
 })
 
-test('cents are JSON integers whatever their size, and times are text', async () => {
+test('cents are JSON integers whatever their size, also where they may be null, and times are text', async () => {
   const { text } = await harness.call('GET', '/values')
   assert.equal(
     text,
-    '{"data":{"total_cents":9007199254740993,"paid_cents":null,"owed_cents":-9007199254740991,' +
+    '{"data":{"total_cents":9007199254740993,"paid_cents":null,"owed_cents":-9007199254740993,' +
       '"at":"2026-05-01T03:00:00Z","day":"2026-05-01","ended":"2026-05-02T03:00:00Z"}}',
   )
 })
@@ -365,12 +372,39 @@ describe('operations', () => {
     assert.match(body.openapi, /^3\.1\./)
     assert.equal(body.paths['/api/v1/values'].get.summary, 'Values of each kind')
     assert.equal(body.paths['/healthz'], undefined)
+    const { properties } = body.paths['/api/v1/values'].get.responses['200'].content['application/json'].schema
+    assert.equal(properties.data.properties.total_cents.type, 'integer')
   })
 
   test('the documentation is a page', async () => {
     const answer = await inject('/docs')
     assert.equal(answer.statusCode, 200)
     assert.match(String(answer.headers['content-type']), /^text\/html/)
+  })
+
+  test('a path that leaves the files of the documentation leads to nothing', async () => {
+    for (const path of ['/docs/static/..%5c', '/docs/static/%00', '/docs/static/..%2f..%2fpackage.json']) {
+      const answer = await inject(path)
+      assert.deepEqual([answer.statusCode, answer.json().code], [404, 'request/not-found'], path)
+    }
+  })
+
+  test('no answer is guessed at or framed, and only the documentation runs anything: what is served here', async () => {
+    for (const path of [
+      '/healthz',
+      '/openapi.json',
+      '/api/v1/whose',
+      '/nothing',
+      '/docs',
+      '/docs/static/swagger-ui.css',
+    ]) {
+      const { headers } = await inject(path)
+      assert.equal(headers['x-content-type-options'], 'nosniff', path)
+      assert.equal(headers['x-frame-options'], 'DENY', path)
+      assert.match(String(headers['content-security-policy']), /default-src 'none'.*frame-ancestors 'none'/, path)
+      const scripts = /script-src ([^;]*)/.exec(String(headers['content-security-policy']))?.[1]
+      assert.equal(scripts, path.startsWith('/docs') ? "'self'" : undefined, path)
+    }
   })
 
   test('the program is healthy when it answers', async () => {

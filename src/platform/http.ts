@@ -1,9 +1,7 @@
-import fastifyMultipart from '@fastify/multipart'
+import fastifyHelmet from '@fastify/helmet'
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Ajv, type ValidateFunction } from 'ajv'
-import ajvFormats from 'ajv-formats'
 import {
   fastify,
   type FastifyBaseLogger,
@@ -23,9 +21,11 @@ import type { Clock } from './clock.ts'
 import type { Database } from './db.ts'
 import { diskFull, isDiskFull } from './disk.ts'
 import { faultsOf } from './faults.ts'
+import { CENTS_KEYWORD, FORMATS } from './formats.ts'
 import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
+import { createValidator } from './validate.ts'
 import { Query } from './wire.ts'
 
 /** What contexts register their routes on. */
@@ -61,8 +61,6 @@ const internal = problem({ code: 'internal', status: 500, title: 'Something went
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024
 const REQUEST_TIMEOUT_MS = 120_000
 const API_VERSION = '1'
-/** Bodies with more values than this are checked only up to their first fault. */
-const ALL_FAULTS_MAX_VALUES = 1_000
 const FAULTS_MAX = 100
 /** What proxies add to the calls that they pass on. */
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip']
@@ -88,6 +86,8 @@ export async function createHttp(options: HttpOptions): Promise<App> {
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // Schemas of requests come back in answers.
+    serializerOpts: { ajv: { formats: FORMATS } },
     // What the router refuses before there is a route: a path that cannot be decoded, or is too long.
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
     // A caller's own id is kept, so that both sides find the same call in their logs.
@@ -99,9 +99,12 @@ export async function createHttp(options: HttpOptions): Promise<App> {
 
   app.decorateRequest('caller', null)
   app.removeContentTypeParser('text/plain')
-  await app.register(fastifyMultipart, { limits: { files: 1 } })
-  await app.register(fastifySwagger, { openapi: OPENAPI })
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs', indexPrefix: '' })
+  await app.register(fastifyHelmet, { global: true, ...SECURITY_HEADERS })
+  await app.register(fastifySwagger, {
+    openapi: OPENAPI,
+    transform: ({ schema, url }) => ({ schema: withIntegers(schema) as typeof schema, url }),
+  })
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs', indexPrefix: '', staticCSP: DOCS_POLICY })
   validateStrictly(app)
   refuseUnknownQueries(app)
   writePlainly(app)
@@ -134,6 +137,40 @@ const OPENAPI = {
   security: [{ bearer: [] }],
 }
 
+/** Amounts have no type for the serializer; for readers of the document they have. */
+function withIntegers(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withIntegers)
+  if (schema === null || typeof schema !== 'object') return schema
+  const inside = Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, withIntegers(part)]))
+  if (inside[CENTS_KEYWORD] !== true) return inside
+  const { [CENTS_KEYWORD]: _marked, ...described } = inside
+  return { type: 'integer', ...described }
+}
+
+const NOTHING = {
+  'default-src': ["'none'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+}
+/**
+ * An answer of the API is data: nothing of it is run, framed or guessed at. Encryption ends before this program, so what
+ * a browser must remember of it is said there.
+ */
+const SECURITY_HEADERS = {
+  contentSecurityPolicy: { useDefaults: false, directives: NOTHING },
+  strictTransportSecurity: false,
+  xFrameOptions: { action: 'deny' as const },
+}
+/** The pages of the documentation load what this server serves, and call it. */
+const DOCS_POLICY = {
+  ...NOTHING,
+  'script-src': ["'self'"],
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'img-src': ["'self'", 'data:'],
+  'connect-src': ["'self'"],
+}
+
 /** Query strings arrive as text; only there is `"50"` read as 50. */
 function validateStrictly(app: App): void {
   const strict = createValidator({ coerceTypes: false })
@@ -149,56 +186,6 @@ function refuseUnknownQueries(app: App): void {
 }
 
 const NO_QUERY = Query({})
-
-type Validator = { (data: unknown): boolean; errors?: NonNullable<ValidateFunction['errors']> | null }
-
-/**
- * A validator stops at the first fault: looking for all of them in a large body that is wrong throughout would hold up
- * every other call. What is small and wrong is looked at again, for all that is wrong with it.
- */
-function createValidator(options: { coerceTypes: boolean }): (schema: object) => Validator {
-  const compilerOf = (allErrors: boolean) =>
-    ajvFormats.default(
-      new Ajv({
-        ...options,
-        allErrors,
-        removeAdditional: false,
-        useDefaults: true,
-        discriminator: true,
-        strict: false,
-        // A refusal names the alternatives of the schema.
-        verbose: true,
-      }),
-    )
-  const quick = compilerOf(false)
-  const thorough = compilerOf(true)
-  return (schema) => {
-    const checkQuickly = quick.compile(schema)
-    let checkWhole: ValidateFunction | undefined
-    const check: Validator = (data) => {
-      let checked = checkQuickly
-      const fits = checkQuickly(data)
-      if (!fits && hasAtMost(ALL_FAULTS_MAX_VALUES, data)) {
-        checked = checkWhole ??= thorough.compile(schema)
-        checked(data)
-      }
-      check.errors = checked.errors ?? null
-      return fits
-    }
-    return check
-  }
-}
-
-function hasAtMost(values_max: number, data: unknown): boolean {
-  const found = [data]
-  for (let index = 0; index < found.length; index += 1) {
-    const value = found[index]
-    const inside: unknown[] = value !== null && typeof value === 'object' ? Object.values(value) : []
-    if (found.length + inside.length > values_max) return false
-    found.push(...inside)
-  }
-  return true
-}
 
 function guard(app: App, { jwt_secret, clock, db, ids }: HttpOptions): void {
   const idempotency = createIdempotency({ db, clock, ids })
@@ -234,13 +221,10 @@ function plainValue(value: unknown): unknown {
   return value
 }
 
-/**
- * The serializer writes a bigint as an integer, but takes none where a schema has alternatives (a field that may be
- * null). A safe integer is just as exact as a number, so only what is larger stays a bigint.
- */
-function plainInteger(value: bigint): bigint | number {
+/** A safe integer is just as exact as a number; what is larger is written digit by digit. */
+function plainInteger(value: bigint): unknown {
   const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
+  return Number.isSafeInteger(number) ? number : JSON.rawJSON(value.toString())
 }
 
 function answerProblems(app: App): void {
@@ -286,8 +270,9 @@ function problemOf(error: FastifyError | Problem): Problem {
   switch (error.statusCode ?? 500) {
     case 400:
       return malformed(error.message)
+    // A path that the documentation does not serve, or that is longer than any of ours.
+    case 403:
     case 414:
-      // No path of ours is that long.
       return notFound('There is nothing at this path.')
     case 413:
       return tooLarge(error.message)

@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import { type As, testHttp } from '../../test/support/http.ts'
 import { problem } from '../kernel/problem.ts'
 import type { App } from './http.ts'
+import { spoolFiles } from './spool.ts'
 import { Body } from './wire.ts'
 
 const outOfStock = problem({ code: 'test/out-of-stock', status: 409, title: 'Out of stock' })
@@ -44,9 +45,14 @@ const returns = (app: App): void => {
 }
 
 const uploads = (app: App): void => {
-  app.post('/files', { config: { access: ['platform_admin'] } }, async (request) => ({
-    data: { content: (await (await request.file())?.toBuffer())?.toString() },
-  }))
+  app.post('/notes', { config: { access: ['platform_admin'] } }, async () => ({ data: {} }))
+  void app.register(async (scope) => {
+    const filesOf = spoolFiles(scope, [], { file_max_bytes: 1_000, files_max: 1 })
+    scope.post('/files', { config: { access: ['platform_admin'] } }, async (request) => {
+      const [file] = await filesOf(request)
+      return { data: { content: Buffer.concat(await Array.fromAsync(file?.open() ?? [])).toString() } }
+    })
+  })
 }
 
 let harness: Awaited<ReturnType<typeof testHttp>>
@@ -180,7 +186,7 @@ test('of several transactions of a call, the last one is stored with the answer'
 test('a body that is too deep to compare is refused', async () => {
   const body = `{"item":"tea","extra":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
   const headers = { 'idempotency-key': 'deep', 'content-type': 'application/json' }
-  assert.equal((await harness.call('POST', '/files', { body, headers })).status, 422)
+  assert.equal((await harness.call('POST', '/notes', { body, headers })).status, 422)
 })
 
 test('a key is a text of 1 to 255 characters', async () => {

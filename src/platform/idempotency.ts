@@ -100,7 +100,7 @@ function keyOf(request: FastifyRequest): Key | undefined {
   const key = request.headers['idempotency-key']
   if (request.method !== 'POST' || key === undefined) return undefined
   // A file is read by its route, too late to be compared here; what it brings is known by its content instead.
-  if (request.isMultipart()) return undefined
+  if (request.headers['content-type']?.startsWith('multipart/')) return undefined
   if (typeof key !== 'string' || key.length === 0 || key.length > KEY_MAX_CHARS) {
     throw invalidInput('The Idempotency-Key header is not valid.', [
       { path: 'headers/idempotency-key', message: `one text of 1 to ${KEY_MAX_CHARS} characters` },

@@ -1,9 +1,9 @@
 import type { Static, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
-import type { TLocalizedValidationError } from 'typebox/error'
 import { fitsContract, isDecimalText, plain, readDecimal } from '../kernel/decimal.ts'
 import type { Fault, Problem, ProblemFactory } from '../kernel/problem.ts'
+import { faultsOf } from './faults.ts'
 import { isShallow } from './json.ts'
+import { createValidator, type Validator } from './validate.ts'
 
 const EVENT_MAX_LEVELS = 32
 /** The clocks of senders may be ahead by this much. */
@@ -24,16 +24,17 @@ export function eventReader<Schema extends TSchema>(
   invalidEvent: ProblemFactory,
   hint: Hint,
 ): (sent: unknown) => Static<Schema> | Problem {
-  const compiled = Compile(schema)
+  let check: Validator | undefined
   return (sent) => {
+    check ??= createValidator({ coerceTypes: false })(schema)
     if (!isShallow(sent, EVENT_MAX_LEVELS))
       return refuseEvent(invalidEvent, [
         { path: '', message: `must not be nested deeper than ${EVENT_MAX_LEVELS} levels` },
       ])
-    if (!compiled.Check(sent)) return refuseEvent(invalidEvent, hinted(faultsOf(compiled.Errors(sent)), { sent, hint }))
+    if (!check(sent)) return refuseEvent(invalidEvent, hinted(faultsOf(check.errors ?? []), { sent, hint }))
     if (!isStorable(sent))
       return refuseEvent(invalidEvent, [{ path: '', message: 'must hold well-formed text without NUL' }])
-    return sent
+    return sent as Static<Schema>
   }
 }
 
@@ -107,20 +108,6 @@ export function refusedTime(occurred_at: Temporal.Instant, now: Temporal.Instant
 
 function seconds(at: Temporal.Instant): string {
   return at.toString({ smallestUnit: 'second' })
-}
-
-/** One fault per place: of a union's alternatives the first one speaks. */
-function faultsOf(errors: readonly TLocalizedValidationError[]): Fault[] {
-  const messages = new Map<string, string>()
-  const add = (path: string, message: string): void => void (messages.has(path) || messages.set(path, message))
-  for (const error of errors) {
-    const path = error.instancePath.replace(/^\//, '')
-    const below = (name: string) => (path === '' ? name : `${path}/${name}`)
-    if (error.keyword === 'required') error.params.requiredProperties.forEach((name) => add(below(name), 'is required'))
-    else if (error.keyword === 'boolean') add(path, 'is not a known field')
-    else if (error.keyword !== 'additionalProperties') add(path, error.message)
-  }
-  return [...messages].map(([path, message]) => ({ path, message }))
 }
 
 /** In JSON text, only NUL and lone surrogates are escaped like this; PostgreSQL stores neither. */

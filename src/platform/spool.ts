@@ -1,3 +1,4 @@
+import fastifyMultipart from '@fastify/multipart'
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rmSync } from 'node:fs'
@@ -28,7 +29,8 @@ export function spoolFiles(
   { file_max_bytes, files_max }: Limits,
 ): (request: Request) => Promise<SpooledFile[]> {
   app.addHook('onReady', sweepSpools)
-  app.removeContentTypeParser(['application/json', 'text/plain'])
+  app.removeContentTypeParser('application/json')
+  void app.register(fastifyMultipart)
   app.addContentTypeParser([...types], async (request: Request, payload: AsyncIterable<Uint8Array>) => {
     const path = await newPath()
     // What the reader of forms calls its files: it removes them when the answer is sent, or the connection lost.
@@ -38,9 +40,18 @@ export function spoolFiles(
   return async (request) => {
     if (request.body instanceof SpooledBody) return [fileAt(request.body.path, undefined)]
     if (!request.isMultipart()) return []
-    const limits = { fileSize: file_max_bytes, files: files_max }
-    const { files } = await request.saveRequestFiles({ limits, tmpdir: await ownSpool() })
+    const { files } = await readForm(request, { fileSize: file_max_bytes, files: files_max })
     return files.map(({ filepath, filename }) => fileAt(filepath, filename))
+  }
+}
+
+async function readForm(request: Request, limits: { fileSize: number; files: number }) {
+  try {
+    return await request.saveRequestFiles({ limits, tmpdir: await ownSpool() })
+  } catch (error) {
+    // What the reader of forms says of a form that is none has neither; a disk that is full has a code.
+    if (!(error instanceof Error) || 'code' in error || 'statusCode' in error) throw error
+    throw refusal(400, 'The form cannot be read: it is cut off, or is not divided by the boundary of its Content-Type.')
   }
 }
 

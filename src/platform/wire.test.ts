@@ -32,7 +32,15 @@ test('the last page has no cursor', () => {
 })
 
 test('a cursor that no page gave out is refused', () => {
-  for (const cursor of ['', 'garbage', cursorOf(['a', 'b']), cursorOf([1]), cursorOf({ length: 1 })]) {
+  for (const cursor of [
+    '',
+    'garbage',
+    cursorOf(['a', 'b']),
+    cursorOf(['\0']),
+    cursorOf(['\ud83d']),
+    cursorOf([1]),
+    cursorOf({ length: 1 }),
+  ]) {
     assert.throws(() => readCursor(cursor, [CursorText]), { code: 'request/invalid', status: 422 }, cursor)
   }
   for (const part of [Id, CursorNumber, DateText, InstantText]) {
@@ -44,13 +52,33 @@ test('a date, a time and a period lie in the years 1900 to 2999', () => {
   for (const year of ['0000', '1899', '3000', '9999']) {
     assert.equal(Value.Check(DateText, `${year}-12-30`), false, year)
     assert.equal(Value.Check(InstantText, `${year}-12-30T00:00:00Z`), false, year)
-    assert.throws(() => readPeriodText(`${year}-12`), { code: 'request/invalid' }, year)
+    assert.throws(
+      () => readPeriodText(`${year}-12`),
+      {
+        errors: [
+          { path: 'period', message: 'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999' },
+        ],
+      },
+      year,
+    )
   }
   for (const year of ['1900', '2999']) {
     assert.equal(Value.Check(DateText, `${year}-12-30`), true, year)
     assert.equal(Value.Check(InstantText, `${year}-12-30T00:00:00Z`), true, year)
     assert.equal(readPeriodText(`${year}-12`).start.toString(), `${year}-12-01`)
   }
+})
+
+test('an id is hexadecimal digits and hyphens, in either case', () => {
+  for (const id of ['0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11', '0B6E1A52-6A43-4F0E-9B0A-3F3F0A2F1C11'])
+    assert.equal(Value.Check(Id, id), true, id)
+  for (const id of ['urn:uuid:0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11', '{0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11}', 'shop'])
+    assert.equal(Value.Check(Id, id), false, id)
+})
+
+test('a time has at most nine digits of a second', () => {
+  assert.equal(Value.Check(InstantText, '2026-04-01T00:00:00.123456789Z'), true)
+  assert.equal(Value.Check(InstantText, '2026-04-01T00:00:00.1234567890Z'), false)
 })
 
 test('a decimal has at most 15 digits before the point and 20 after it', () => {

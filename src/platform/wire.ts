@@ -1,4 +1,4 @@
-import { type Static, type TSchema, type TString, Type } from 'typebox'
+import { type Static, type TSchema, type TString, type TStringOptions, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import {
   DECIMAL_PATTERN,
@@ -8,23 +8,29 @@ import {
 } from '../kernel/decimal.ts'
 import { expectedCountry, isCountry } from '../kernel/country.ts'
 import { expectedCurrency, isCurrency } from '../kernel/money.ts'
-import { expectedTimeZone, isTimeZone, parseMonth, type Period, YEAR_PATTERN } from '../kernel/period.ts'
+import { expectedTimeZone, isTimeZone, parseMonth, type Period, YEAR_PATTERN, YEARS_TAKEN } from '../kernel/period.ts'
 import { invalidInput, notFound } from '../kernel/problem.ts'
 import type { Caller } from './auth.ts'
+import { CENTS_KEYWORD, isStorableText, TEXT_FORMAT } from './formats.ts'
 
 /** The building blocks of request and response schemas: one spelling of money, times, lists and identifiers. */
 
 const LIST_LIMIT_DEFAULT = 50
 const LIST_LIMIT_MAX = 200
-const SAFE_INTEGER = Number.MAX_SAFE_INTEGER
+/** A hundred billion in a currency of cents: hundreds of such amounts add up to what every reader of JSON reads exactly. */
+const CENTS_MAX = 10_000_000_000_000
 const IN_OUR_YEARS = `^${YEAR_PATTERN}-`
-const YEARS = 'in the years 1900 to 2999'
+/** RFC 3339, in the form that a time of the runtime takes: with no more than nine digits of a second. */
+const INSTANT_PATTERN = `${IN_OUR_YEARS}[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$`
 
 /** Minor units in a request. */
 export const Cents = (options: { minimum?: number } = {}) =>
-  Type.Integer({ minimum: options.minimum ?? -SAFE_INTEGER, maximum: SAFE_INTEGER })
-/** Minor units in an answer: exact, whatever their size; where they may be null, up to 2^53. */
-export const CentsOut = Type.Unsafe<bigint>({ type: 'integer' })
+  Type.Integer({ minimum: options.minimum ?? -CENTS_MAX, maximum: CENTS_MAX })
+/**
+ * Minor units in an answer: exact, whatever their size. Without a type, because the serializer takes no bigint where a
+ * schema has alternatives; the API document says that it is an integer.
+ */
+export const CentsOut = Type.Unsafe<bigint>({ [CENTS_KEYWORD]: true })
 export const DecimalText = Type.String({
   pattern: DECIMAL_PATTERN,
   description: 'An exact decimal in plain notation, as a string',
@@ -42,26 +48,29 @@ export const PositiveDecimalText = Type.String({
   pattern: POSITIVE_DECIMAL_PATTERN,
   description: 'An exact decimal above 0, as a string',
 })
-export const Id = Type.String({ format: 'uuid' })
+/** Hexadecimal digits and hyphens alone: the format would also let `urn:uuid:…` through, which no column takes. */
+export const Id = Type.String({ format: 'uuid', pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' })
+/** A text that the database can hold: without NUL and lone surrogates. Every text of a request is one, or of a narrower form. */
+export const TextOf = (options: TStringOptions = {}) => Type.String({ ...options, format: TEXT_FORMAT })
 /** Any text, and a number that an `integer` column holds: as parts of a cursor. */
-export const CursorText = Type.String()
+export const CursorText = TextOf()
 export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
 const CURRENCY_PATTERN = '^[A-Z]{3}$'
 export const CurrencyCode = Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' })
 const COUNTRY_PATTERN = '^[A-Z]{2}$'
 export const CountryCode = Type.String({ pattern: COUNTRY_PATTERN, description: 'ISO 3166-1 alpha-2' })
-export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS })
+export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS_TAKEN })
 export const InstantText = Type.String({
   format: 'date-time',
-  pattern: IN_OUR_YEARS,
-  description: `RFC 3339, ${YEARS}`,
+  pattern: INSTANT_PATTERN,
+  description: `RFC 3339, ${YEARS_TAKEN}, with at most nine digits of a second`,
 })
 export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
 export const InstantOut = Type.Unsafe<Temporal.Instant>({ type: 'string', format: 'date-time' })
 const MONTH_PATTERN = `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`
 export const PeriodText = Type.String({
   pattern: MONTH_PATTERN,
-  description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS}`,
+  description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS_TAKEN}`,
 })
 export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
 export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
@@ -79,8 +88,9 @@ export const EXPECTED_PATTERNS: ReadonlyMap<string, string | ((given: string) =>
   [POSITIVE_DECIMAL_PATTERN, 'an exact decimal such as "12.50", above 0'],
   [CURRENCY_PATTERN, expectedCurrency],
   [COUNTRY_PATTERN, expectedCountry],
-  [IN_OUR_YEARS, YEARS],
-  [MONTH_PATTERN, 'a month such as 2026-04, or a day in it'],
+  [IN_OUR_YEARS, YEARS_TAKEN],
+  [MONTH_PATTERN, `a month such as 2026-04, or a day in it, ${YEARS_TAKEN}`],
+  [INSTANT_PATTERN, `a time such as 2026-04-01T09:30:00Z, ${YEARS_TAKEN}, with at most nine digits of a second`],
 ])
 
 /** One of a few words. Unlike a union of literals, it is refused with one fault, which names them all. */
@@ -105,7 +115,7 @@ export const List = <T extends TSchema>(schema: T) =>
   Type.Object({ data: Type.Array(schema), next_cursor: Nullable(Type.String()) })
 export const ListQuery = {
   limit: Type.Integer({ minimum: 1, maximum: LIST_LIMIT_MAX, default: LIST_LIMIT_DEFAULT }),
-  cursor: Type.Optional(Type.String()),
+  cursor: Type.Optional(TextOf()),
 }
 
 export type Page = { limit: number; cursor?: string }
@@ -155,7 +165,9 @@ export function readCursor<const Parts extends readonly TString[]>(
 
 function isCursorKey<Parts extends readonly TString[]>(key: unknown, parts: Parts): key is CursorKey<Parts> {
   return (
-    Array.isArray(key) && key.length === parts.length && parts.every((part, index) => Value.Check(part, key[index]))
+    Array.isArray(key) &&
+    key.length === parts.length &&
+    parts.every((part, index) => Value.Check(part, key[index]) && isStorableText(key[index]))
   )
 }
 
@@ -163,7 +175,7 @@ export function readPeriodText(text: string, path = 'period'): Period {
   const month = parseMonth(text)
   if (!month)
     throw invalidInput('The period is not valid.', [
-      { path, message: 'must be a month such as 2026-04, or a day in it' },
+      { path, message: `must be a month such as 2026-04, or a day in it, ${YEARS_TAKEN}` },
     ])
   return month
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
-import { MAX_CSV_RECORD_BYTES, NotText, readCsv } from './csv.ts'
+import { guardedCell, MAX_CSV_RECORD_BYTES, NotText, readCsv, unguardedCell } from './csv.ts'
 
 const CELL = fc.oneof(
   fc.constantFrom('', 'a', ' b ', 'é', '1,5', 'say "hi"', 'two\nlines', "it's", '\u{1F600}'),
@@ -100,8 +100,16 @@ test('a quote that is never closed takes no longer than the text is long', async
   assert.ok((await cpuTimeOf(1_200_000)) < 10 * quarter)
 })
 
-test('bytes that are no text in UTF-8 are refused, also when a character is cut at the end', async () => {
-  for (const bytes of [Buffer.from([0xff, 0xfe]), Buffer.from('a,é').subarray(0, 3)]) {
+test('a text that a spreadsheet would run is a cell that it does not, and comes back as it was', () => {
+  const dangerous = ['=1+1', '+1+1', '-1+1', '@SUM(A1)', '\t=1', '\r=1', "'=1", "''-x", '-', '--5']
+  for (const text of dangerous) assert.match(guardedCell(text), /^'/, text)
+  for (const text of [...dangerous, 'web-1', "'quoted'", "it's", '', '-5.25', '-0'])
+    assert.equal(unguardedCell(guardedCell(text)), text)
+  for (const number of ['-5.25', '0', '12.50']) assert.equal(guardedCell(number), number)
+})
+
+test('bytes that are no text in UTF-8, or hold NUL, are refused, also when a character is cut at the end', async () => {
+  for (const bytes of [Buffer.from([0xff, 0xfe]), Buffer.from('a,é').subarray(0, 3), Buffer.from('a,\0')]) {
     await assert.rejects(recordsOf([bytes]), NotText)
   }
 })

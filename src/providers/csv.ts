@@ -1,6 +1,7 @@
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { CsvError, parse } from 'csv-parse/sync'
+import { isDecimalText } from '../kernel/decimal.ts'
 import type { CsvFault, CsvFaults } from './bill-reader.ts'
 import { otherFormatOf, textFormatOf } from './file-format.ts'
 
@@ -60,6 +61,22 @@ export function readCsvText(text: string): CsvPart | CsvFaults {
     return { faults: [{ row: 1 + error.records_before, column: WHOLE_ROW, message: error.message }] }
   }
 }
+
+/**
+ * A text as a cell that no spreadsheet runs: one that would be read as a formula begins with an apostrophe. A number is
+ * none, whatever its sign.
+ */
+export function guardedCell(text: string): string {
+  return GUARDED.test(text) && !isDecimalText(text) ? `'${text}` : text
+}
+
+/** The text that `guardedCell` made the cell of. */
+export function unguardedCell(cell: string): string {
+  return cell.startsWith("'") && GUARDED.test(cell) ? cell.slice(1) : cell
+}
+
+/** What spreadsheets take for a formula; behind apostrophes too, so that a text that has one comes back with it. */
+const GUARDED = /^'*[=+\-@\t\r]/
 
 /** Takes the header off the first part of a file. */
 export function takeHeader({ first_row, records }: CsvPart): { header: string[]; body: CsvPart } {
@@ -186,13 +203,19 @@ async function* decoded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string
   const decoder = new TextDecoder('utf-8', { fatal: true })
   const decode = (chunk?: Uint8Array): string => {
     try {
-      return decoder.decode(chunk, { stream: chunk !== undefined })
+      return withoutNul(decoder.decode(chunk, { stream: chunk !== undefined }))
     } catch {
       throw new NotText('is text in another encoding than UTF-8, or no text')
     }
   }
   for await (const chunk of bytes) yield decode(chunk)
   yield decode()
+}
+
+/** No text has it, and the database takes none. */
+function withoutNul(text: string): string {
+  if (text.includes('\0')) throw new NotText()
+  return text
 }
 
 async function* limited(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

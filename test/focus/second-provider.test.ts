@@ -178,11 +178,40 @@ test('the margin of a month of two currencies is asked for in one of them or a t
   )
 })
 
+test('a form that is cut off, or whose parts nothing divides, is refused', async () => {
+  const part = '--b\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\na,b'
+  for (const boundary of ['', '; boundary=', '; boundary=b', `; boundary=${'b'.repeat(300)}`]) {
+    const headers = { 'content-type': `multipart/form-data${boundary}` }
+    const { status, body } = await books.call('POST', IMPORT, { body: part, headers })
+    assert.deepEqual([status, body.code], [400, 'request/malformed'], boundary)
+  }
+})
+
 test('a fault in a row is named, and nothing of the file is stored', async () => {
   const broken = fixture('example-cloud-1.2.csv').toString().replace('36.00', 'lots').replaceAll('EXC-2026', 'EXC-2027')
   const { status, body } = await upload(Buffer.from(broken))
   assert.equal(status, 422)
   assert.deepEqual([body.errors[0].row, body.errors[0].column], [2, 'BilledCost'])
+})
+
+test('names that a spreadsheet would run are exported guarded, numbers as they are, and read again as they were', async () => {
+  const header =
+    'ProviderName,BilledCost,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,ChargePeriodEnd'
+  const rows = [
+    'Third Cloud,-1.5,USD,2025-11-01,Credit,2025-11-01,2025-12-01,i-1,=HYPERLINK(1),@promo',
+    "Third Cloud,2,USD,2025-11-01,Usage,2025-11-01,2025-12-01,i-2,''=kept,-n",
+  ]
+  const file = [`${header},ResourceId,ResourceName,ChargeDescription`, ...rows].join('\n')
+  assert.equal((await upload(Buffer.from(file))).status, 201)
+  const { text } = await books.call('GET', '/exports/focus?period=2025-11')
+  for (const cell of ["'=HYPERLINK(1)", "'@promo", "''=kept", "'-n", '-1.5'])
+    assert.ok(text.includes(`,${cell},`), cell)
+  assert.equal((await upload(Buffer.from(text.replaceAll('Third Cloud', 'Fourth Cloud')))).status, 201)
+  const lines = await books.ok<Record<string, string>[]>('GET', '/billing/cost-lines?period=2025-11')
+  const told = lines.map(({ amount, resource_name, description }) => [amount, resource_name, description]).toSorted()
+  const credit = ['-1.5', '=HYPERLINK(1)', '@promo']
+  const usage = ['2', "'=kept", '-n']
+  assert.deepEqual(told, [credit, credit, usage, usage])
 })
 
 type LineOut = { id: string; kind: string; charge_category: string; amount: string; match_status: string }

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { callerOf, Data, List, ListQuery, NoBody, Query } from '../../platform/wire.ts'
+import { callerOf, Data, List, ListQuery, NoBody, Query, TextOf } from '../../platform/wire.ts'
 import {
   createAddon,
   createPlan,
@@ -33,9 +33,9 @@ import {
 
 const VERSION_MAX_DIGITS = 9
 
-const CodeParams = Type.Object({ code: Type.String() })
+const CodeParams = Type.Object({ code: TextOf() })
 const VersionParams = Type.Object({
-  code: Type.String(),
+  code: TextOf(),
   version: Type.String({ pattern: `^[0-9]{1,${VERSION_MAX_DIGITS}}$` }),
 })
 const readers = { access: ['platform_admin', 'tenant'] } as const

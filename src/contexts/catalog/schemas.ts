@@ -13,6 +13,7 @@ import {
   PeriodBody,
   PeriodOut,
   PositiveDecimalText,
+  TextOf,
   UnsignedDecimalText,
   WrittenDecimalText,
 } from '../../platform/wire.ts'
@@ -34,8 +35,8 @@ const EVENT_PROPERTIES_MAX = 100
 
 const MeterCode = Type.String({ pattern: '^[a-z][a-z0-9_]{0,62}$' })
 const Code = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}$' })
-const Name = Type.String({ minLength: 1, maxLength: 200 })
-const Unit = Type.String({ minLength: 1, maxLength: 50 })
+const Name = TextOf({ minLength: 1, maxLength: 200 })
+const Unit = TextOf({ minLength: 1, maxLength: 50 })
 /** A draft may be wrong: here a value has its form, and publishing names those that cannot be rated. */
 const PriceText = Type.String({
   ...DecimalText,
@@ -54,7 +55,7 @@ export const MeterBody = Body({
   unit: Unit,
   aggregation: OneOf(AGGREGATIONS),
   unique_property: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 100, description: 'For unique_count alone: what is counted' }),
+    TextOf({ minLength: 1, maxLength: 100, description: 'For unique_count alone: what is counted' }),
   ),
 })
 
@@ -66,7 +67,8 @@ const Tiers = Type.Array(
   }),
   { maxItems: TIERS_MAX },
 )
-const Filter = Type.Record(Type.String(), Type.Array(Type.String(), { maxItems: FILTER_VALUES_MAX }), {
+const Filter = Type.Record(Type.String(), Type.Array(TextOf(), { maxItems: FILTER_VALUES_MAX }), {
+  propertyNames: TextOf(),
   description: 'Only events of which each property named is one of its values; a charge without one takes the rest',
   maxProperties: FILTER_PROPERTIES_MAX,
 })
@@ -170,8 +172,12 @@ const InlineAddon = Body({
  */
 export const EventProperties = Type.Record(
   Type.String(),
-  Type.Unsafe<string | number | boolean | null>({ type: ['string', 'number', 'boolean', 'null'] }),
-  { maxProperties: EVENT_PROPERTIES_MAX, description: 'Each a text, a number, true, false or null' },
+  Type.Unsafe<string | number | boolean | null>({ ...TextOf(), type: ['string', 'number', 'boolean', 'null'] }),
+  {
+    propertyNames: TextOf(),
+    maxProperties: EVENT_PROPERTIES_MAX,
+    description: 'Each a text, a number, true, false or null',
+  },
 )
 const UsageEvent = Body({
   quantity: DecimalText,
@@ -211,6 +217,7 @@ export const QuoteBody = Body({
         description:
           'By meter: events, which its aggregation adds up and the filters divide, or a quantity. A quantity may also ' +
           'be that of a charge with a filter, as in requests[region=syd1|syd2,tier=a].',
+        propertyNames: TextOf(),
         maxProperties: QUOTE_USAGE_MAX,
       },
     ),
@@ -233,7 +240,7 @@ export const QuoteBody = Body({
   ),
   year: Type.Optional(QuotedYear),
   discounts: Type.Optional(Discounts),
-  tax: Type.Optional(Body({ name: Type.String({ minLength: 1, maxLength: 50 }), rate: UnsignedDecimalText })),
+  tax: Type.Optional(Body({ name: TextOf({ minLength: 1, maxLength: 50 }), rate: UnsignedDecimalText })),
   tenant_id: Type.Optional(TenantId),
 })
 export type QuoteRequest = Static<typeof QuoteBody>

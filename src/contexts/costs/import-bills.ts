@@ -1,9 +1,10 @@
 import { decimal, isDecimalText, plain, sum, ZERO } from '../../kernel/decimal.ts'
 import { isCurrency, toMinor } from '../../kernel/money.ts'
-import { instantsOf, monthLabel, parseMonth, type Period } from '../../kernel/period.ts'
+import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
 import { present } from '../../kernel/invariant.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
+import { readPeriodText } from '../../platform/wire.ts'
 import { readBillFile } from '../../providers/bill-file.ts'
 import { SERVICE_CATEGORIES } from '../../providers/bill-line.ts'
 import type { BillDefaults, BillKey, BillRow, CsvFault } from '../../providers/bill-reader.ts'
@@ -96,7 +97,7 @@ function readStatement({ files, period, invoice_number, provider, ...said }: Upl
       `one of ${SERVICE_CATEGORIES.join(', ')}`,
       serviceCategoryOf,
     ),
-    period: readStated('period', label, 'a month such as 2026-04, or a day in it', parseMonth),
+    period: label === undefined ? undefined : readPeriodText(label),
     invoice_number: invoice_number ?? onlyOne('invoice_number', names),
   }
 }

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox'
-import { POSITIVE_DECIMAL_PATTERN } from '../../kernel/decimal.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import {
@@ -17,9 +16,11 @@ import {
   ListQuery,
   Nullable,
   pageOf,
+  PositiveDecimalText,
   Query,
   readCursor,
   requireCurrency,
+  TextOf,
 } from '../../platform/wire.ts'
 import { recordExchangeRate, withdrawExchangeRate } from './exchange-rates.ts'
 import { type ExchangeRateRow, findExchangeRateById, listExchangeRates } from './rate-queries.ts'
@@ -110,10 +111,10 @@ const ExchangeRateBody = Body({
   to: CurrencyCode,
   date: DateText,
   rate: Type.String({
-    pattern: POSITIVE_DECIMAL_PATTERN,
+    ...PositiveDecimalText,
     description: 'What one unit of `from` is worth in `to`: an exact decimal above 0',
   }),
-  source: Type.String({ minLength: 1, maxLength: 500, description: 'Who says so: a central bank, a contract, …' }),
+  source: TextOf({ minLength: 1, maxLength: 500, description: 'Who says so: a central bank, a contract, …' }),
 })
 
 const ExchangeRateOut = Type.Object({

@@ -17,6 +17,7 @@ import {
   pageOf,
   Query,
   readCursor,
+  TextOf,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { BASES, type Basis } from './allocation.ts'
@@ -118,7 +119,7 @@ const AllocationRuleBody = Type.Unsafe<{
     product: Type.Optional(Text),
     project: Type.Optional(Text),
     description: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 500, description: 'Exact, but for `*`, which stands for any text' }),
+      TextOf({ minLength: 1, maxLength: 500, description: 'Exact, but for `*`, which stands for any text' }),
     ),
     basis: Type.Optional(OneOf(BASES, { default: 'fixed' })),
     meter: Type.Optional(Text),

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { Request } from '../../platform/http.ts'
-import { callerOf, Id, Nullable, OneOf, Query } from '../../platform/wire.ts'
+import { callerOf, Id, Nullable, OneOf, Query, TextOf } from '../../platform/wire.ts'
 
 /** `after`: the key of the last row of the page before. */
 export type PageAfter = { readonly limit: number; readonly after: readonly string[] | undefined }
@@ -13,7 +13,7 @@ export function actOf(edge: Edge, request: Pick<Request, 'caller'>): { now: Temp
   return { now: edge.clock.now(), actor: callerOf(request).sub }
 }
 
-export const Text = Type.String({ minLength: 1, maxLength: 500 })
+export const Text = TextOf({ minLength: 1, maxLength: 500 })
 export const DecimalOut = Type.String({ description: 'An exact decimal, in major units where it is money' })
 export const MatchStatus = OneOf(['matched', 'allocated', 'unmatched', 'not_applicable'])
 export const Provider = Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,63}$', description: 'A lower-case word' })

@@ -15,6 +15,7 @@ import {
   Nullable,
   OneOf,
   Query,
+  TextOf,
 } from '../../platform/wire.ts'
 import { TenantId } from '../tenants/index.ts'
 import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
@@ -34,9 +35,9 @@ export type DeploymentsDeps = { readonly onTransition: TransitionHook; readonly 
 
 const State = OneOf(DEPLOYMENT_STATES)
 const LlmMode = OneOf(['off', 'metered', 'byok'])
-const DisplayName = Type.String({ minLength: 1, maxLength: 200 })
-const Label = Nullable(Type.String({ minLength: 1, maxLength: 200 }))
-const Reason = Nullable(Type.String({ maxLength: 500 }))
+const DisplayName = TextOf({ minLength: 1, maxLength: 200 })
+const Label = Nullable(TextOf({ minLength: 1, maxLength: 200 }))
+const Reason = Nullable(TextOf({ maxLength: 500 }))
 
 const DeploymentBody = Body({
   tenant_id: TenantId,
@@ -58,7 +59,7 @@ const DeploymentChanges = Body({
 })
 const DeploymentQuery = Query({
   ...ListQuery,
-  tenant_id: Type.Optional(Type.String()),
+  tenant_id: Type.Optional(TextOf()),
   state: Type.Optional(State),
 })
 const TransitionQuery = Query({

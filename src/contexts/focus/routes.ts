@@ -4,7 +4,7 @@ import { invalidInput } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { callerOf, found, PeriodText, Query, readPeriodText } from '../../platform/wire.ts'
+import { callerOf, found, PeriodText, Query, readPeriodText, TextOf } from '../../platform/wire.ts'
 import { exportCost, exportInvoices } from './export.ts'
 
 export const focusRoutes =
@@ -45,7 +45,7 @@ export const focusRoutes =
 
 const ExportQuery = Query({
   period: PeriodText,
-  tenant_id: Type.Optional(Type.String({ description: 'What this tenant was invoiced' })),
+  tenant_id: Type.Optional(TextOf({ description: 'What this tenant was invoiced' })),
   preview: Type.Boolean({ default: false, description: 'Also the bills of the month that are not issued yet' }),
 })
 

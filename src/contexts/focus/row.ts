@@ -1,3 +1,5 @@
+import { guardedCell } from '../../providers/csv.ts'
+
 /** The columns of FOCUS 1.2 (dataset Cost and Usage), in the order in which they are written. */
 export const FOCUS_COLUMNS = [
   'AvailabilityZone',
@@ -73,5 +75,6 @@ export function csvLine(row: FocusRow): string {
 
 function csvCell(value: string | null): string {
   if (value === null) return ''
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value
+  const cell = guardedCell(value)
+  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 }

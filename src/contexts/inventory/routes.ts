@@ -19,6 +19,7 @@ import {
   pageOf,
   Query,
   readCursor,
+  TextOf,
 } from '../../platform/wire.ts'
 import { assignResource, lockInventory } from './commands.ts'
 import { findResource, listListings, listResources, loadSpans } from './queries.ts'
@@ -126,8 +127,8 @@ export const inventoryRoutes =
 const ListResourcesQuery = Query({
   ...ListQuery,
   kind: Type.Optional(OneOf(RESOURCE_KINDS)),
-  project: Type.Optional(Type.String({ description: 'The name of the project' })),
-  name: Type.Optional(Type.String({ minLength: 1, description: 'A part of the name, in any case' })),
+  project: Type.Optional(TextOf({ description: 'The name of the project' })),
+  name: Type.Optional(TextOf({ minLength: 1, description: 'A part of the name, in any case' })),
   deployment_id: Type.Optional(Id),
   assigned: Type.Optional(Type.Boolean()),
   alive: Type.Optional(Type.Boolean()),

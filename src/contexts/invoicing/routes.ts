@@ -32,6 +32,7 @@ import {
   Query,
   readPeriodBody,
   readPeriodText,
+  TextOf,
 } from '../../platform/wire.ts'
 import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
 import { explain } from '../pricing/index.ts'
@@ -68,7 +69,7 @@ const tags = ['invoices']
 
 const RollupBody = Body({
   period: Type.Union([PeriodText, PeriodBody]),
-  tenant_id: Type.Optional(Type.String()),
+  tenant_id: Type.Optional(TextOf()),
   force: Type.Optional(Type.Boolean({ description: 'Makes drafts anew' })),
 })
 
@@ -172,16 +173,16 @@ const ExplanationOut = Type.Object({
   inputs_hash: Type.String(),
 })
 
-const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 500 }))) })
+const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(TextOf({ minLength: 1, maxLength: 500 }))) })
 const PaymentBody = Body({
   amount_cents: Cents({ minimum: 1 }),
   paid_at: InstantText,
-  reference: Type.String({ minLength: 1, maxLength: 200 }),
+  reference: TextOf({ minLength: 1, maxLength: 200 }),
 })
-const ReversalBody = Body({ reason: Type.String({ minLength: 1, maxLength: 500 }) })
+const ReversalBody = Body({ reason: TextOf({ minLength: 1, maxLength: 500 }) })
 const CreditNoteBody = Body({
   amount_cents: Cents({ minimum: 1 }),
-  reason: Type.String({ minLength: 1, maxLength: 500 }),
+  reason: TextOf({ minLength: 1, maxLength: 500 }),
 })
 
 function rollupRoutes(app: App, edge: Edge, { seller }: InvoicingDeps): void {
@@ -236,7 +237,7 @@ function readingRoutes(app: App, edge: Edge): void {
           ...ListQuery,
           period: Type.Optional(PeriodText),
           status: Type.Optional(Status),
-          tenant_id: Type.Optional(Type.String()),
+          tenant_id: Type.Optional(TextOf()),
         }),
         response: { 200: List(InvoiceOut) },
       },

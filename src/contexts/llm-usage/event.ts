@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { decimal, fitsContract, plain, readDecimal, ZERO } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
-import { AnyObject, CurrencyCode, InstantText, Nullable, WrittenDecimalText } from '../../platform/wire.ts'
+import { AnyObject, CurrencyCode, InstantText, Nullable, TextOf, WrittenDecimalText } from '../../platform/wire.ts'
 import {
   decimalHint,
   eventReader,
@@ -113,7 +113,7 @@ export function compare(stored: StoredEvent, sent: LlmEventRow): Repeat {
   return stored.charge === null && sent.charge !== null ? 'release' : 'conflict'
 }
 
-const Text = Type.String({ minLength: 1, maxLength: 255 })
+const Text = TextOf({ minLength: 1, maxLength: 255 })
 
 export const Event = Type.Object(
   {

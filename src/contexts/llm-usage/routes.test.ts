@@ -172,7 +172,8 @@ const refusals: [string, Record<string, unknown>, string, string][] = [
   ['a time before 1900', { occurred_at: '0000-05-02T07:00:00Z' }, 'llm-usage/invalid-event', 'occurred_at'],
   ['a charge of 16 digits', { charge: '9'.repeat(16) }, 'llm-usage/invalid-event', 'charge'],
   ['a time in the future', { occurred_at: '2026-05-02T07:00:00.001Z' }, 'llm-usage/invalid-event', 'occurred_at'],
-  ['NUL in a text', { model: 'a\u0000' }, 'llm-usage/invalid-event', ''],
+  ['NUL in a text', { model: 'a\u0000' }, 'llm-usage/invalid-event', 'model'],
+  ['half a surrogate pair in a tag', { tags: { a: '\ud83d' } }, 'llm-usage/invalid-event', ''],
   ['another currency', { currency: 'EUR' }, 'llm-usage/wrong-currency', 'currency'],
   ['an unknown adjusted request', { adjusts: 'req_0', charge: '-1' }, 'llm-usage/unknown-adjusted-request', 'adjusts'],
 ]

@@ -15,6 +15,7 @@ import {
   Query,
   readPeriodText,
   requireCurrency,
+  TextOf,
 } from '../../platform/wire.ts'
 import { marginOf } from './margin.ts'
 import { readBooks } from './queries.ts'
@@ -110,7 +111,7 @@ const MarginOut = Type.Object({
   hints: Type.Array(Type.String()),
 })
 
-const Code = Type.String({ minLength: 1, maxLength: 63 })
+const Code = TextOf({ minLength: 1, maxLength: 63 })
 const WhatIfBody = Body({
   plan: Type.Union([
     Body({ code: Code, version: Type.Integer({ minimum: 1 }) }),

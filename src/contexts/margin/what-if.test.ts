@@ -73,6 +73,21 @@ test('prices that are in no version are asked about as they are given', async ()
   ])
 })
 
+test('amounts beyond what a float holds are added up and told to the cent', async () => {
+  const charges = [{ meter: 'api_calls', model: 'per_unit', unit_price: '999999999999999' }]
+  const { tenants, totals } = await answer({
+    code: 'studio',
+    terms: { ...STUDIO, base_price_cents: 10_000_000_000_000, charges },
+  })
+  assert.deepEqual(
+    tenants.map((row: { tenant_id: string }) => row.tenant_id),
+    ['kelpie', 'boab'],
+  )
+  assert.ok(totals.revenue_then_cents > 2 ** 53)
+  const beyond = await ask({ code: 'studio', terms: { ...STUDIO, base_price_cents: 10_000_000_000_001 } })
+  assert.equal(beyond.status, 422)
+})
+
 test('a yearly price counts by the days of its year, in whatever month one begins to look', async () => {
   const terms = { currency: 'AUD', interval: 'year', base_price_cents: 36_500 }
   const { tenants, hints } = await answer({ code: 'studio', terms })
@@ -157,7 +172,11 @@ test('a question that cannot be answered names the field and the rule', async ()
     [{ code: 'studio', version: 2 }, { from: '2026-05' }, 'to: must not be before 2026-05'],
     [{ code: 'studio', version: 2 }, { to: '2026-06' }, 'to: must not be after 2026-05: it is history'],
     [{ code: 'studio', version: 2 }, { from: '2020-01' }, 'to: must be at most 36 months on'],
-    [{ code: 'studio', version: 2 }, { from: '2026-13' }, 'from: must be a month such as 2026-04, or a day in it'],
+    [
+      { code: 'studio', version: 2 },
+      { from: '2026-13' },
+      'from: must be a month such as 2026-04, or a day in it, in the years 1900 to 2999',
+    ],
   ]
   for (const [plan, months, fault] of refusals) {
     const { status, body } = await ask(plan, months)

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
-import { DecimalText, InstantText } from '../../platform/wire.ts'
+import { DecimalText, InstantText, TextOf } from '../../platform/wire.ts'
 import {
   decimalHint,
   eventReader,
@@ -106,7 +106,7 @@ export function admit(
 /** The same whoever sends: an event that comes again over another token is still the same event. */
 const DEFAULT_SOURCE = 'api'
 
-const Text = Type.String({ minLength: 1, maxLength: 255 })
+const Text = TextOf({ minLength: 1, maxLength: 255 })
 
 const PlainEvent = Type.Object(
   {

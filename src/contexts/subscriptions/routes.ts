@@ -19,6 +19,7 @@ import {
   PeriodOut,
   PositiveDecimalText,
   Query,
+  TextOf,
 } from '../../platform/wire.ts'
 import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
 import { deploymentFields, DeploymentEventOut, readDeployment, type TransitionPreview } from '../deployments/index.ts'
@@ -35,7 +36,7 @@ const TRIAL_MAX_DAYS = 366
 const ADDONS_MAX = 100
 const DISCOUNT_MAX_MONTHS = 1_200
 
-const Code = Type.String({ minLength: 1, maxLength: 63 })
+const Code = TextOf({ minLength: 1, maxLength: 63 })
 const PlanVersionNumber = Type.Integer({ minimum: 1 })
 const WantedAddon = { code: Code, quantity: Type.Optional(PositiveDecimalText) }
 const When = Type.Optional(OneOf(['now', 'period_end']))

@@ -14,6 +14,7 @@ import {
   Nullable,
   OneOf,
   Query,
+  TextOf,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
 import { createTenant, updateTenant } from './commands.ts'
@@ -25,15 +26,15 @@ export const TenantId = Type.String({ pattern: TENANT_ID_PATTERN, description: '
 const Treatment = OneOf(['taxable', 'export', 'exempt'])
 const TaxBody = Body({
   treatment: Treatment,
-  name: Type.Optional(Nullable(Type.String({ minLength: 1, maxLength: 50 }))),
+  name: Type.Optional(Nullable(TextOf({ minLength: 1, maxLength: 50 }))),
   rate: Type.Optional(Nullable(UnsignedDecimalText)),
 })
-const LegalName = Type.String({ minLength: 1, maxLength: 200 })
+const LegalName = TextOf({ minLength: 1, maxLength: 200 })
 const contact = {
   email: Type.Optional(Nullable(Type.String({ format: 'email', maxLength: 254 }))),
-  address: Type.Optional(Nullable(Type.String({ maxLength: 500 }))),
-  tax_id: Type.Optional(Nullable(Type.String({ maxLength: 50 }))),
-  timezone: Type.Optional(Type.String({ description: 'IANA name; UTC when left out' })),
+  address: Type.Optional(Nullable(TextOf({ maxLength: 500 }))),
+  tax_id: Type.Optional(Nullable(TextOf({ maxLength: 50 }))),
+  timezone: Type.Optional(TextOf({ description: 'IANA name; UTC when left out' })),
   tax: Type.Optional(TaxBody),
 }
 const TenantBody = Body({

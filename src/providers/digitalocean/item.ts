@@ -1,4 +1,5 @@
 import { decimal, plain } from '../../kernel/decimal.ts'
+import { YEAR_PATTERN } from '../../kernel/period.ts'
 
 /**
  * One row of a bill, the same shape whether it came as JSON or as CSV. The CSV carries no resource ids.
@@ -29,7 +30,9 @@ export const NUMBER_PATTERN = '^-?\\d{1,15}(\\.\\d{1,12})?$'
 export const QUANTITY_PATTERN = '^-?\\d{1,30}(\\.\\d{1,30})?$'
 const QUANTITY = new RegExp(QUANTITY_PATTERN)
 const MONEY = /^(-?)\$?(-?)(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,12})?$/
-const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?) ?(Z|UTC|[+-]\d{2}:?\d{2})$/
+const TIMESTAMP = new RegExp(
+  `^(${YEAR_PATTERN}-\\d{2}-\\d{2})[T ](\\d{2}:\\d{2}:\\d{2}(?:\\.\\d{1,9})?) ?(Z|UTC|[+-]\\d{2}:?\\d{2})$`,
+)
 
 /** `"13.270"` → `"13.27"`; undefined when it is not a plain decimal. */
 export function readQuantity(text: string): string | undefined {
@@ -54,7 +57,7 @@ function normalized(text: string): string {
 
 const NORMAL = /^-?(?:[1-9]\d*|0(?=\.))(?:\.\d*[1-9])?$/
 
-/** `2019-01-01 00:00:00 +0000` or RFC 3339; undefined when it is neither or no such day exists. */
+/** `2019-01-01 00:00:00 +0000` or RFC 3339; undefined when it is neither, no such day exists, or its year is not taken. */
 export function readInstant(text: string): Temporal.Instant | undefined {
   const match = TIMESTAMP.exec(text)
   if (!match) return undefined

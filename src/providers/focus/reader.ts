@@ -1,5 +1,5 @@
 import { isCurrency } from '../../kernel/money.ts'
-import { monthOf, type Period } from '../../kernel/period.ts'
+import { monthOf, type Period, YEARS_TAKEN } from '../../kernel/period.ts'
 import {
   type BillLine,
   CHARGE_CATEGORIES,
@@ -9,6 +9,7 @@ import {
   UNCLASSIFIED,
 } from '../bill-line.ts'
 import type { BillDefaults, BillKey, BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
+import { unguardedCell } from '../csv.ts'
 import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
 import { providerWord, readClock, readNumber, readQuantity, readTime, snakeCase, tagsText } from './values.ts'
 
@@ -33,7 +34,9 @@ export function createFocusReader(header: readonly string[], defaults: BillDefau
   if ('faults' in found) return found
   const billOf = createBillKeys(defaults)
   const context = { defaults, billOf }
-  return { read: (cells, number) => readRow({ cells, number, columns: found, faults: [] }, context) }
+  return {
+    read: (cells, number) => readRow({ cells: cells.map(unguardedCell), number, columns: found, faults: [] }, context),
+  }
 }
 
 const REQUIRED_COLUMNS = [
@@ -223,7 +226,7 @@ function withTagsText(extra: BillLine['extra']): BillLine['extra'] {
   return tags === undefined ? extra : { ...extra, Tags: tagsText(tags) }
 }
 
-const A_TIME = 'a time such as 2026-04-01T00:00:00Z'
+const A_TIME = `a time such as 2026-04-01T00:00:00Z, ${YEARS_TAKEN}`
 
 const KEY_COLUMNS = [
   'ProviderName',

@@ -1,10 +1,14 @@
 import { hash } from 'node:crypto'
 import { plain, readDecimal, roundPrecise } from '../../kernel/decimal.ts'
+import { YEAR_PATTERN } from '../../kernel/period.ts'
 
 /** Digits before the point: as many as an amount may have anywhere. */
 const WHOLE_MAX_DIGITS = 15
 const QUANTITY_MAX_DIGITS = 30
-const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?$/i
+const TIME = new RegExp(
+  `^(${YEAR_PATTERN}-\\d{2}-\\d{2})(?:[T ](\\d{2}:\\d{2}(?::\\d{2}(?:\\.\\d{1,9})?)?) ?(Z|UTC|[+-]\\d{2}(?::?\\d{2})?)?)?$`,
+  'i',
+)
 
 /**
  * `12.50`, `1e-05` or `4.2E+3` in plain notation. What stands beyond the 20th place is noise of whoever wrote a float, and
@@ -29,7 +33,7 @@ function readDigits(text: string, whole_max_digits: number): string | undefined 
 
 /**
  * `2024-09-01T00:00:00Z`, with a blank instead of the T, with fractions, without seconds, or the day alone; in UTC when
- * it names no zone. Undefined when it is none of them or no such day exists.
+ * it names no zone. Undefined when it is none of them, no such day exists, or its year is not taken.
  */
 export function readTime(text: string): Temporal.Instant | undefined {
   const [date, time, zone] = partsOfTime(text)
