@@ -3,7 +3,7 @@ import { fromMinor } from '../../kernel/money.ts'
 import type { AddonTerms } from './facts.ts'
 import { postedAmount } from './line.ts'
 import type { HeldAddon, Part, PartDraft } from './part.ts'
-import { prorate, prorationOf } from './proration.ts'
+import { prorate, type Proration, prorationOf } from './proration.ts'
 
 /**
  * One line for each attached add-on that has a charged day, where the first of them is: its price by all its charged
@@ -26,10 +26,7 @@ function addonDraft(days_of_addon: readonly HeldIn[]): { addon: AddonTerms; draf
   if (first === undefined || last === undefined) return []
   const { addon } = first.on
   const { currency } = first.part.segment.plan
-  const proration = prorationOf(days_of_addon.some(({ part }) => part.proration.rule === 'none') ? 'none' : 'daily', {
-    active: days_of_addon.reduce((total, { on }) => total + on.days, 0),
-    in_period: Number(first.part.proration.details.days_in_period),
-  })
+  const proration = prorationIn(days_of_addon)
   const price = fromMinor(addon.price_cents, currency)
   const draft: PartDraft = {
     at: first.part.at,
@@ -50,6 +47,14 @@ function addonDraft(days_of_addon: readonly HeldIn[]): { addon: AddonTerms; draf
     },
   }
   return [{ addon, draft }]
+}
+
+/** By all its charged days; whole as soon as one of them is under a plan that is not prorated. */
+function prorationIn(held: readonly HeldIn[]): Proration {
+  const rule = held.some(({ part }) => part.proration.rule === 'none') ? 'none' : 'daily'
+  const active = held.reduce((total, { on }) => total + on.days, 0)
+  const in_period = Number(held[0]?.part.proration.details.days_in_period)
+  return prorationOf(rule, { active, in_period })
 }
 
 /** By code unit, so that the order does not depend on the machine's locale; add-ons of one code by id. */

@@ -41,7 +41,7 @@ export function partsOf({ segments, addons }: SubscriptionFacts, facts: QuoteFac
       at,
       segment,
       plan: ratedPlan(segment.plan),
-      addons: addons.flatMap((addon) => heldIn(segment.active, addon)),
+      addons: active === 0 ? [] : addons.flatMap((addon) => heldIn(segment.active, { addon, days: active })),
       proration,
       is_charged: segment.mode === 'normal' && active > 0,
       used_in: active > 0 ? segment.active : { start, end: end.add({ days: 1 }) },
@@ -69,7 +69,10 @@ function lies(inner: Period, outer: Period): boolean {
   return !isBefore(inner.start, outer.start) && !isBefore(outer.end, inner.end)
 }
 
-function heldIn(segment: Period, addon: AttachedAddon): HeldAddon[] {
+/** Counting days costs much, and most add-ons have all those of the segment. */
+function heldIn(segment: Period, whole: { addon: AttachedAddon; days: number }): HeldAddon[] {
+  const { addon } = whole
+  if (lies(segment, addon.active)) return [{ ...whole, active: segment }]
   const active = overlap(segment, addon.active)
   return active === undefined ? [] : [{ addon, active, days: days(active) }]
 }
