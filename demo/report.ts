@@ -65,6 +65,7 @@ type Margin = {
   rows: (Omit<MarginRow, 'tenant_id' | 'deployment'> & { tenant_id: string; deployment: string | null })[]
   totals: Record<
     | 'revenue_cents'
+    | 'draft_revenue_cents'
     | 'attributed_cost_cents'
     | 'unmatched_cost_cents'
     | 'tax_cents'
@@ -253,8 +254,9 @@ async function printMargin(operator: Client): Promise<void> {
       rows,
     ),
   )
+  const drafts = totals.draft_revenue_cents === 0 ? '' : ` (drafts: ${money(totals.draft_revenue_cents)})`
   print(
-    `Revenue ${money(totals.revenue_cents)} − attributed ${money(totals.attributed_cost_cents)} − unmatched ${money(totals.unmatched_cost_cents)}` +
+    `Revenue ${money(totals.revenue_cents)}${drafts} − attributed ${money(totals.attributed_cost_cents)} − unmatched ${money(totals.unmatched_cost_cents)}` +
       ` − tax ${money(totals.tax_cents)} − credits ${money(totals.credit_cents)} = margin ${money(totals.margin_cents)}` +
       ` (${percent(totals.coverage)} of the net cost is attributed)`,
   )

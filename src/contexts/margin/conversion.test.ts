@@ -14,8 +14,8 @@ const USD_TO_AUD = rateOf('USD', 'AUD', '1.5')
 const BOOKS: Books = {
   period: period('2026-04-01', '2026-05-01'),
   revenue: [
-    { ...BOAB, kind: 'plan_base', currency: 'AUD', revenue_cents: 10_000n },
-    { ...MULGA, kind: 'plan_base', currency: 'AUD', revenue_cents: 5_000n },
+    { ...BOAB, kind: 'plan_base', currency: 'AUD', revenue_cents: 10_000n, draft_cents: 0n },
+    { ...MULGA, kind: 'plan_base', currency: 'AUD', revenue_cents: 5_000n, draft_cents: 0n },
   ],
   bills: [{ status: 'issued', currency: 'USD', amount: '86.92', tax_amount: '7.90', credit_amount: '-1.00' }],
   costs: [
@@ -39,6 +39,7 @@ test('cost in another currency is converted for the margin, which says by which 
   )
   assert.deepEqual(totals, {
     revenue_cents: 15_000n,
+    draft_revenue_cents: 0n,
     attributed_cost_cents: 10_503n,
     unmatched_cost_cents: 1_500n,
     tax_cents: 1_185n,
@@ -53,7 +54,10 @@ test('cost in another currency is converted for the margin, which says by which 
 })
 
 test('revenue in several currencies is converted to the one that is named', () => {
-  const revenue = [...BOOKS.revenue, { ...MULGA, kind: 'overage', currency: 'JPY', revenue_cents: 1_001n }]
+  const revenue = [
+    ...BOOKS.revenue,
+    { ...MULGA, kind: 'overage', currency: 'JPY', revenue_cents: 1_001n, draft_cents: 1_001n },
+  ]
   const rates = [USD_TO_AUD, rateOf('JPY', 'AUD', '0.0105')]
   const { rows, totals, conversions } = marginOf({ ...BOOKS, revenue, rates }, { group_by: 'tenant', currency: 'AUD' })
   assert.deepEqual(

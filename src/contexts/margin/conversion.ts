@@ -58,7 +58,11 @@ export function convertBooks(
     return rate === undefined ? amount : convert(amount, rate)
   }
   const converted = {
-    revenue: books.revenue.map((cell) => ({ ...cell, amount: inOne(earned(cell)) })),
+    revenue: books.revenue.map((cell) => ({
+      ...cell,
+      amount: inOne(earned(cell)),
+      draft: inOne(earned({ ...cell, revenue_cents: cell.draft_cents })),
+    })),
     bills: books.bills.map(({ status, currency, amount, tax_amount, credit_amount }) => ({
       status,
       amount: inOne({ amount: decimal(amount), currency }),

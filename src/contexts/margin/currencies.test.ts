@@ -92,6 +92,7 @@ test('the same month in the other currency, by the same rate, adds up as well', 
   ])
   assert.deepEqual(totals, {
     revenue_cents: 8_030,
+    draft_revenue_cents: 8_030,
     attributed_cost_cents: 8_080,
     unmatched_cost_cents: 758,
     tax_cents: 883,

@@ -14,9 +14,9 @@ const MULGA = { tenant_id: 'mulga', deployment_id: 'd2', deployment: 'blog' }
 const BOOKS: Books = {
   period: period('2026-04-01', '2026-05-01'),
   revenue: [
-    { ...BOAB, kind: 'plan_base', currency: 'USD', revenue_cents: 5_000n },
-    { ...BOAB, kind: 'overage', currency: 'USD', revenue_cents: 672n },
-    { ...MULGA, kind: 'plan_base', currency: 'USD', revenue_cents: 2_000n },
+    { ...BOAB, kind: 'plan_base', currency: 'USD', revenue_cents: 5_000n, draft_cents: 0n },
+    { ...BOAB, kind: 'overage', currency: 'USD', revenue_cents: 672n, draft_cents: 0n },
+    { ...MULGA, kind: 'plan_base', currency: 'USD', revenue_cents: 2_000n, draft_cents: 0n },
   ],
   bills: [{ status: 'issued', currency: 'USD', amount: '86.92', tax_amount: '7.90', credit_amount: '-1.00' }],
   costs: [
@@ -40,6 +40,7 @@ test('a deployment’s margin is what it brings in less what it costs', () => {
       ...BOAB,
       kind: null,
       revenue_cents: 5_672n,
+      draft_revenue_cents: 0n,
       cost_cents: 5_002n,
       margin_cents: 670n,
       margin_percent: '11.81',
@@ -49,6 +50,7 @@ test('a deployment’s margin is what it brings in less what it costs', () => {
       ...MULGA,
       kind: null,
       revenue_cents: 2_000n,
+      draft_revenue_cents: 0n,
       cost_cents: 2_000n,
       margin_cents: 0n,
       margin_percent: '0',
@@ -60,6 +62,7 @@ test('a deployment’s margin is what it brings in less what it costs', () => {
 test('the totals add up to both books', () => {
   assert.deepEqual(report(BOOKS, 'tenant').totals, {
     revenue_cents: 7_672n,
+    draft_revenue_cents: 0n,
     attributed_cost_cents: 7_002n,
     unmatched_cost_cents: 1_000n,
     tax_cents: 790n,
@@ -151,6 +154,7 @@ const anyBooks: fc.Arbitrary<Books> = fc
         kind: fc.constantFrom('plan_base', 'overage'),
         currency: currencies,
         revenue_cents: fc.bigInt({ min: -1_000n, max: 10_000n }),
+        is_draft: fc.boolean(),
       }),
     ),
     bills: fc.array(
@@ -171,7 +175,11 @@ const anyBooks: fc.Arbitrary<Books> = fc
   .map(({ revenue, bills, resources, ...books }) => ({
     ...books,
     period: BOOKS.period,
-    revenue: revenue.map(({ owner, ...cell }) => ({ ...owner, ...cell })),
+    revenue: revenue.map(({ owner, is_draft, ...cell }) => ({
+      ...owner,
+      ...cell,
+      draft_cents: is_draft ? cell.revenue_cents : 0n,
+    })),
     costs: bills.flatMap(({ currency, costs }) =>
       costs.map(({ owner, kind, amount }) => ({ ...owner, kind, currency, amount })),
     ),
@@ -195,6 +203,8 @@ test('whatever the books and their currencies, the rows add up to the totals and
         const { rows, totals } = marginOf(books, { group_by, currency })
         assert.equal(total(rows.map((row) => row.cost_cents)), totals.attributed_cost_cents)
         assert.equal(total(rows.map((row) => row.revenue_cents)), totals.revenue_cents)
+        if (books.revenue.every((cell) => cell.draft_cents === cell.revenue_cents))
+          for (const row of [...rows, totals]) assert.equal(row.draft_revenue_cents, row.revenue_cents)
         const costs = [totals.attributed_cost_cents, totals.unmatched_cost_cents, totals.tax_cents, totals.credit_cents]
         assert.equal(total(costs), totals.bill_total_cents)
         const { converted } = convertBooks(books, currency)

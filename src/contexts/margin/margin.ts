@@ -24,7 +24,7 @@ export type Books = {
 
 /** The same in one currency: exact, in major units. */
 export type ConvertedBooks = {
-  revenue: readonly Cell[]
+  revenue: readonly SoldCell[]
   bills: readonly {
     status: BillTotals['status']
     amount: Decimal
@@ -35,7 +35,8 @@ export type ConvertedBooks = {
   resources: readonly ResourceCell[]
 }
 
-export type RevenueCell = Owner & { kind: string; currency: Currency; revenue_cents: bigint }
+/** `draft_cents` of the revenue are on invoices that are not issued yet. */
+export type RevenueCell = Owner & { kind: string; currency: Currency; revenue_cents: bigint; draft_cents: bigint }
 export type CostCell = Owner & { kind: string; currency: Currency; amount: string }
 export type ResourceCell = Owner & { kind: string; alive: number; covered: number }
 export type BillTotals = {
@@ -47,6 +48,7 @@ export type BillTotals = {
 }
 
 type Cell = Owner & { kind: string; amount: Decimal }
+type SoldCell = Cell & { draft: Decimal }
 type Owner = { tenant_id: string; deployment_id: string | null; deployment: string | null }
 
 /** A cost that is not known is null, never 0. What a row is not about is null too. */
@@ -58,6 +60,8 @@ export type MarginRow = {
   /** Of a line, or of a resource; only when grouped by kind. */
   kind: string | null
   revenue_cents: bigint | null
+  /** What of the revenue is on drafts, which may still change. */
+  draft_revenue_cents: bigint | null
   cost_cents: bigint | null
   margin_cents: bigint | null
   margin_percent: string | null
@@ -71,6 +75,7 @@ export type MarginRow = {
  */
 export type MarginTotals = {
   revenue_cents: bigint
+  draft_revenue_cents: bigint
   attributed_cost_cents: bigint | null
   unmatched_cost_cents: bigint | null
   tax_cents: bigint | null
@@ -114,9 +119,12 @@ export function marginOf(
 }
 
 function totalsOf({ revenue, bills, costs }: ConvertedBooks, currency: Currency | null): MarginTotals {
-  if (currency === null) return { ...NO_BILL, revenue_cents: 0n }
-  const revenue_cents = toMinor(amountOf(revenue), currency)
-  if (bills.length === 0) return { ...NO_BILL, revenue_cents }
+  if (currency === null) return { ...NO_BILL, revenue_cents: 0n, draft_revenue_cents: 0n }
+  const sold = amountOf(revenue)
+  const revenue_cents = toMinor(sold, currency)
+  const draft = sum(revenue.map((cell) => cell.draft))
+  const draft_revenue_cents = draftCents({ revenue: sold, draft }, { revenue_cents, currency })
+  if (bills.length === 0) return { ...NO_BILL, revenue_cents, draft_revenue_cents }
   const net = sum(bills.map((bill) => bill.amount.minus(bill.tax_amount).minus(bill.credit_amount)))
   const credit = sum(bills.map((bill) => bill.credit_amount))
   const attributed = amountOf(costs)
@@ -130,6 +138,7 @@ function totalsOf({ revenue, bills, costs }: ConvertedBooks, currency: Currency 
   )
   return {
     revenue_cents,
+    draft_revenue_cents,
     attributed_cost_cents: attributed_cost_cents ?? 0n,
     unmatched_cost_cents: unmatched_cost_cents ?? 0n,
     tax_cents,
@@ -140,7 +149,15 @@ function totalsOf({ revenue, bills, costs }: ConvertedBooks, currency: Currency 
   }
 }
 
-const NO_BILL: Omit<MarginTotals, 'revenue_cents'> = {
+/** Of what is all draft, all; else rounded by itself. */
+function draftCents(
+  { revenue, draft }: { revenue: Decimal; draft: Decimal },
+  { revenue_cents, currency }: { revenue_cents: bigint; currency: Currency },
+): bigint {
+  return draft.eq(revenue) ? revenue_cents : toMinor(draft, currency)
+}
+
+const NO_BILL: Omit<MarginTotals, 'revenue_cents' | 'draft_revenue_cents'> = {
   attributed_cost_cents: null,
   unmatched_cost_cents: null,
   tax_cents: null,
@@ -152,7 +169,7 @@ const NO_BILL: Omit<MarginTotals, 'revenue_cents'> = {
 
 type RowKey = Pick<MarginRow, 'tenant_id' | 'deployment_id' | 'deployment' | 'kind'>
 /** `revenue` is null where the group is not about what was sold, `cost` where no line names it. */
-type Group = RowKey & { revenue: Decimal | null; cost: Decimal | null; alive: number; covered: number }
+type Group = RowKey & { revenue: Decimal | null; draft: Decimal; cost: Decimal | null; alive: number; covered: number }
 
 function rowsOf(
   books: ConvertedBooks,
@@ -169,6 +186,7 @@ function rowsOf(
   )
   return groups.map((group, index) =>
     rowOf(group, {
+      currency,
       revenue_cents: revenue_cents[index] ?? null,
       cost_cents: cost_cents[index] ?? (costsNothing(group, { books, group_by }) ? 0n : null),
     }),
@@ -184,13 +202,21 @@ function costsNothing(
 }
 
 function rowOf(
-  { revenue: _revenue, cost, alive, covered, ...group }: Group,
-  { revenue_cents, cost_cents }: Pick<MarginRow, 'revenue_cents' | 'cost_cents'>,
+  { revenue, draft, cost, alive, covered, ...group }: Group,
+  {
+    revenue_cents,
+    cost_cents,
+    currency,
+  }: Pick<MarginRow, 'revenue_cents' | 'cost_cents'> & { currency: Currency | null },
 ): MarginRow {
   const margin_cents = revenue_cents === null || cost_cents === null ? null : revenue_cents - cost_cents
   return {
     ...group,
     revenue_cents,
+    draft_revenue_cents:
+      revenue === null || revenue_cents === null || currency === null
+        ? revenue_cents
+        : draftCents({ revenue, draft }, { revenue_cents, currency }),
     cost_cents,
     margin_cents,
     margin_percent: percent(margin_cents, revenue_cents),
@@ -233,9 +259,10 @@ class Groups {
     this.#start = start
   }
 
-  addRevenue(key: RowKey, { amount }: Cell): void {
+  addRevenue(key: RowKey, { amount, draft }: SoldCell): void {
     const group = this.#at(key)
     group.revenue = (group.revenue ?? ZERO).plus(amount)
+    group.draft = group.draft.plus(draft)
   }
 
   addCost(key: RowKey, { amount }: Cell): void {
@@ -256,7 +283,7 @@ class Groups {
 
   #at(key: RowKey): Group {
     const id = JSON.stringify([key.tenant_id, key.deployment, key.deployment_id, key.kind])
-    const group = this.#groups.get(id) ?? { ...key, ...this.#start, cost: null, alive: 0, covered: 0 }
+    const group = this.#groups.get(id) ?? { ...key, ...this.#start, draft: ZERO, cost: null, alive: 0, covered: 0 }
     this.#groups.set(id, group)
     return group
   }
@@ -291,8 +318,11 @@ function ratio(part: Decimal, whole: Decimal): string | null {
   return roundPrecise(whole).eq(ZERO) ? null : plain(round(part.div(whole), COVERAGE_PLACES))
 }
 
-function hintsOf({ bills }: ConvertedBooks, { tax_cents }: MarginTotals): string[] {
+function hintsOf({ bills, revenue }: ConvertedBooks, { tax_cents }: MarginTotals): string[] {
   return [
+    ...(revenue.some(({ draft }) => !draft.eq(ZERO))
+      ? ['Some of the revenue is on drafts, which may still change: draft_revenue_cents.']
+      : []),
     ...(bills.length === 0 ? ['No provider bill is stored for this month yet, so its cost is not known.'] : []),
     ...(bills.some((bill) => bill.status === 'preview') ? ['The bill is a preview: the month is not billed yet.'] : []),
     ...(tax_cents !== null && tax_cents > 0n

@@ -29,7 +29,11 @@ export async function readBooks(
   const { revenue = [], bills = [], costs = [], resources = [], rates = [] } = rows[0] ?? {}
   return {
     period,
-    revenue: revenue.map(({ revenue_cents, ...cell }) => ({ ...cell, revenue_cents: BigInt(revenue_cents) })),
+    revenue: revenue.map(({ revenue_cents, draft_cents, ...cell }) => ({
+      ...cell,
+      revenue_cents: BigInt(revenue_cents),
+      draft_cents: BigInt(draft_cents),
+    })),
     bills,
     costs,
     resources,
@@ -39,7 +43,10 @@ export async function readBooks(
 
 /** Amounts are texts in JSON, so that none passes through a float. */
 type StoredBooks = Omit<Books, 'period' | 'revenue' | 'rates'> & {
-  revenue: (Omit<Books['revenue'][number], 'revenue_cents'> & { revenue_cents: string })[]
+  revenue: (Omit<Books['revenue'][number], 'revenue_cents' | 'draft_cents'> & {
+    revenue_cents: string
+    draft_cents: string
+  })[]
   rates: (Omit<Books['rates'][number], 'date'> & { date: string })[]
 }
 
@@ -50,7 +57,8 @@ type StoredBooks = Omit<Books, 'period' | 'revenue' | 'rates'> & {
 function revenueOf(period: Period) {
   return sql`
     select line.tenant_id, line.deployment_id, deployment.slug as deployment, line.kind, invoice.currency,
-      sum(line.amount_cents)::text as revenue_cents
+      sum(line.amount_cents)::text as revenue_cents,
+      coalesce(sum(line.amount_cents) filter (where invoice.status = 'draft'), 0)::text as draft_cents
     from invoicing.invoice invoice
     join (
       select tenant_id, invoice_id, deployment_id, kind, amount_cents from invoicing.invoice_line where kind <> 'tax'

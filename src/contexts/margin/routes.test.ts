@@ -159,6 +159,7 @@ test('revenue comes from the month’s live invoices, cost from its issued bill,
   ])
   assert.deepEqual(totals, {
     revenue_cents: 10_000,
+    draft_revenue_cents: 10_000,
     attributed_cost_cents: 2_100,
     unmatched_cost_cents: 500,
     tax_cents: 260,
@@ -175,9 +176,21 @@ test('both books are read in one statement, so that neither changes in between',
   assert.equal(statements.length, 1)
 })
 
+test('every row says how much of its revenue is draft', async () => {
+  await company.post(`/invoices/${(await company.invoice('boab')).id}/issue`)
+  const drafts = async (group_by: string) => {
+    const { rows, totals, hints } = await margin(`period=2026-04&group_by=${group_by}`)
+    const of = rows.map((row: { draft_revenue_cents: number }) => row.draft_revenue_cents)
+    return [of, totals.draft_revenue_cents, /on drafts/.test(hints[0])]
+  }
+  assert.deepEqual(await drafts('deployment'), [[0, 5_000], 5_000, true])
+  assert.deepEqual(await drafts('tenant'), [[0, 5_000], 5_000, true])
+  // What was sold, then what was rented.
+  assert.deepEqual(await drafts('kind'), [[0, 5_000, null], 5_000, true])
+})
+
 test('what is credited, less its tax, is no revenue, and is of no deployment', async () => {
   const { id } = await company.invoice('boab')
-  await company.post(`/invoices/${id}/issue`)
   await company.post(`/invoices/${id}/credit-notes`, { amount_cents: 1_100, reason: 'Goodwill' })
   const { rows, totals } = await margin('period=2026-04&group_by=kind')
   assert.deepEqual(rows.slice(0, 2).map(shownKind), [

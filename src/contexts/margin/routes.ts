@@ -69,6 +69,10 @@ const GroupBy = OneOf(['tenant', 'deployment', 'kind'], {
 const MarginQuery = Query({ period: PeriodText, group_by: GroupBy, currency: Type.Optional(CurrencyCode) })
 
 const Text = Nullable(Type.String())
+const DraftCents = Type.Unsafe<bigint>({
+  ...CentsOut,
+  description: 'What of the revenue is on invoices that are drafts',
+})
 const MarginOut = Type.Object({
   period: PeriodOut,
   currency: Text,
@@ -79,6 +83,7 @@ const MarginOut = Type.Object({
       deployment: Text,
       kind: Text,
       revenue_cents: Nullable(CentsOut),
+      draft_revenue_cents: Nullable(DraftCents),
       cost_cents: Nullable(CentsOut),
       margin_cents: Nullable(CentsOut),
       margin_percent: Text,
@@ -87,6 +92,7 @@ const MarginOut = Type.Object({
   ),
   totals: Type.Object({
     revenue_cents: CentsOut,
+    draft_revenue_cents: DraftCents,
     attributed_cost_cents: Nullable(CentsOut),
     unmatched_cost_cents: Nullable(CentsOut),
     tax_cents: Nullable(CentsOut),
