@@ -74,6 +74,9 @@ export const PeriodText = Type.String({
 })
 export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
 export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
+/** What is allowed, but seldom meant. */
+export type Warning = { code: string; path: string; message: string }
+export const WarningOut = Type.Object({ code: Type.String(), path: Type.String(), message: Type.String() })
 /** A JSON object whose content is not ours to describe. */
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
 

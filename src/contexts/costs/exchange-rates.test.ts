@@ -34,6 +34,31 @@ test('the same rate again is the one that is recorded, however it is written', a
   assert.deepEqual([again.status, again.body], [200, body])
 })
 
+test('a rate that is far from the last one of the pair comes with a warning, and is recorded', async () => {
+  const warnings = async (rate: Record<string, unknown>) => {
+    const { status, body } = await record({ ...RATE, ...rate })
+    assert.equal(status, 201)
+    return body.data.warnings
+  }
+  assert.equal(await warnings({ rate: '1.54' }), undefined)
+  assert.deepEqual(await warnings({ date: '2026-05-01', rate: '0.65' }), [
+    {
+      code: 'costs/exchange-rate-far-from-last',
+      path: 'rate',
+      message:
+        'is 0.65, far from the 1.54 of 2026-04-30; 1 ÷ 0.65 = 1.538462 would be near: is it the rate from AUD to USD?',
+    },
+  ])
+  await withdraw((await list()).data.find(({ rate }) => rate === '0.65')?.id ?? '')
+  assert.equal(await warnings({ date: '2026-05-01', rate: '1.60' }), undefined)
+  assert.equal(await warnings({ date: '2026-05-01', from: 'AUD', to: 'USD', rate: '0.65' }), undefined)
+  assert.match(
+    (await warnings({ date: '2026-05-02', rate: '16' }))[0].message,
+    /^is 16, far from the 1.6 of 2026-05-01$/,
+  )
+  assert.equal(await warnings({ from: 'EUR', rate: '1000' }), undefined)
+})
+
 test('another rate or source for the same day is refused, and the recorded one stays', async () => {
   await record(RATE)
   for (const other of [{ rate: '1.6' }, { source: 'somebody else' }]) {
@@ -137,6 +162,6 @@ function withdraw(id: string) {
   return costs.call('POST', `/billing/exchange-rates/${id}/withdraw`, { body: { reason: 'mistyped' } })
 }
 
-async function list(query = ''): Promise<{ data: (typeof RATE)[]; next_cursor: string | null }> {
+async function list(query = ''): Promise<{ data: (typeof RATE & { id: string })[]; next_cursor: string | null }> {
   return (await costs.call('GET', `/billing/exchange-rates?${query}`)).body
 }

@@ -1,13 +1,13 @@
-import { decimal } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, ONE, plain, round } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import type { Currency } from '../../kernel/money.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
-import { found } from '../../platform/wire.ts'
+import { found, type Warning } from '../../platform/wire.ts'
 import { requireOpenMonth } from './open-month.ts'
 import { exchangeRateDiffers, exchangeRateWithdrawn } from './problems.ts'
-import { type ExchangeRateRow, findExchangeRate, findExchangeRateById } from './rate-queries.ts'
+import { type ExchangeRateRow, findExchangeRate, findExchangeRateById, findNearestRate } from './rate-queries.ts'
 
 /** One unit of `from_currency` was worth `rate` of `to_currency`, an exact decimal above 0. */
 export type NewExchangeRate = {
@@ -22,13 +22,13 @@ type Act = { readonly now: Temporal.Instant; readonly actor: string }
 
 /**
  * A rate that is recorded stays until it is withdrawn: the same again is no new one. Throws `costs/exchange-rate-differs`
- * when the pair has another rate, or another source, for the day.
+ * when the pair has another rate, or another source, for the day; warns of one that is far from the last.
  */
 export async function recordExchangeRate(
   tx: ContextTx<'costs'>,
   rate: NewExchangeRate,
   { now, actor, ids }: Act & { readonly ids: Ids },
-): Promise<{ is_new: boolean; stored: ExchangeRateRow }> {
+): Promise<{ is_new: boolean; stored: ExchangeRateRow; warnings: Warning[] }> {
   if (rate.from_currency === rate.to_currency) {
     throw invalidInput('The rate is not valid.', [{ path: 'to', message: 'must be another currency than from' }])
   }
@@ -40,7 +40,32 @@ export async function recordExchangeRate(
       `${rate.from_currency} to ${rate.to_currency} of ${rate.date} is recorded as ${stored.rate} (${stored.source}). Withdraw it first (POST /billing/exchange-rates/${stored.id}/withdraw), or record a rate of another day.`,
     )
   }
-  return { is_new: new_count === 1, stored }
+  return { is_new: new_count === 1, stored, warnings: rateWarnings(stored, await findNearestRate(tx, stored)) }
+}
+
+/** Further from the last rate of the pair than this, up or down, a rate is likelier mistyped than moved. */
+const FAR_FACTOR = decimal('1.5')
+
+function rateWarnings(rate: ExchangeRateRow, last: ExchangeRateRow | undefined): Warning[] {
+  if (last === undefined) return []
+  const { from_currency: from, to_currency: to } = rate
+  const [now, before] = [
+    decimal(rate.rate),
+    last.from_currency === from ? decimal(last.rate) : ONE.div(decimal(last.rate)),
+  ]
+  if (!isFar(now, before)) return []
+  const inverse = ONE.div(now)
+  const hint = isFar(inverse, before)
+    ? ''
+    : `; 1 ÷ ${rate.rate} = ${plain(round(inverse, SHOWN_PLACES))} would be near: is it the rate from ${to} to ${from}?`
+  const message = `is ${rate.rate}, far from the ${plain(round(before, SHOWN_PLACES))} of ${last.date}${hint}`
+  return [{ code: 'costs/exchange-rate-far-from-last', path: 'rate', message }]
+}
+
+const SHOWN_PLACES = 6
+
+function isFar(one: Decimal, other: Decimal): boolean {
+  return one.gt(other.times(FAR_FACTOR)) || other.gt(one.times(FAR_FACTOR))
 }
 
 /**

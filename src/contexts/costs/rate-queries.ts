@@ -39,6 +39,19 @@ export async function findExchangeRate(
   return rows[0]
 }
 
+/** That of the pair, whichever way round, of the day that is nearest to its day: the earlier one of two, and never itself. */
+export async function findNearestRate(
+  reader: Reader,
+  { id, from_currency, to_currency, date }: Pick<ExchangeRateRow, 'id' | 'from_currency' | 'to_currency' | 'date'>,
+): Promise<ExchangeRateRow | undefined> {
+  const { rows } = await sql<ExchangeRateRow>`
+    ${SELECT_EXCHANGE_RATE}
+    where (from_currency, to_currency) in ((${from_currency}, ${to_currency}), (${to_currency}, ${from_currency}))
+      and id <> ${id} and withdrawn_at is null
+    order by abs(date - ${date}::date), date, (from_currency = ${from_currency}) desc limit 1`.execute(reader)
+  return rows[0]
+}
+
 export async function findExchangeRateById(reader: Reader, id: string): Promise<ExchangeRateRow | undefined> {
   const { rows } = await sql<ExchangeRateRow>`${SELECT_EXCHANGE_RATE} where id = ${id}`.execute(reader)
   return rows[0]

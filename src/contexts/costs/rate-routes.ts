@@ -21,6 +21,7 @@ import {
   readCursor,
   requireCurrency,
   TextOf,
+  WarningOut,
 } from '../../platform/wire.ts'
 import { recordExchangeRate, withdrawExchangeRate } from './exchange-rates.ts'
 import { type ExchangeRateRow, findExchangeRateById, listExchangeRates } from './rate-queries.ts'
@@ -62,7 +63,7 @@ export const rateRoutes =
           summary: 'Record what a currency was worth in another on a day; it stays as it is until it is withdrawn',
           description: 'Margin converts by the latest rate of a pair up to the end of the month, either way round.',
           body: ExchangeRateBody,
-          response: { 200: Data(ExchangeRateOut), 201: Data(ExchangeRateOut) },
+          response: { 200: Data(RecordedRateOut), 201: Data(RecordedRateOut) },
         },
       },
       async ({ body: { from, to, date, rate, source }, caller }, reply) => {
@@ -73,11 +74,11 @@ export const rateRoutes =
           rate,
           source,
         }
-        const { is_new, stored } = await edge.db.transaction((tx) =>
+        const { is_new, stored, warnings } = await edge.db.transaction((tx) =>
           recordExchangeRate(tx, given, { ...actOf(edge, { caller }), ids: edge.ids }),
         )
         void reply.code(is_new ? 201 : 200)
-        return { data: exchangeRateOut(stored) }
+        return { data: { ...exchangeRateOut(stored), ...(warnings.length > 0 && { warnings }) } }
       },
     )
 
@@ -117,7 +118,7 @@ const ExchangeRateBody = Body({
   source: TextOf({ minLength: 1, maxLength: 500, description: 'Who says so: a central bank, a contract, …' }),
 })
 
-const ExchangeRateOut = Type.Object({
+const exchangeRateFields = {
   id: Id,
   from: Type.String(),
   to: Type.String(),
@@ -129,4 +130,9 @@ const ExchangeRateOut = Type.Object({
   withdrawn_at: Nullable(InstantOut),
   withdrawn_by: Nullable(Type.String()),
   withdrawn_reason: Nullable(Type.String()),
+}
+const ExchangeRateOut = Type.Object(exchangeRateFields)
+const RecordedRateOut = Type.Object({
+  ...exchangeRateFields,
+  warnings: Type.Optional(Type.Array(WarningOut, { description: 'Left out where there are none' })),
 })

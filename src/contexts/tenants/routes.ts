@@ -16,6 +16,7 @@ import {
   Query,
   TextOf,
   UnsignedDecimalText,
+  WarningOut,
 } from '../../platform/wire.ts'
 import { createTenant, updateTenant } from './commands.ts'
 import { listTenants, readTenant } from './queries.ts'
@@ -50,7 +51,6 @@ const TenantChanges = Body({
   currency: Type.Optional(CurrencyCode),
   ...contact,
 })
-const WarningOut = Type.Object({ code: Type.String(), path: Type.String(), message: Type.String() })
 export const AssumedTaxOut = Type.Object({
   terms: Type.Array(Type.String(), { description: 'What nobody gave: treatment, name, rate' }),
   country: Nullable(Type.String({ description: 'What they were taken from' })),

@@ -5,6 +5,7 @@ import { keepsTimeOf } from '../../kernel/country.ts'
 import { decimal, ONE, ZERO } from '../../kernel/decimal.ts'
 import { isTimeZone } from '../../kernel/period.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
+import type { Warning } from '../../platform/wire.ts'
 
 /** Restricted to what a provider's resource tag can carry. */
 export const TENANT_ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'
@@ -17,8 +18,6 @@ type GivenTax = { treatment: Tenant['tax_treatment']; name?: string | null; rate
 
 /** Which terms nobody gave, the country that they were taken from, and that in words. */
 export type AssumedTax = { terms: string[]; country: string | null; reason: string }
-/** What is allowed, but seldom meant. */
-export type Warning = { code: string; path: string; message: string }
 
 const EXPORT: TenantTax = { treatment: 'export', name: null, rate: null }
 const HOME_COUNTRY = 'AU'
