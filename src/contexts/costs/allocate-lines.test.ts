@@ -62,7 +62,10 @@ test('an even rule shares between the deployments that it lists, or all that ren
   const cents = Object.values(await sharesOf()).toSorted()
   assert.deepEqual([Object.keys(await sharesOf()).toSorted(), cents], [[studio, shop].toSorted(), ['5', '5.01']])
   const [line] = await lines()
-  assert.equal(line?.match_reason, `allocation rule ${all}: product Load Balancers, shared evenly`)
+  assert.equal(
+    line?.match_reason,
+    `allocation rule ${all}: product Load Balancers, shared evenly between 2 deployments that rented of the provider in the month (cost by a rule alone does not count)`,
+  )
   await call('DELETE', `/billing/allocation-rules/${all}`)
   const body = { product: 'Load Balancers', basis: 'even', deployment_ids: [shop, idle] }
   const added = await call('POST', '/billing/allocation-rules', { body })
@@ -98,6 +101,37 @@ test('a rule by direct cost among some deployments leaves the others out, and is
   assert.deepEqual(await sharesOf(), { [shop]: '10.01' })
   await rematch()
   assert.deepEqual(await sharesOf(), { [shop]: '10.01' })
+})
+
+test('who has cost by a rule alone is no ground for an even rule or one by direct cost, and the line says between whom', async () => {
+  const [studio, shop, guest] = [
+    await deploy(edge, 'boab', 'studio'),
+    await deploy(edge, 'boab', 'shop'),
+    await deploy(edge, 'boab', 'guest'),
+  ]
+  await listInventory(edge, BEFORE, [droplet('1', 'web', 'studio'), droplet('2', 'api', 'shop')])
+  await addRule({ product: 'Bandwidth', shares: [{ deployment_id: guest, weight: '1' }] })
+  const even = await addRule({ product: 'Load Balancers', basis: 'even' })
+  await upload(
+    costs,
+    csv(
+      row('Bandwidth', 'Bandwidth overage', '8.00'),
+      BALANCER,
+      row('Droplets', 'web (s-1)', '30.00'),
+      row('Droplets', 'api (s-1)', '10.00'),
+    ),
+  )
+  assert.deepEqual(Object.keys(await sharesOf(0)), [guest])
+  assert.deepEqual(Object.keys(await sharesOf(1)).toSorted(), [studio, shop].toSorted())
+  const reason = async (index: number) => (await lines())[index]?.match_reason.replace(/.*shared /, '')
+  assert.equal(await reason(0), 'by fixed shares between 1 deployment')
+  await call('DELETE', `/billing/allocation-rules/${even}`)
+  await addRule({ product: 'Load Balancers', basis: 'direct_cost' })
+  assert.deepEqual(await sharesOf(1), { [studio]: '7.51', [shop]: '2.5' })
+  assert.equal(
+    await reason(1),
+    'by direct cost between 2 deployments with cost in the month that is matched to them (cost by a rule does not count)',
+  )
 })
 
 test('a rule by a meter shares by the quantities in the time of the line', async () => {

@@ -7,7 +7,7 @@ import {
   type AllocationRule,
   type Basis,
   describeNothing,
-  describeRule,
+  describeSharing,
   type Grounds,
   type Share,
   sharesBy,
@@ -190,7 +190,13 @@ function decideSharing(
 ): DecidedSharing {
   const shares = sharesBy(rule, { ...grounds, quantities: grounds.quantities.get(sharing) ?? [] })
   return shares.length > 0
-    ? { sharing, shares, match_status: 'allocated', match_method: 'allocation_rule', match_reason: describeRule(rule) }
+    ? {
+        sharing,
+        shares,
+        match_status: 'allocated',
+        match_method: 'allocation_rule',
+        match_reason: describeSharing(rule, shares),
+      }
     : { sharing, shares, match_status: 'unmatched', match_method: null, match_reason: describeNothing(rule) }
 }
 

@@ -57,6 +57,28 @@ export function describeRule({ id, product, project, description, basis, meter }
   return `allocation rule ${id}: ${selected.join(', ')}, shared ${by}`
 }
 
+/** The same with between whom it was shared, so that who is left out is not left out without a word. */
+export function describeSharing(rule: AllocationRule, shares: readonly Share[]): string {
+  const count = `${shares.length} ${shares.length === 1 ? 'deployment' : 'deployments'}`
+  return `${describeRule(rule)} between ${count}${WHO[rule.between.length > 0 ? 'named' : 'found'][rule.basis]}`
+}
+
+/** Which deployments a rule shares between: all that its basis finds, or those of them that it names. */
+const WHO: Record<'found' | 'named', Record<Basis, string>> = {
+  found: {
+    fixed: '',
+    even: ' that rented of the provider in the month (cost by a rule alone does not count)',
+    direct_cost: ' with cost in the month that is matched to them (cost by a rule does not count)',
+    meter: ' with a quantity in the time of the line',
+  },
+  named: {
+    fixed: '',
+    even: ' that it names',
+    direct_cost: ' that it names, with cost in the month that is matched to them (cost by a rule does not count)',
+    meter: ' that it names, with a quantity in the time of the line',
+  },
+}
+
 /** Why a rule that selects a line could not share it. */
 export function describeNothing(rule: AllocationRule): string {
   return `${describeRule(rule)}, but ${NOTHING_BY[rule.basis]}`
