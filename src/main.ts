@@ -88,7 +88,7 @@ program
 program
   .command('token')
   .description('make a token for the API')
-  .requiredOption('--role <role>', 'platform_admin, gateway, meter, or any other name for a tenant’s user')
+  .requiredOption('--role <role>', 'platform_admin, gateway, meter or tenant')
   .option('--tenant <id>', 'the tenant that the token speaks for; of a gateway or a meter the only one it may send for')
   .option('--ttl <duration>', 'how long it is valid: 30m, 1h, 7d', '1h')
   .option('--subject <name>', 'who it is made for', 'arcadia-cli')

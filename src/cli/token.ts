@@ -1,13 +1,13 @@
 import { type Config, loadConfig } from '../config.ts'
-import { invalidInput } from '../kernel/problem.ts'
-import { mintToken, readSecret } from '../platform/auth.ts'
+import { invalidInput, Problem } from '../kernel/problem.ts'
+import { isRole, mintToken, readSecret, ROLES } from '../platform/auth.ts'
 import { frozenClock, systemClock } from '../platform/clock.ts'
-import { requireBooks } from '../platform/data-dir.ts'
+import { dataDirInUse, requireBooks } from '../platform/data-dir.ts'
+import { openDatabase, type Reader } from '../platform/db.ts'
 import { print } from './output.ts'
 
 const TTL = /^(\d{1,6})([smhd])$/
 const UNITS = { s: 'seconds', m: 'minutes', h: 'hours', d: 'days' } as const
-const OPERATOR_ROLES = new Set(['platform_admin', 'gateway', 'meter'])
 
 export async function runToken(options: {
   role: string
@@ -16,9 +16,8 @@ export async function runToken(options: {
   subject: string
 }): Promise<void> {
   const config = loadConfig()
-  if (!OPERATOR_ROLES.has(options.role) && options.tenant === undefined) {
-    throw invalidInput(`The role ${options.role} belongs to a tenant: name it with --tenant.`)
-  }
+  requireRole(options)
+  if (options.tenant !== undefined) await requireTenantOf(config, options.tenant)
   const clock = config.now ? frozenClock(config.now) : systemClock
   print(
     await mintToken(
@@ -26,6 +25,35 @@ export async function runToken(options: {
       { secret: await secretOf(config), now: clock.now(), ttl: readTtl(options.ttl) },
     ),
   )
+}
+
+export function requireRole({ role, tenant }: { role: string; tenant?: string }): void {
+  if (!isRole(role)) throw invalidInput(`There is no role ${role}. It must be one of: ${ROLES.join(', ')}.`)
+  if (role === 'tenant' && tenant === undefined)
+    throw invalidInput('The role tenant belongs to a tenant: name it with --tenant.')
+}
+
+export async function requireTenant(reader: Reader, id: string): Promise<void> {
+  const tenant = await reader.selectFrom('tenants.tenant').select('id').where('id', '=', id).executeTakeFirst()
+  if (tenant === undefined) throw invalidInput(`There is no tenant ${id}. GET /tenants lists them.`)
+}
+
+/** Books that a running server holds cannot be looked at here: the token is made, and it is said. */
+async function requireTenantOf(config: Config, id: string): Promise<void> {
+  // Every process has a database in memory of its own.
+  if (config.database.kind === 'memory') return
+  if (config.database.kind === 'embedded') await requireBooks(config.database.data_dir)
+  try {
+    const db = await openDatabase(config)
+    try {
+      await requireTenant(db.read, id)
+    } finally {
+      await db.close()
+    }
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== dataDirInUse.kind.code) throw error
+    process.stderr.write(`Not checked that there is a tenant ${id}: ${error.message}\n`)
+  }
 }
 
 /** Only read: one that was made here would be another than that of the server. */

@@ -53,7 +53,7 @@ test('a configured secret is used as it is, and a database in memory has a new o
 test('a minted token is good until it expires', async () => {
   const clock = frozenClock(NOW)
   const token = await mintToken(
-    { sub: 'me', role: 'owner', tenant_id: 't_42' },
+    { sub: 'me', role: 'tenant', tenant_id: 't_42' },
     { secret: SECRET, now: NOW, ttl: Temporal.Duration.from({ hours: 1 }) },
   )
   const caller = await authenticate(`Bearer ${token}`, SECRET, clock)

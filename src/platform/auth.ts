@@ -1,15 +1,20 @@
-import { jwtVerify, SignJWT } from 'jose'
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import { type Config, SECRET_MIN_CHARS } from '../config.ts'
-import { problem } from '../kernel/problem.ts'
+import { type Problem, problem } from '../kernel/problem.ts'
 import type { Clock } from './clock.ts'
 import { secretFile } from './data-dir.ts'
 import { fileReason, makeDirectory } from './files.ts'
 import { isStorableText } from './formats.ts'
 import type { Ids } from './ids.ts'
 
-/** `tenant` stands for every role that is none of the others: it sees its own tenant's data. */
-export type Role = 'platform_admin' | 'gateway' | 'meter' | 'tenant'
+export const ROLES = ['platform_admin', 'gateway', 'meter', 'tenant'] as const
+/** A token's other roles let it do nothing. */
+export type Role = (typeof ROLES)[number]
+
+export function isRole(name: string): name is Role {
+  return ROLES.some((role) => role === name)
+}
 
 /** `tenant_id` is whose data a tenant's token sees; `only_tenant_id` whose events a gateway's or a meter's token may send. */
 export type Caller = {
@@ -32,10 +37,18 @@ const ALGORITHM = 'HS256'
 const SENDERS: ReadonlySet<string> = new Set<Role>(['gateway', 'meter'])
 const CLOCK_TOLERANCE_S = 5
 
-/** Verifies `Authorization: Bearer …`. Throws `auth/unauthenticated` and says nothing of the token. */
+/**
+ * Verifies `Authorization: Bearer …`. Throws `auth/unauthenticated`, which says what is wrong with the token. Of what is
+ * in one it speaks only when the signature is ours: before that, nothing is known of who sent it.
+ */
 export async function authenticate(header: string | undefined, secret: string, clock: Clock): Promise<Caller> {
-  const token = /^Bearer ([^\s]+)$/i.exec(header ?? '')?.[1]
-  if (token === undefined) throw unauthenticated('Send a token: Authorization: Bearer <JWT>.')
+  if (header === undefined) throw unauthenticated('There is no token. Send one: Authorization: Bearer <JWT>.')
+  const token = /^Bearer ([^\s]+)$/i.exec(header)?.[1]
+  if (token === undefined) throw unauthenticated('The header must read: Authorization: Bearer <JWT>.')
+  return callerOf(await verified(token, secret, clock))
+}
+
+async function verified(token: string, secret: string, clock: Clock): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keyOf(secret), {
       algorithms: [ALGORITHM],
@@ -43,19 +56,53 @@ export async function authenticate(header: string | undefined, secret: string, c
       currentDate: dateOf(clock.now()),
       clockTolerance: CLOCK_TOLERANCE_S,
     })
-    const roles = new Set(Array.isArray(payload['roles']) ? payload['roles'].map(roleOf) : [])
-    const tenant_id = typeof payload['tenant_id'] === 'string' ? payload['tenant_id'] : null
-    // Both are stored and compared in the database.
-    if (![payload.sub ?? '', tenant_id ?? ''].every(isStorableText)) throw new Error('a claim is no text')
-    // A tenant's role without a tenant could see nothing; dropping it turns every call into a plain 403.
-    if (tenant_id === null) roles.delete('tenant')
-    const { only_tenant_id = null } = payload
-    // A limit that cannot be read must not be none.
-    if (only_tenant_id !== null && typeof only_tenant_id !== 'string') throw new Error('the limit is no text')
-    return { sub: payload.sub ?? '', tenant_id, only_tenant_id, roles }
-  } catch {
-    throw unauthenticated('The token is malformed, expired or signed with another secret.')
+    return payload
+  } catch (error) {
+    throw unauthenticated(faultOf(error))
   }
+}
+
+function faultOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return `The token expired${since(error.payload.exp)}. Get a new one.`
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'The token is signed with another secret.'
+  if (error instanceof errors.JOSEAlgNotAllowed) return `The token must be signed with ${ALGORITHM}.`
+  if (error instanceof errors.JWTClaimValidationFailed) return `The token cannot be used: ${error.message}.`
+  return 'The token is malformed: it is not a JSON Web Token.'
+}
+
+function since(exp: number | undefined): string {
+  return exp === undefined || exp < 0 ? '' : ` at ${Temporal.Instant.fromEpochMilliseconds(Math.trunc(exp * 1_000))}`
+}
+
+function callerOf(payload: JWTPayload): Caller {
+  const { sub, roles: named = [] } = payload
+  if (!isText(sub)) throw wrongClaim('sub', TEXT)
+  if (!Array.isArray(named) || !named.every((role) => typeof role === 'string')) {
+    throw wrongClaim('roles', 'a list of texts')
+  }
+  const tenant_id = optionalText(payload, 'tenant_id')
+  const roles = new Set(named.filter(isRole))
+  // A tenant's role without a tenant could see nothing; dropping it turns every call into a plain 403.
+  if (tenant_id === null) roles.delete('tenant')
+  return { sub, tenant_id, only_tenant_id: optionalText(payload, 'only_tenant_id'), roles }
+}
+
+/** Null where there is none. One that cannot be read must not be none: it is a limit. */
+function optionalText(payload: JWTPayload, name: string): string | null {
+  const value = payload[name] ?? null
+  if (value !== null && !isText(value)) throw wrongClaim(name, TEXT)
+  return value
+}
+
+const TEXT = 'a text without NUL and halves of surrogate pairs'
+
+/** Subjects and tenants are stored and compared in the database. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && isStorableText(value)
+}
+
+function wrongClaim(name: string, expected: string): Problem {
+  return unauthenticated(`The token cannot be used: its claim "${name}" must be ${expected}.`)
 }
 
 /** With a tenant, a gateway's or a meter's token is limited to it; every other one belongs to it. */
@@ -113,10 +160,6 @@ export async function readSecret(data_dir: string): Promise<string> {
     `${path} holds ${secret.length} characters; a secret has at least ${SECRET_MIN_CHARS}. Put it back from a backup, or remove the file: ` +
       'the next start makes a new one, and tokens that were made before are no longer valid.',
   )
-}
-
-function roleOf(role: unknown): Role {
-  return role === 'platform_admin' || role === 'gateway' || role === 'meter' ? role : 'tenant'
 }
 
 function keyOf(secret: string): Uint8Array {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { SignJWT, UnsecuredJWT } from 'jose'
+import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { Type } from 'typebox'
 import { testHttp } from '../../test/support/http.ts'
 import { InvariantError } from '../kernel/invariant.ts'
@@ -272,30 +272,49 @@ describe('what is not there', () => {
 
 describe('a token', () => {
   test('is required, and must be whole, in time and signed with our secret', async () => {
+    const signed = async (own: JWTPayload) =>
+      `Bearer ${await new SignJWT({ sub: 'me', roles: ['platform_admin'], exp: seconds(60), ...own })
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(key(harness.jwt_secret))}`
+    const ended = harness.clock.now().subtract({ seconds: 60 }).round('second')
     const refused: Record<string, string | undefined> = {
-      none: undefined,
-      garbage: 'Bearer garbage',
-      'another scheme': 'Basic dXNlcjpwYXNz',
-      expired: `Bearer ${await claims().setExpirationTime(seconds(-60)).sign(key(harness.jwt_secret))}`,
-      'not valid yet': `Bearer ${await claims().setNotBefore(seconds(60)).setExpirationTime(seconds(120)).sign(key(harness.jwt_secret))}`,
-      'another secret': `Bearer ${await claims()
+      'There is no token.': undefined,
+      'malformed: it is not a JSON Web Token': 'Bearer garbage',
+      'The header must read: Authorization: Bearer <JWT>': 'Basic dXNlcjpwYXNz',
+      [`The token expired at ${ended}`]: `Bearer ${await claims().setExpirationTime(seconds(-60)).sign(key(harness.jwt_secret))}`,
+      '"sub" must be a text': await signed({ sub: { a: 1 } as never }),
+      '"tenant_id" must be a text': await signed({ tenant_id: 7 }),
+      '"only_tenant_id" must be a text': await signed({ only_tenant_id: ['t_1'] }),
+      '"roles" must be a list of texts': await signed({ roles: ['meter', 7] }),
+      '"exp" claim must be a number': await signed({ exp: '2099' as never }),
+      '"nbf" claim timestamp check failed': `Bearer ${await claims().setNotBefore(seconds(60)).setExpirationTime(seconds(120)).sign(key(harness.jwt_secret))}`,
+      'signed with another secret': `Bearer ${await claims()
         .setExpirationTime(seconds(60))
         .sign(key('x'.repeat(40)))}`,
-      'another algorithm': `Bearer ${await claims('HS512')
+      'must be signed with HS256': `Bearer ${await claims('HS512')
         .setExpirationTime(seconds(60))
         .sign(key(harness.jwt_secret.repeat(2)))}`,
-      'no signature': `Bearer ${new UnsecuredJWT({ roles: ['platform_admin'] }).setSubject('me').setExpirationTime(seconds(60)).encode()}`,
-      'no expiry': `Bearer ${await claims().sign(key(harness.jwt_secret))}`,
-      'NUL in its subject': `Bearer ${await claims().setSubject('a\0').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
-      'half a surrogate pair in its tenant': `Bearer ${await new SignJWT({ roles: ['tenant_user'], tenant_id: '\ud83d' }).setProtectedHeader({ alg: 'HS256' }).setSubject('me').setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
-      'no subject': `Bearer ${await new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
+      HS256: `Bearer ${new UnsecuredJWT({ roles: ['platform_admin'] }).setSubject('me').setExpirationTime(seconds(60)).encode()}`,
+      'missing required "exp" claim': `Bearer ${await claims().sign(key(harness.jwt_secret))}`,
+      'missing required "sub" claim': `Bearer ${await new SignJWT({ roles: ['platform_admin'] }).setProtectedHeader({ alg: 'HS256' }).setExpirationTime(seconds(60)).sign(key(harness.jwt_secret))}`,
+      'claim "sub" must be a text without NUL': await signed({ sub: 'a\0' }),
+      'claim "tenant_id" must be a text without NUL and halves of surrogate pairs': await signed({
+        roles: ['tenant'],
+        tenant_id: '\ud83d',
+      }),
     }
     for (const [what, authorization] of Object.entries(refused)) {
       const answer = await bearer(authorization)
       assert.equal(answer.status, 401, what)
+      assert.ok(answer.body.detail.includes(what), answer.body.detail)
       assert.equal(answer.body.code, 'auth/unauthenticated')
       assert.equal(answer.headers['www-authenticate'], 'Bearer')
     }
+  })
+
+  test('with a role that does not exist may do nothing', async () => {
+    const as = { sub: 'me', role: 'owner', tenant_id: 't_42' }
+    assert.equal((await harness.call('GET', '/whose', { as })).status, 403)
   })
 
   test('that is good opens the door', async () => {
@@ -317,7 +336,7 @@ describe('a token', () => {
 
   test('of a tenant’s role that names no tenant may do nothing', async () => {
     const token = await mintToken(
-      { sub: 'me', role: 'tenant_user', tenant_id: null },
+      { sub: 'me', role: 'tenant', tenant_id: null },
       { secret: harness.jwt_secret, now: harness.clock.now(), ttl: Temporal.Duration.from({ minutes: 1 }) },
     )
     assert.equal((await bearer(`Bearer ${token}`)).status, 403)

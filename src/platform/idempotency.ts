@@ -110,7 +110,10 @@ function keyOf(request: FastifyRequest): Key | undefined {
     throw invalidInput(`The body is nested deeper than ${BODY_MAX_LEVELS} levels, too deep to compare with another.`)
   const { caller, routeOptions } = request
   const roles = [...(caller?.roles ?? [])].toSorted()
-  return { subject: JSON.stringify([caller?.sub, caller?.tenant_id, roles, routeOptions.url]), key }
+  return {
+    subject: JSON.stringify([caller?.sub, caller?.tenant_id, caller?.only_tenant_id, roles, routeOptions.url]),
+    key,
+  }
 }
 
 async function claimKey(
