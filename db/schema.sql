@@ -651,6 +651,7 @@ CREATE INDEX event_changed_in ON llm_usage.event USING btree (tenant_id, changed
 CREATE INDEX event_held ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE ((charge IS NULL) AND (NOT byok));
 CREATE INDEX event_of_deployment ON llm_usage.event USING btree (tenant_id, deployment_id, occurred_at);
 CREATE INDEX event_received_at ON llm_usage.event USING btree (tenant_id, received_at);
+CREATE INDEX event_too_late ON llm_usage.event USING btree (tenant_id, occurred_at) WHERE (((occurred_at AT TIME ZONE 'UTC'::text) + '11 mons'::interval) < (received_at AT TIME ZONE 'UTC'::text));
 CREATE TRIGGER event_changed BEFORE INSERT OR UPDATE ON llm_usage.event FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 CREATE UNIQUE INDEX event_id_once ON llm_usage.event USING btree (id);
 
@@ -674,6 +675,7 @@ CREATE INDEX usage_event_changed_in ON metering.usage_event USING btree (tenant_
 CREATE INDEX usage_event_of_deployment ON metering.usage_event USING btree (tenant_id, deployment_id, occurred_at);
 CREATE INDEX usage_event_of_meter ON metering.usage_event USING btree (tenant_id, deployment_id, meter, occurred_at);
 CREATE INDEX usage_event_received_at ON metering.usage_event USING btree (tenant_id, received_at);
+CREATE INDEX usage_event_too_late ON metering.usage_event USING btree (tenant_id, occurred_at) WHERE (((occurred_at AT TIME ZONE 'UTC'::text) + '11 mons'::interval) < (received_at AT TIME ZONE 'UTC'::text));
 CREATE TRIGGER usage_event_changed BEFORE INSERT OR UPDATE ON metering.usage_event FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 
 create table platform.idempotency_key (

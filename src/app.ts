@@ -25,7 +25,9 @@ import {
   type InvoicingDeps,
   invoicingInvariants,
   invoicingJobs,
+  countUnbilled,
   invoicingRoutes,
+  listUnbilled,
   previewInvoices,
 } from './contexts/invoicing/index.ts'
 import { llmUsageInvariants, llmUsageRoutes } from './contexts/llm-usage/index.ts'
@@ -95,6 +97,10 @@ export async function openApp(
     if (db.disk !== null) metrics.watchDisk(db.disk)
     const jobs = createJobs({ db, clock, ids, log, metrics })
     const edge: Edge = { db, clock, ids, log, later: jobs.later }
+    metrics.gauge(
+      { name: 'arcadia_unbilled', help: 'What is used and on no invoice, by kind', label: 'kind' },
+      async () => countUnbilled(await listUnbilled(db.read, { now: clock.now() })),
+    )
     const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
     const jwt_secret = await jwtSecret(config, ids)
     let http: Promise<App> | undefined

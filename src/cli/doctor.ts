@@ -1,5 +1,6 @@
 import type { Application } from '../app.ts'
 import { listDifferingBills } from '../contexts/costs/index.ts'
+import { listUnbilled, unbilledNote } from '../contexts/invoicing/index.ts'
 import { listListings, RESOURCE_KINDS } from '../contexts/inventory/index.ts'
 import { readMigrations, schemaState } from '../platform/migrate.ts'
 import { heading, mark, print, printJson, table } from './output.ts'
@@ -91,6 +92,7 @@ async function readChecks(app: Application): Promise<Check[]> {
     },
     { name: 'bills', ...(await differencesNote(app)) },
     { name: 'products', ok: true, detail: (await unclassifiedNote(app)) ?? 'every line of every bill is classified' },
+    { name: 'unbilled', ok: true, detail: await unbilledDetail(app) },
     { name: 'seller', ok: true, detail: config.seller.legal_name },
     { name: 'clock', ok: true, detail: config.now ? `frozen at ${config.now}` : 'system' },
   ]
@@ -108,6 +110,12 @@ async function listingsNote({ edge }: Application): Promise<string> {
       : `not listed: ${missing.map(({ kind, scope }) => `${kind} (needs ${scope})`).join(', ')}`,
     ...unread.map(({ kind, external_id, reason }) => `unread: ${kind} ${external_id ?? 'without an id'}, ${reason}`),
   ].join('; ')
+}
+
+/** What was used and billed to nobody is for somebody to look at, and no failure. */
+async function unbilledDetail({ edge }: Application): Promise<string> {
+  const note = unbilledNote(await listUnbilled(edge.db.read, { now: edge.clock.now() }))
+  return note === null ? 'all usage of the last month is billed' : `${note}: GET /invoices/unbilled lists them`
 }
 
 async function differencesNote({ edge }: Application): Promise<Pick<Check, 'ok' | 'detail'>> {

@@ -1,4 +1,4 @@
-import { rollup } from '../contexts/invoicing/index.ts'
+import { rollup, unbilledNote } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { print, printJson, progress, table } from './output.ts'
@@ -32,6 +32,8 @@ export async function runRollup(options: {
     print(
       `${monthLabel(period)}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`,
     )
+    const unbilled = unbilledNote(result.unbilled)
+    if (unbilled !== null) print(`Not billed: ${unbilled}. GET /invoices/unbilled lists them.`)
     if (result.parked.length > 0) {
       print(
         table(

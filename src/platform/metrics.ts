@@ -7,8 +7,13 @@ export type Metrics = {
   transactionRetried(reason: string): void
   /** Of the embedded database; a server looks after its own. */
   watchDisk(free_space: FreeSpace): void
+  /** A figure by label, which is read when metrics are asked for, and then again after 15 minutes at the soonest. */
+  gauge(named: { name: string; help: string; label: string }, read: () => Promise<ReadonlyMap<string, number>>): void
   text(): Promise<{ content_type: string; body: string }>
 }
+
+/** Figures are of whole months, and reading them takes a rollup's work. */
+const GAUGE_MAX_AGE_MS = 15 * 60_000
 
 export function createMetrics(): Metrics {
   const registry = new Registry()
@@ -42,6 +47,25 @@ export function createMetrics(): Metrics {
         help: 'Free space where the embedded database is',
         registers: [registry],
         collect: () => disk.set(free_space()),
+      })
+    },
+    gauge: ({ name, help, label }, read) => {
+      let read_at_ms = -Infinity
+      const gauge: Gauge = new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers: [registry],
+        collect: async () => {
+          if (performance.now() - read_at_ms < GAUGE_MAX_AGE_MS) return
+          gauge.reset()
+          try {
+            for (const [of, value] of await read()) gauge.set({ [label]: of }, value)
+            read_at_ms = performance.now()
+          } catch {
+            // Without the figure, all others are still told: they matter most while the database is away.
+          }
+        },
       })
     },
     text: async () => ({ content_type: registry.contentType, body: await registry.metrics() }),

@@ -13,8 +13,8 @@ import { readBillableFacts } from './facts.ts'
 import { creditedBefore } from './given-back.ts'
 import { BILLED_LINES } from './queries.ts'
 
-/** What comes later than this many months after its own is billed by hand. */
-const LATE_USAGE_LOOKBACK_MONTHS = 12
+/** What comes later than this many months after its own is listed as unbilled (`readTooLate`). */
+export const LATE_USAGE_LOOKBACK_MONTHS = 12
 
 type AdjustmentScope = {
   period: Period

@@ -8,6 +8,9 @@ import type { Tenant } from '../tenants/index.ts'
 import { contentHash } from '../../platform/json.ts'
 import type { BillFacts } from './bill.ts'
 
+/** How long after it is over in UTC a month is over in every zone. */
+export const LATEST_ZONE = Temporal.Duration.from({ hours: 12 })
+
 /** Who sells and who buys, as they were when the invoice was made. */
 export type Seller = Config['seller']
 export type Buyer = Pick<Tenant, 'legal_name' | 'email' | 'address' | 'country' | 'tax_id'> & { tenant_id: string }

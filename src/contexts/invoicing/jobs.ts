@@ -3,12 +3,10 @@ import { monthLabel, monthOf, previousMonth } from '../../kernel/period.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { Job } from '../../platform/jobs.ts'
 import { firstAdjusted } from './adjustments.ts'
+import { LATEST_ZONE } from './invoice.ts'
 import { readParked, readUninvoiced } from './queries.ts'
 import { rollup, type RollupResult } from './rollup.ts'
 import type { InvoicingDeps } from './routes.ts'
-
-/** How long after it is over in UTC a month is over in every zone. */
-const LATEST_ZONE = Temporal.Duration.from({ hours: 12 })
 
 export const invoicingJobs = (edge: Edge, { seller }: InvoicingDeps): Job[] => [
   {

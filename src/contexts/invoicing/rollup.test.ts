@@ -20,7 +20,7 @@ test('the worked example is invoiced exactly: 64.22 + 6.42 = 70.64', async () =>
   await company.subscribe(id, { addons: [{ code: 'storage_50gb' }] })
   await company.droplets('boab', id, { count: 3, from: '2026-03-15T00:00:00Z' })
   const result = await company.rollup({ tenant_id: 'boab' })
-  assert.deepEqual(result, { created: 1, rebuilt: 0, skipped: 0, parked: [] })
+  assert.deepEqual(result, { created: 1, rebuilt: 0, skipped: 0, parked: [], unbilled: [] })
   const { lines, ...invoice } = await company.invoice('boab')
   assert.deepEqual(
     lines.map((line: Line) => [line.kind, line.description, line.quantity, line.amount_precise, line.amount_cents]),
@@ -48,16 +48,22 @@ test('a second rollup creates nothing; force rebuilds the draft, and only the dr
   await company.rollup({ tenant_id: 'wattle' })
   const first = await company.invoice('wattle')
   await company.use(id, '10', '2026-04-03T00:00:00Z')
-  assert.deepEqual(await company.rollup({ tenant_id: 'wattle' }), { created: 0, rebuilt: 0, skipped: 1, parked: [] })
+  assert.deepEqual(await company.rollup({ tenant_id: 'wattle' }), {
+    created: 0,
+    rebuilt: 0,
+    skipped: 1,
+    parked: [],
+    unbilled: [],
+  })
   assert.equal((await company.invoice('wattle')).subtotal_cents, 5_000)
   const rebuilt = await company.rollup({ tenant_id: 'wattle', force: true })
-  assert.deepEqual(rebuilt, { created: 0, rebuilt: 1, skipped: 0, parked: [] })
+  assert.deepEqual(rebuilt, { created: 0, rebuilt: 1, skipped: 0, parked: [], unbilled: [] })
   const second = await company.invoice('wattle')
   assert.equal(second.subtotal_cents, 5_100)
   assert.notEqual(second.inputs_hash, first.inputs_hash)
   await company.post(`/invoices/${second.id}/issue`)
   const issued = await company.rollup({ tenant_id: 'wattle', force: true })
-  assert.deepEqual(issued, { created: 0, rebuilt: 0, skipped: 1, parked: [] })
+  assert.deepEqual(issued, { created: 0, rebuilt: 0, skipped: 1, parked: [], unbilled: [] })
   assert.equal((await company.invoice('wattle')).id, second.id)
 })
 
@@ -71,7 +77,13 @@ test('the same facts have the same hash', async () => {
 
 test('a tenant without anything billable gets no invoice and is not counted', async () => {
   await company.tenant('quiet')
-  assert.deepEqual(await company.rollup({ tenant_id: 'quiet' }), { created: 0, rebuilt: 0, skipped: 0, parked: [] })
+  assert.deepEqual(await company.rollup({ tenant_id: 'quiet' }), {
+    created: 0,
+    rebuilt: 0,
+    skipped: 0,
+    parked: [],
+    unbilled: [],
+  })
 })
 
 test('LLM usage is billed without a subscription, once, and held charges are left out', async () => {
@@ -137,6 +149,7 @@ test('a tenant that fails is parked, the others are invoiced; a later success ta
         detail: 'a plan in AUD cannot be billed in USD',
       },
     ],
+    unbilled: [],
   })
   assert.equal((await parked()).length, 1)
   await repair('AUD')

@@ -13,6 +13,7 @@ import { readBillableFacts } from './facts.ts'
 import { type Draft, draftOf, type Seller } from './invoice.ts'
 import { periodNotOver } from './problems.ts'
 import { lockTenants, readTenants } from './queries.ts'
+import { readUnbilled, type Unbilled } from './unbilled.ts'
 
 export type RollupDeps = Pick<Edge, 'db' | 'clock' | 'ids'> & { seller: Seller }
 
@@ -26,8 +27,11 @@ export type RollupOptions = {
   on_progress?: ((progress: { done: number; total: number }) => void) | undefined
 }
 
-/** How many invoices were made, made anew, or there already; and which tenants could not be invoiced. */
-export type RollupResult = { created: number; rebuilt: number; skipped: number; parked: Parked[] }
+/**
+ * How many invoices were made, made anew, or there already; which tenants could not be invoiced; and what the invoices made
+ * do not bill.
+ */
+export type RollupResult = { created: number; rebuilt: number; skipped: number; parked: Parked[]; unbilled: Unbilled[] }
 export type Parked = { tenant_id: string } & Failure
 
 const TENANTS_PER_TRANSACTION_MAX = 500
@@ -42,7 +46,7 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
   const tenants = await readTenants(deps.db.read, options.tenant_ids)
   requireKnown(tenants, options.tenant_ids ?? [])
   requireOver(options.period, tenants, now)
-  const result: RollupResult = { created: 0, rebuilt: 0, skipped: 0, parked: [] }
+  const result: RollupResult = { created: 0, rebuilt: 0, skipped: 0, parked: [], unbilled: [] }
   for (let done = 0; done < tenants.length; done += TENANTS_PER_TRANSACTION_MAX) {
     const ids = tenants.slice(done, done + TENANTS_PER_TRANSACTION_MAX).map((tenant) => tenant.id)
     const part = await deps.db.transaction((tx) => rollupBatch(within(tx), { ...options, ids, deps, now }))
@@ -50,6 +54,7 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
     result.rebuilt += part.rebuilt
     result.skipped += part.skipped
     result.parked.push(...part.parked)
+    result.unbilled.push(...part.unbilled)
     options.on_progress?.({ done: done + ids.length, total: tenants.length })
   }
   return result
@@ -85,7 +90,7 @@ async function rollupBatch(
   const facts_seen = await readSnapshot(tx)
   const live = await readLive(tx, tenants, period)
   const due = tenants.filter((tenant) => isDue(live.get(tenant.id), force))
-  const attempts = await draftAll(tx, due, { period, deps, now, facts_seen })
+  const { attempts, unbilled } = await draftAll(tx, due, { period, deps, now, facts_seen })
   const drafts = attempts.flatMap(({ draft }) => (draft.ok ? [draft.value] : []))
   const parked = attempts.flatMap(({ tenant, draft }) =>
     draft.ok ? [] : [{ tenant_id: tenant.id, ...failureOf(draft.error) }],
@@ -101,7 +106,7 @@ async function rollupBatch(
   await recordParked(tx, { parked, settled: [...drafted, ...closed], period, now })
   const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
   const thereAlready = tenants.length - due.length + billable.length - written.length
-  return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked }
+  return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked, unbilled }
 }
 
 /**
@@ -144,13 +149,14 @@ async function draftAll(
   tx: ContextTx<'invoicing'>,
   tenants: readonly Tenant[],
   { period, deps, now, facts_seen }: { period: Period; deps: RollupDeps; now: Temporal.Instant; facts_seen: string },
-): Promise<{ tenant: Tenant; draft: Attempt<Draft> }[]> {
+): Promise<{ attempts: { tenant: Tenant; draft: Attempt<Draft> }[]; unbilled: Unbilled[] }> {
   const over = tenants.filter((tenant) => !goesOn(period, tenant.timezone, now))
   const facts = await readBillableFacts(tx, { period, tenants: over, as_of: now })
   const sound = over.filter((tenant) => facts.get(tenant.id)?.ok)
+  const unbilled = await readUnbilled(tx, { period, tenants: over, as_of: now, facts })
   const adjustments = await readAdjustments(tx, { period, tenants: sound, as_of: now, own: facts })
   const drafting = { seller: deps.seller, now, facts_seen, newId: deps.ids.uuid }
-  return tenants.map((tenant) => ({
+  const attempts = tenants.map((tenant) => ({
     tenant,
     draft: attempt(() => {
       requireOver(period, [tenant], now)
@@ -158,6 +164,7 @@ async function draftAll(
       return draftOf({ tenant, facts: whole, bill: billOf(whole) }, drafting)
     }),
   }))
+  return { attempts, unbilled }
 }
 
 /** Whose drafts these were. One that was issued meanwhile is no draft any more, and stays. */

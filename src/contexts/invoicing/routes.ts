@@ -50,6 +50,7 @@ import {
 } from './queries.ts'
 import { reversePayment } from './reverse-payment.ts'
 import { rollup } from './rollup.ts'
+import { listUnbilled, readUnbilledOf, UnbilledOut } from './unbilled.ts'
 
 export type InvoicingDeps = {
   readonly seller: Seller
@@ -78,6 +79,7 @@ const RollupOut = Type.Object({
   rebuilt: Type.Integer(),
   skipped: Type.Integer(),
   parked: Type.Array(Type.Object({ tenant_id: Type.String(), code: Type.String(), detail: Type.String() })),
+  unbilled: Type.Array(UnbilledOut),
 })
 
 const ProjectionOut = Type.Object({
@@ -158,7 +160,10 @@ const WholeInvoiceOut = Type.Object({
   ),
   payments: Type.Array(PaymentOut),
   credit_notes: Type.Array(CreditNoteOut),
+  unbilled: Type.Optional(Type.Array(UnbilledOut, { description: 'For the operator alone' })),
 })
+
+const IssuedOut = Type.Object({ ...InvoiceFields, unbilled: Type.Array(UnbilledOut) })
 
 const ExplanationOut = Type.Object({
   invoice_id: Id,
@@ -254,6 +259,27 @@ function readingRoutes(app: App, edge: Edge): void {
   )
 
   app.get(
+    '/invoices/unbilled',
+    {
+      config: { access: ['platform_admin'] },
+      schema: {
+        tags,
+        summary:
+          'What was used and is on no invoice: of a month, by default the last one that is over with all that came too late',
+        querystring: Query({ period: Type.Optional(PeriodText), tenant_id: Type.Optional(Type.String()) }),
+        response: { 200: Data(Type.Array(UnbilledOut)) },
+      },
+    },
+    async ({ query: { period, tenant_id } }) => ({
+      data: await listUnbilled(edge.db.read, {
+        now: edge.clock.now(),
+        tenant_id,
+        ...(period !== undefined && { period: readPeriodText(period) }),
+      }),
+    }),
+  )
+
+  app.get(
     '/invoices/:id',
     {
       config: { access },
@@ -265,8 +291,11 @@ function readingRoutes(app: App, edge: Edge): void {
       },
     },
     async (request) => {
-      const whole = await readWholeInvoice(edge.db.read, scopeOf(callerOf(request)), request.params.id)
-      return { data: wholeInvoiceOut(found(whole, 'invoice')) }
+      const scope = scopeOf(callerOf(request))
+      const whole = found(await readWholeInvoice(edge.db.read, scope, request.params.id), 'invoice')
+      if (scope !== null) return { data: wholeInvoiceOut(whole) }
+      const unbilled = await readUnbilledOf(edge.db.read, whole.invoice, edge.clock.now())
+      return { data: { ...wholeInvoiceOut(whole), unbilled } }
     },
   )
 
@@ -330,7 +359,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
         summary: 'Number a draft and send it to the books',
         params: IdParams,
         body: NoBody,
-        response: { 200: Data(InvoiceOut) },
+        response: { 200: Data(IssuedOut) },
       },
     },
     async (request) => {
@@ -340,7 +369,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
         await onInvoiceChanged(tx, documentOf(issued))
         return issued
       })
-      return { data: invoiceOut(invoice) }
+      return { data: { ...invoiceOut(invoice), unbilled: await readUnbilledOf(edge.db.read, invoice, by.now) } }
     },
   )
 

@@ -1,3 +1,3 @@
 export { invariants as llmUsageInvariants } from './invariants.ts'
-export { changedLlmWindows, readLlmCharges } from './queries.ts'
+export { changedLlmWindows, readHeldCounts, readLlmCharges } from './queries.ts'
 export { llmUsageRoutes } from './routes.ts'

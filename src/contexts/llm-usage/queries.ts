@@ -30,6 +30,19 @@ export async function readLlmCharges(
   return new Map(rows.map(({ key, charge, ...counts }) => [key, { charge: plain(decimal(charge)), ...counts }]))
 }
 
+/** How many events are held in each window that holds any. */
+export async function readHeldCounts(reader: Reader, windows: readonly UsageWindow[]) {
+  const { rows } = await sql<{ tenant_id: string; deployment_id: string; count: number }>`
+    select w.tenant_id, w.deployment_id, count(*)::int as count
+    from jsonb_to_recordset(${toJson(windows)}::jsonb)
+      as w(tenant_id text, deployment_id uuid, "start" timestamptz, "end" timestamptz)
+    join llm_usage.event e on e.tenant_id = w.tenant_id and e.deployment_id = w.deployment_id
+      and e.occurred_at >= w."start" and e.occurred_at < w."end" and ${HELD}
+    group by w.tenant_id, w.deployment_id
+    order by w.tenant_id, w.deployment_id`.execute(reader)
+  return rows
+}
+
 /** The keys of windows in which events were received, or released, that their reader has not seen. */
 export async function changedLlmWindows(reader: Reader, candidates: readonly ChangeWindow[]): Promise<Set<string>> {
   const { rows } = await sql<{ key: string }>`

@@ -49,6 +49,11 @@ export const DERIVED_METERS = {
   volume_gb_hours: { resource_kind: 'volume', unit: 'GB·h' },
 } as const
 
+/** Whether what stands under this meter was measured here and sent by nobody. */
+export function isDerivedMeter(meter: string): boolean {
+  return meter in DERIVED_METERS
+}
+
 /** What was sent, in one spelling whatever the format. `quantity` is a canonical decimal; for a level it is the change. */
 export type UsageEvent = {
   source: string
