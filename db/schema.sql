@@ -35,7 +35,7 @@ create table catalog.charge (
   min_per_event numeric,
   max_per_event numeric,
   constraint charge_pkey PRIMARY KEY (plan_version_id, "position"),
-  constraint charge_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id),
+  constraint charge_plan_version_id_fkey FOREIGN KEY (plan_version_id) REFERENCES catalog.plan_version(id) ON DELETE CASCADE,
   constraint charge_fits_its_model CHECK ((((model = 'per_unit'::text) = (unit_price IS NOT NULL)) AND ((model = ANY (ARRAY['graduated'::text, 'volume'::text])) = (tiers IS NOT NULL)) AND ((model = 'package'::text) = ((package_size IS NOT NULL) AND (package_price IS NOT NULL))) AND ((model = 'percentage'::text) = (rate IS NOT NULL)))),
   constraint charge_model_check CHECK ((model = ANY (ARRAY['per_unit'::text, 'graduated'::text, 'volume'::text, 'package'::text, 'percentage'::text]))),
   constraint charge_per_event_of_percentage CHECK (((model = 'percentage'::text) OR (num_nonnulls(fixed_per_event, min_per_event, max_per_event) = 0))),
@@ -79,7 +79,7 @@ create table catalog.plan_version (
   retired_at timestamp with time zone,
   constraint plan_version_once UNIQUE (plan_code, version),
   constraint plan_version_pkey PRIMARY KEY (id),
-  constraint plan_version_plan_exists FOREIGN KEY (plan_code) REFERENCES catalog.plan(code),
+  constraint plan_version_plan_exists FOREIGN KEY (plan_code) REFERENCES catalog.plan(code) ON DELETE CASCADE,
   constraint plan_version_amounts_not_negative CHECK (((status = 'draft'::text) OR ((base_price_cents >= 0) AND (COALESCE(commitment_cents, (0)::bigint) >= 0)))),
   constraint plan_version_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint plan_version_interval_check CHECK (("interval" = ANY (ARRAY['month'::text, 'year'::text]))),
@@ -339,17 +339,19 @@ create table deployments.deployment (
   updated_at timestamp with time zone not null,
   template_version text,
   region text,
-  constraint deployment_slug_once UNIQUE (tenant_id, slug),
+  slug_released_at timestamp with time zone,
   constraint deployment_pkey PRIMARY KEY (tenant_id, id),
   constraint deployment_tenant_exists FOREIGN KEY (tenant_id) REFERENCES tenants.tenant(id),
   constraint deployment_llm_mode_check CHECK ((llm_mode = ANY (ARRAY['off'::text, 'metered'::text, 'byok'::text]))),
   constraint deployment_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
+  constraint deployment_slug_released_when_archived CHECK (((slug_released_at IS NULL) OR (state = 'archived'::text))),
   constraint deployment_state_check CHECK ((state = ANY (ARRAY['trial'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'suspended'::text, 'cancelled'::text, 'archived'::text])))
 );
 CREATE TRIGGER deployment_awaits_lines BEFORE DELETE ON deployments.deployment FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
 CREATE TRIGGER deployment_keeps_its_id BEFORE UPDATE ON deployments.deployment FOR EACH ROW WHEN (((new.tenant_id <> old.tenant_id) OR (new.id <> old.id))) EXECUTE FUNCTION costs.refuse_other_id();
 CREATE TRIGGER deployment_of_lines_is_kept AFTER DELETE ON deployments.deployment REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('deployment_id');
 CREATE UNIQUE INDEX deployment_id_once ON deployments.deployment USING btree (id);
+CREATE UNIQUE INDEX deployment_slug_once ON deployments.deployment USING btree (tenant_id, slug) WHERE (slug_released_at IS NULL);
 
 create table deployments.event (
   tenant_id text not null,
@@ -367,6 +369,23 @@ create table deployments.event (
   constraint event_kind_check CHECK ((kind = ANY (ARRAY['created'::text, 'transition'::text, 'updated'::text])))
 );
 CREATE INDEX event_of_deployment ON deployments.event USING btree (tenant_id, deployment_id, occurred_at);
+
+create table events.event (
+  id uuid not null,
+  type text not null,
+  occurred_at timestamp with time zone not null,
+  tenant_id text,
+  subject_kind text not null,
+  subject_id text not null,
+  actor text not null,
+  reason text,
+  data jsonb not null,
+  constraint event_pkey PRIMARY KEY (id),
+  constraint event_type_check CHECK ((type ~ '^[a-z_]+\.[a-z_]+$'::text))
+);
+CREATE INDEX event_in_order ON events.event USING btree (occurred_at, id);
+CREATE INDEX event_of_subject ON events.event USING btree (subject_id, occurred_at, id);
+CREATE TRIGGER event_is_append_only BEFORE DELETE OR UPDATE ON events.event FOR EACH ROW EXECUTE FUNCTION events.refuse_change();
 
 create table finance.push (
   id uuid not null,
@@ -1076,10 +1095,16 @@ CREATE OR REPLACE FUNCTION catalog.refuse_change_of_published_version()
  LANGUAGE plpgsql
 AS $function$
 begin
+  if tg_op = 'DELETE' then
+    if old.status <> 'draft' and exists (select from catalog.plan where code = old.plan_code) then
+      raise exception 'plan version %/% is published and cannot be deleted', old.plan_code, old.version
+        using errcode = 'check_violation', constraint = 'plan_version_published_is_immutable';
+    end if;
+    return old;
+  end if;
   -- A published version may only be retired, and a retired one stays; every other column stays what was agreed to.
   if old.status <> 'draft' and (
-    tg_op = 'DELETE'
-    or new.status = 'draft'
+    new.status = 'draft'
     or (old.status = 'retired' and (new.status, new.retired_at) is distinct from (old.status, old.retired_at))
     or (new.id, new.plan_code, new.version, new.currency, new.interval, new.base_price_cents, new.commitment_cents, new.proration, new.created_at, new.published_at)
       is distinct from
@@ -1088,7 +1113,7 @@ begin
     raise exception 'plan version %/% is published and cannot be changed', old.plan_code, old.version
       using errcode = 'check_violation', constraint = 'plan_version_published_is_immutable';
   end if;
-  return case when tg_op = 'DELETE' then old else new end;
+  return new;
 end $function$
 ;
 
@@ -1115,6 +1140,15 @@ AS $function$
 begin
   new.changed_in := pg_current_xact_id();
   return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION events.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'an event is never changed' using errcode = 'check_violation', constraint = 'event_is_append_only';
 end $function$
 ;
 

@@ -229,6 +229,7 @@ export interface DB {
     updated_at: Temporal.Instant
     template_version: string | null
     region: string | null
+    slug_released_at: Temporal.Instant | null
   }
   'deployments.event': {
     tenant_id: string
@@ -241,6 +242,17 @@ export interface DB {
     reason: string | null
     details: Jsonb
     occurred_at: Temporal.Instant
+  }
+  'events.event': {
+    id: string
+    type: string
+    occurred_at: Temporal.Instant
+    tenant_id: string | null
+    subject_kind: string
+    subject_id: string
+    actor: string
+    reason: string | null
+    data: Jsonb
   }
   'finance.push': {
     id: string

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Database } from '../src/platform/db.ts'
 
 /** Our own schemas; the job queue brings its own and keeps it. */
-const OURS = `('platform', 'tenants', 'catalog', 'deployments', 'inventory', 'subscriptions', 'metering', 'llm_usage', 'costs', 'invoicing', 'finance')`
+const OURS = `('platform', 'events', 'tenants', 'catalog', 'deployments', 'inventory', 'subscriptions', 'metering', 'llm_usage', 'costs', 'invoicing', 'finance')`
 
 type Column = {
   table: string

@@ -10,6 +10,7 @@ import {
   previewMatches,
 } from './contexts/costs/index.ts'
 import { deploymentsInvariants, deploymentsRoutes, type TransitionHook } from './contexts/deployments/index.ts'
+import { eventsRoutes } from './contexts/events/index.ts'
 import { forecastRoutes } from './contexts/forecast/index.ts'
 import {
   type FinanceDeps,
@@ -168,6 +169,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
   return {
     costs,
     routes: [
+      eventsRoutes(edge),
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, { onTransition, preview: transitionPreview(edge, subscriptions) }),

@@ -1,5 +1,6 @@
 /** The contexts in order: each may import only those above it, and only through their `index.ts`. */
 export const CONTEXTS = [
+  'events',
   'tenants',
   'pricing',
   'catalog',

@@ -77,6 +77,8 @@ export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
 /** What is allowed, but seldom meant. */
 export type Warning = { code: string; path: string; message: string }
 export const WarningOut = Type.Object({ code: Type.String(), path: Type.String(), message: Type.String() })
+/** Why something was done, for whoever reads it later. */
+export const Reason = TextOf({ minLength: 1, maxLength: 500 })
 /** A JSON object whose content is not ours to describe. */
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
 

@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
-import { found, requireCurrency } from '../../platform/wire.ts'
+import { requireCurrency } from '../../platform/wire.ts'
 import { present } from '../../kernel/invariant.ts'
 import { invalidInput } from '../../kernel/problem.ts'
+import { type Act, recordEvent } from '../events/index.ts'
 import type { Charge } from '../pricing/index.ts'
+import { lockAddon, lockMeter, lockPlan, lockVersion, type NamedVersion } from './lock.ts'
 import { BUILT_IN_METERS, countsAlike, type Meter, type NewMeter } from './meter.ts'
 import { type Addon, chargeRow, type NewPlanVersion, type Plan, planTermsOf, type PlanVersion } from './plan.ts'
 import {
@@ -75,14 +78,41 @@ export async function createPlan(tx: Tx, { code, name }: { code: string; name: s
   return tx.insertInto('catalog.plan').values({ code, name, created_at: now }).returningAll().executeTakeFirstOrThrow()
 }
 
+/** Gives a plan another name. Invoices that are issued keep the one they were issued with. Throws 404. */
+export async function renamePlan(tx: Tx, { code, name, reason }: Rename, act: Act): Promise<void> {
+  const plan = await lockPlan(tx, code)
+  if (name === plan.name) return
+  await recordEvent(tx, { type: 'plan.renamed', ...subjectOf('plan', code), reason, data: renaming(plan, name) }, act)
+  await tx.updateTable('catalog.plan').set({ name }).where('code', '=', code).execute()
+}
+
+/** Gives a meter another name; what it counts stays. Throws 404. */
+export async function renameMeter(tx: Tx, { code, name, reason }: Rename, act: Act): Promise<Meter> {
+  const meter = await lockMeter(tx, code)
+  if (name === meter.name) return meter
+  await recordEvent(
+    tx,
+    { type: 'meter.renamed', ...subjectOf('meter', code), reason, data: renaming(meter, name) },
+    act,
+  )
+  return tx.updateTable('catalog.meter').set({ name }).where('code', '=', code).returningAll().executeTakeFirstOrThrow()
+}
+
 export type AddonChanges = Partial<Pick<Addon, 'name' | 'quantity' | 'unit'>> & { price_cents?: number }
 
 /** Changes what the add-on is sold as from now on; what is attached keeps its terms. Throws 404. */
-export async function updateAddon(tx: Tx, { code, changes }: { code: string; changes: AddonChanges }): Promise<Addon> {
-  const addon = tx.selectFrom('catalog.addon').selectAll().where('code', '=', code).forUpdate()
-  const stored = found(await addon.executeTakeFirst(), 'add-on')
-  if (Object.keys(changes).length === 0) return stored
-  return tx.updateTable('catalog.addon').set(changes).where('code', '=', code).returningAll().executeTakeFirstOrThrow()
+export async function updateAddon(
+  tx: Tx,
+  { code, changes, reason }: { code: string; changes: AddonChanges; reason: string | null },
+  act: Act,
+): Promise<Addon> {
+  const was = await lockAddon(tx, code)
+  if (Object.keys(changes).length === 0) return was
+  const update = tx.updateTable('catalog.addon').set(changes).where('code', '=', code).returningAll()
+  const addon = await update.executeTakeFirstOrThrow()
+  if (isDeepStrictEqual(was, addon)) return addon
+  await recordEvent(tx, { type: 'addon.changed', ...subjectOf('addon', code), reason, data: { was, changes } }, act)
+  return addon
 }
 
 /** Adds a draft with the next number. A draft may be wrong: publishing says in what. Throws 404 for the plan. */
@@ -92,8 +122,7 @@ export async function createPlanVersion(
   { now, id }: Now & { id: string },
 ): Promise<PlanVersion> {
   // The lock on the plan numbers the versions one after the other.
-  const plan = tx.selectFrom('catalog.plan').select('code').where('code', '=', plan_code).forUpdate()
-  found(await plan.executeTakeFirst(), 'plan')
+  await lockPlan(tx, plan_code)
   const last = await tx
     .selectFrom('catalog.plan_version')
     .select(({ fn }) => fn.max<number | null>('version').as('version'))
@@ -107,8 +136,6 @@ export async function createPlanVersion(
     .executeTakeFirstOrThrow()
   return { ...version, charges: await storeCharges(tx, { id, charges }, { now }) }
 }
-
-export type NamedVersion = { plan_code: string; version: number }
 
 /** Replaces all that a draft says. Throws 404 and, once it is published, `catalog/version-published`. */
 export async function replacePlanVersion(
@@ -133,7 +160,7 @@ export async function publishPlanVersion(tx: Tx, named: NamedVersion, { now }: N
   if (draft.status === 'retired') throw versionRetired('Add a version with the same terms and publish that one.')
   const charges = (await readCharges(tx, [draft.id])).get(draft.id) ?? []
   if (draft.status === 'published') return { ...draft, charges }
-  const faults = await planFaults(tx, { ...draft, charges })
+  const faults = await planFaults(tx, { ...draft, charges }, { keep_meters: true })
   if (faults.length > 0) throw notPublishable('Replace the draft with one that has none of these faults.', faults)
   return { ...(await storeVersion(tx, draft.id, { status: 'published', published_at: now })), charges }
 }
@@ -150,14 +177,16 @@ export async function retirePlanVersion(tx: Tx, named: NamedVersion, { now }: No
   return { ...(await storeVersion(tx, version.id, { status: 'retired', retired_at: now })), charges }
 }
 
-async function lockVersion(tx: Tx, { plan_code, version }: NamedVersion): Promise<Omit<PlanVersion, 'charges'>> {
-  const query = tx
-    .selectFrom('catalog.plan_version')
-    .selectAll()
-    .where('plan_code', '=', plan_code)
-    .where('version', '=', version)
-    .forUpdate()
-  return found(await query.executeTakeFirst(), 'plan version')
+/** Only the name is to be changed. */
+export type Rename = { code: string; name: string; reason: string | null }
+
+/** What is about the catalogue is the operator's. */
+export function subjectOf(kind: 'plan' | 'meter' | 'addon', id: string) {
+  return { tenant_id: null, subject: { kind, id } }
+}
+
+function renaming({ name: was }: { name: string }, name: string) {
+  return { was: { name: was }, changes: { name } }
 }
 
 function versionTermsOf(given: NewPlanVersion) {

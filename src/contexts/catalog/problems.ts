@@ -33,7 +33,13 @@ export const notPublishable = problem({
     'charge_per_event_of_percentage',
   ],
 })
-export const unknownPlan = problem({ code: 'catalog/unknown-plan', status: 422, title: 'No such plan or version' })
+export const unknownPlan = problem({
+  code: 'catalog/unknown-plan',
+  status: 422,
+  title: 'No such plan or version',
+  constraints: ['phase_plan_version_id_fkey'],
+})
+export const inUse = problem({ code: 'catalog/in-use', status: 409, title: 'What is used cannot be deleted' })
 export const planNotPublished = problem({
   code: 'catalog/plan-not-published',
   status: 422,

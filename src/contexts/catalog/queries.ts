@@ -85,15 +85,17 @@ export async function readAddons(
   return codes.flatMap((code) => byCode.get(code) ?? [])
 }
 
-/** Every mistake in the amounts and charges of a plan, by its path: what cannot be rated, and meters nobody knows. */
+/**
+ * Every mistake in the amounts and charges of a plan, by its path: what cannot be rated, and meters nobody knows. With
+ * `keep_meters` those that are known stay until the transaction ends.
+ */
 export async function planFaults(
   reader: Reader,
   plan: Pick<PlanTerms, 'currency' | 'charges'> & Partial<Pick<PlanTerms, 'base_price_cents' | 'commitment_cents'>>,
+  { keep_meters = false }: { keep_meters?: boolean } = {},
 ): Promise<Fault[]> {
-  const registered = await readMeters(
-    reader,
-    plan.charges.map(({ meter }) => meter),
-  )
+  const named = plan.charges.map(({ meter }) => meter)
+  const registered = await readMeters(reader, named, { keep: keep_meters })
   const aggregations = new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter.aggregation]))
   return [
     ...checkCharges(plan, aggregations),
@@ -119,9 +121,19 @@ function builtInFaults(charge: Charge, index: number): Fault[] {
   ]
 }
 
-/** The meters among `codes` that exist. */
-export async function readMeters(reader: Reader, codes: readonly string[]): Promise<Meter[]> {
-  return reader.selectFrom('catalog.meter').selectAll().where('code', '=', anyOf(codes)).execute()
+/** The meters among `codes` that exist; with `keep`, none is deleted before the transaction ends. */
+export async function readMeters(
+  reader: Reader,
+  codes: readonly string[],
+  { keep = false }: { keep?: boolean } = {},
+): Promise<Meter[]> {
+  return reader
+    .selectFrom('catalog.meter')
+    .selectAll()
+    .where('code', '=', anyOf(codes))
+    .orderBy('code')
+    .$if(keep, (query) => query.forKeyShare())
+    .execute()
 }
 
 export async function listMeters(reader: Reader, page: Page): Promise<Listed<Meter>> {

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { type RawBuilder, sql } from 'kysely'
 import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
+import { eventsRoutes } from '../events/index.ts'
 import { catalogInvariants } from './invariants.ts'
 import { catalogRoutes } from './routes.ts'
 
@@ -47,7 +48,7 @@ const PLAIN = { currency: 'USD', base_price_cents: 1000 }
 
 let harness: Awaited<ReturnType<typeof testHttp>>
 before(async () => {
-  harness = await testHttp((edge) => [catalogRoutes(edge)])
+  harness = await testHttp((edge) => [eventsRoutes(edge), catalogRoutes(edge)])
   for (const code of ['api_calls', 'storage_gb', 'emails', 'payments_volume']) {
     const made = await harness.call('POST', '/meters', { body: { code, name: code, unit: 'x', aggregation: 'sum' } })
     assert.equal(made.status, 201)
@@ -470,6 +471,159 @@ test('a tenant reads what is for sale and sees no drafts', async () => {
   assert.equal((await harness.call('GET', '/meters', { as })).status, 200)
 })
 
+type Told = {
+  type: string
+  actor: string
+  reason: string | null
+  data: { was?: { name: string }; changes?: { name: string } }
+}
+const historyOf = async (subject: string) => {
+  const { body } = await harness.call('GET', `/events?subject=${subject}`)
+  return body.data.map(({ type, actor, reason, data }: Told) => [
+    type,
+    actor,
+    reason,
+    data.was?.name,
+    data.changes?.name,
+  ])
+}
+const ACTOR = 'test-platform_admin'
+
+test('plans, meters and add-ons get another name, and the history says which they had, who changed it and why', async () => {
+  await harness.call('POST', '/plans', { body: { code: 'misnamed', name: 'Stuido', version: PLAIN } })
+  const meter = { code: 'misnamed_calls', name: 'Cals', unit: 'call', aggregation: 'sum' }
+  await harness.call('POST', '/meters', { body: meter })
+  const addon = { code: 'misnamed_addon', name: 'Storrage', price_cents: 750, currency: 'AUD', quantity: '50' }
+  await harness.call('POST', '/addons', { body: addon })
+  const rename = (path: string, name: string) =>
+    harness.call('PATCH', path, { body: { name, reason: 'It was misspelt' } })
+  for (let time = 0; time < 2; time += 1) {
+    const plan = await rename('/plans/misnamed', 'Studio')
+    assert.deepEqual([plan.status, plan.body.data.name, plan.body.data.versions.length], [200, 'Studio', 1])
+    const named = await rename('/meters/misnamed_calls', 'Calls')
+    assert.deepEqual([named.status, named.body.data.name, named.body.data.unit], [200, 'Calls', 'call'])
+    const extra = await rename('/addons/misnamed_addon', 'Storage')
+    assert.deepEqual([extra.status, extra.body.data.name, extra.body.data.quantity], [200, 'Storage', '50'])
+  }
+  const told = [ACTOR, 'It was misspelt']
+  assert.deepEqual(await historyOf('misnamed'), [['plan.renamed', ...told, 'Stuido', 'Studio']])
+  assert.deepEqual(await historyOf('misnamed_calls'), [['meter.renamed', ...told, 'Cals', 'Calls']])
+  assert.deepEqual(await historyOf('misnamed_addon'), [['addon.changed', ...told, 'Storrage', 'Storage']])
+  for (const path of ['/plans/nowhere', '/meters/nowhere', '/addons/nowhere']) {
+    assert.equal((await rename(path, 'x')).status, 404)
+    assert.equal((await harness.call('DELETE', path)).status, 404)
+  }
+  assert.equal((await harness.call('PATCH', '/meters/misnamed_calls', { body: { unit: 'x' } })).status, 422)
+})
+
+test('what nobody uses is deleted, with its history kept, and its code is free again', async () => {
+  await harness.call('POST', '/meters', { body: { code: 'mistaken', name: 'M', unit: 'x', aggregation: 'sum' } })
+  const charges = [{ meter: 'mistaken', model: 'per_unit', unit_price: '1' }]
+  const plan = { code: 'mistaken-plan', name: 'Mistaken', version: { ...PLAIN, charges } }
+  await harness.call('POST', '/plans', { body: plan })
+  await harness.call('POST', '/plans/mistaken-plan/versions/1/publish')
+  await harness.call('POST', '/plans/mistaken-plan/versions', { body: PLAIN })
+  const addon = { code: 'mistaken-addon', name: 'A', price_cents: 1, currency: 'AUD', quantity: '1' }
+  await harness.call('POST', '/addons', { body: { ...addon, grants_meter: 'mistaken' } })
+
+  const used = await harness.call('DELETE', '/meters/mistaken')
+  assert.deepEqual([used.status, used.body.code], [409, 'catalog/in-use'])
+  assert.deepEqual(used.body.errors, [
+    { path: 'code', message: 'is used by add-on mistaken-addon' },
+    { path: 'code', message: 'is used by plan mistaken-plan version 1' },
+  ])
+  for (const path of ['/plans/mistaken-plan', '/addons/mistaken-addon', '/meters/mistaken']) {
+    const gone = await harness.call('DELETE', `${path}?reason=Entered%20twice`)
+    assert.deepEqual([gone.status, gone.text], [204, ''], path)
+    assert.equal((await harness.call('DELETE', path)).status, 404)
+  }
+  assert.equal((await harness.call('GET', '/plans/mistaken-plan')).status, 404)
+  const left = sql`select from catalog.charge where meter = 'mistaken'`
+  assert.equal((await left.execute(harness.db.read)).rows.length, 0)
+  const { data } = (await harness.call('GET', '/events?subject=mistaken-plan&type=plan.deleted')).body
+  const [{ actor, reason, subject, tenant_id, data: told }] = data
+  assert.deepEqual([actor, reason, tenant_id], [ACTOR, 'Entered twice', null])
+  assert.deepEqual(subject, { kind: 'plan', id: 'mistaken-plan' })
+  assert.deepEqual(
+    told.was.versions.map(({ version, status, charges }: { version: number; status: string; charges: object[] }) => [
+      version,
+      status,
+      charges.length,
+    ]),
+    [
+      [1, 'published', 1],
+      [2, 'draft', 0],
+    ],
+  )
+  assert.equal((await harness.call('POST', '/plans', { body: plan })).status, 201)
+})
+
+test('what is on an invoice is not deleted any more', async () => {
+  await harness.call('POST', '/meters', { body: { code: 'billed', name: 'B', unit: 'x', aggregation: 'sum' } })
+  await harness.call('POST', '/plans', { body: { code: 'billed', name: 'B', version: PLAIN } })
+  const addon = { code: 'billed', name: 'B', price_cents: 1, currency: 'AUD', quantity: '1' }
+  await harness.call('POST', '/addons', { body: addon })
+  await harness.db.script(`
+    insert into tenants.tenant (id, legal_name, country, currency, timezone, tax_treatment, created_at, updated_at)
+    values ('billed', 'Billed', 'US', 'USD', 'UTC', 'exempt', now(), now());
+    insert into invoicing.invoice (tenant_id, id, period_start, period_end, status, currency, subtotal_cents, tax_cents,
+      total_cents, seller, buyer, tax, engine_version, inputs_hash, created_at, minor_unit_places)
+    values ('billed', '00000000-0000-4000-8000-000000000001', '2026-04-01', '2026-05-01', 'draft', 'USD', 0,
+      0, 0, '{}', '{}', '{}', '1', '', now(), 2);
+    insert into invoicing.invoice_line (tenant_id, invoice_id, position, id, kind, meter, description, amount_precise,
+      amount_cents, service_start, service_end, taxable, details)
+    select 'billed', '00000000-0000-4000-8000-000000000001', position, gen_random_uuid(), 'usage', 'billed', 'x', 0, 0,
+      '2026-04-01', '2026-05-01', true, details::jsonb
+    from (values (1, '{"plan_code": "billed"}'), (2, '{"addon_code": "billed"}')) as line(position, details);
+    update invoicing.invoice set status = 'issued', number = 'INV-7', issued_at = now()`)
+  for (const path of ['/plans/billed', '/meters/billed', '/addons/billed']) {
+    const { status, body } = await harness.call('DELETE', path)
+    assert.deepEqual(
+      [status, body.code, body.errors?.[0]?.message],
+      [409, 'catalog/in-use', 'is used by invoice INV-7'],
+    )
+  }
+})
+
+test('a draft version is deleted, a published one is not, also not by the database', async () => {
+  await harness.call('POST', '/plans', { body: { code: 'drafted', name: 'Drafted', version: PLAIN } })
+  await harness.call('POST', '/plans/drafted/versions/1/publish')
+  await harness.call('POST', '/plans/drafted/versions', { body: { ...PLAIN, base_price_cents: 7 } })
+  const gone = await harness.call('DELETE', '/plans/drafted/versions/2?reason=Wrong%20price')
+  assert.equal(gone.status, 204)
+  const published = await harness.call('DELETE', '/plans/drafted/versions/1')
+  assert.deepEqual([published.status, published.body.code], [409, 'catalog/version-published'])
+  assert.equal((await harness.call('DELETE', '/plans/drafted/versions/2')).status, 404)
+  const { versions } = (await harness.call('GET', '/plans/drafted')).body.data
+  assert.deepEqual(
+    versions.map((version: { version: number }) => version.version),
+    [1],
+  )
+  const [{ type, reason, data }] = (await harness.call('GET', '/events?subject=drafted')).body.data
+  assert.deepEqual(
+    [type, reason, data.was.version, data.was.base_price_cents],
+    ['plan_version.deleted', 'Wrong price', 2, 7],
+  )
+  const alone = harness.db.transaction((tx) =>
+    tx.deleteFrom('catalog.plan_version').where('plan_code', '=', 'drafted').execute(),
+  )
+  await assert.rejects(alone, { code: 'catalog/version-published' })
+})
+
+test('the history is told page by page, filtered, and never rewritten', async () => {
+  const whole = await harness.call('GET', '/events?limit=200')
+  const first = await harness.call('GET', '/events?limit=2')
+  const rest = await harness.call('GET', `/events?limit=200&cursor=${first.body.next_cursor}`)
+  assert.deepEqual([...first.body.data, ...rest.body.data], whole.body.data)
+  const typed = await harness.call('GET', '/events?type=meter.renamed&since=2026-05-02T06:00:00Z')
+  assert.ok(typed.body.data.length > 0 && typed.body.data.every((event: Told) => event.type === 'meter.renamed'))
+  assert.deepEqual((await harness.call('GET', '/events?since=2026-05-03T00:00:00Z')).body.data, [])
+  assert.equal((await harness.call('GET', '/events', { as: { tenant: 'acme' } })).status, 403)
+  for (const change of ["update events.event set reason = 'x'", 'delete from events.event']) {
+    await assert.rejects(harness.db.script(change), /never changed/)
+  }
+})
+
 test('only the operator writes the catalogue', async () => {
   const as = { tenant: 'acme' }
   const version = '/plans/sold/versions/1'
@@ -484,6 +638,11 @@ test('only the operator writes the catalogue', async () => {
     assert.equal((await harness.call('POST', path, { as, body: {} })).status, 403, path)
   }
   assert.equal((await harness.call('PUT', version, { as, body: PLAIN })).status, 403)
-  assert.equal((await harness.call('PATCH', '/addons/backup', { as, body: {} })).status, 403)
+  for (const path of ['/addons/backup', '/plans/sold', '/meters/emails']) {
+    assert.equal((await harness.call('PATCH', path, { as, body: {} })).status, 403, path)
+  }
+  for (const path of ['/addons/backup', '/plans/sold', '/meters/emails', version]) {
+    assert.equal((await harness.call('DELETE', path, { as })).status, 403, path)
+  }
   assert.equal((await harness.call('GET', '/plans', { as: 'gateway' })).status, 403)
 })

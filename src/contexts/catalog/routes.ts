@@ -1,21 +1,25 @@
 import { Type } from 'typebox'
-import { scopeOf } from '../../platform/auth.ts'
+import { type Caller, scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { callerOf, Data, List, ListQuery, NoBody, Query, TextOf } from '../../platform/wire.ts'
+import { callerOf, Data, List, ListQuery, NoBody, Query, Reason, TextOf } from '../../platform/wire.ts'
+import type { Act } from '../events/index.ts'
 import {
   createAddon,
   createPlan,
   createPlanVersion,
-  type NamedVersion,
   publishPlanVersion,
   registerMeter,
+  renameMeter,
+  renamePlan,
   replacePlanVersion,
   retirePlanVersion,
   updateAddon,
 } from './commands.ts'
+import type { NamedVersion } from './lock.ts'
 import { listAddons, listMeters, listPlans, readPlan } from './queries.ts'
 import { quoteGiven } from './quotes.ts'
+import { deleteAddon, deleteMeter, deletePlan, deletePlanVersion } from './remove.ts'
 import {
   AddonBody,
   AddonChangesBody,
@@ -29,6 +33,7 @@ import {
   PlanVersionOut,
   QuoteBody,
   GivenQuoteOut,
+  RenameBody,
 } from './schemas.ts'
 
 const VERSION_MAX_DIGITS = 9
@@ -41,6 +46,8 @@ const VersionParams = Type.Object({
 const readers = { access: ['platform_admin', 'tenant'] } as const
 const operators = { access: ['platform_admin'] } as const
 const tags = ['catalog']
+const ReasonQuery = Query({ reason: Type.Optional(Reason) })
+const deleted = { 204: Type.Null() }
 
 export const catalogRoutes =
   (edge: Edge) =>
@@ -78,6 +85,44 @@ function meterRoutes(edge: Edge, app: App): void {
       const { meter, created } = await edge.db.transaction((tx) => registerMeter(tx, request.body, { now }))
       void reply.code(created ? 201 : 200)
       return { data: meter }
+    },
+  )
+
+  app.patch(
+    '/meters/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Give a meter another name',
+        params: CodeParams,
+        body: RenameBody,
+        response: { 200: Data(MeterOut) },
+      },
+    },
+    async (request) => {
+      const { name, reason = null } = request.body
+      const given = { code: request.params.code, name, reason }
+      return { data: await edge.db.transaction((tx) => renameMeter(tx, given, actOf(edge, request))) }
+    },
+  )
+
+  app.delete(
+    '/meters/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Delete a meter that nothing uses',
+        params: CodeParams,
+        querystring: ReasonQuery,
+        response: deleted,
+      },
+    },
+    async (request, reply) => {
+      const given = { ...request.params, reason: request.query.reason ?? null }
+      await edge.db.transaction((tx) => deleteMeter(tx, given, actOf(edge, request)))
+      return reply.code(204).send(null)
     },
   )
 }
@@ -130,6 +175,48 @@ function planRoutes(edge: Edge, app: App): void {
     async (request) => ({
       data: await readPlan(edge.db.read, request.params.code, { drafts: scopeOf(callerOf(request)) === null }),
     }),
+  )
+
+  app.patch(
+    '/plans/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Give a plan another name',
+        params: CodeParams,
+        body: RenameBody,
+        response: { 200: Data(PlanOut) },
+      },
+    },
+    async (request) => {
+      const { name, reason = null } = request.body
+      const given = { code: request.params.code, name, reason }
+      const data = await edge.db.transaction(async (tx) => {
+        await renamePlan(tx, given, actOf(edge, request))
+        return readPlan(tx, given.code, { drafts: true })
+      })
+      return { data }
+    },
+  )
+
+  app.delete(
+    '/plans/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Delete a plan that nobody ever had, with its versions',
+        params: CodeParams,
+        querystring: ReasonQuery,
+        response: deleted,
+      },
+    },
+    async (request, reply) => {
+      const given = { ...request.params, reason: request.query.reason ?? null }
+      await edge.db.transaction((tx) => deletePlan(tx, given, actOf(edge, request)))
+      return reply.code(204).send(null)
+    },
   )
 }
 
@@ -209,6 +296,29 @@ function versionRoutes(edge: Edge, app: App): void {
       return { data: await edge.db.transaction((tx) => retirePlanVersion(tx, namedIn(request.params), { now })) }
     },
   )
+
+  app.delete(
+    '/plans/:code/versions/:version',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Delete a draft version',
+        params: VersionParams,
+        querystring: ReasonQuery,
+        response: deleted,
+      },
+    },
+    async (request, reply) => {
+      const given = { ...namedIn(request.params), reason: request.query.reason ?? null }
+      await edge.db.transaction((tx) => deletePlanVersion(tx, given, actOf(edge, request)))
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function actOf({ clock, ids }: Edge, request: { caller: Caller | null }): Act {
+  return { now: clock.now(), actor: callerOf(request).sub, ids }
 }
 
 function namedIn({ code, version }: { code: string; version: string }): NamedVersion {
@@ -252,8 +362,28 @@ function addonRoutes(edge: Edge, app: App): void {
       },
     },
     async (request) => {
-      const update = { code: request.params.code, changes: request.body }
-      return { data: await edge.db.transaction((tx) => updateAddon(tx, update)) }
+      const { reason = null, ...changes } = request.body
+      const update = { code: request.params.code, changes, reason }
+      return { data: await edge.db.transaction((tx) => updateAddon(tx, update, actOf(edge, request))) }
+    },
+  )
+
+  app.delete(
+    '/addons/:code',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Delete an add-on that was never attached',
+        params: CodeParams,
+        querystring: ReasonQuery,
+        response: deleted,
+      },
+    },
+    async (request, reply) => {
+      const given = { ...request.params, reason: request.query.reason ?? null }
+      await edge.db.transaction((tx) => deleteAddon(tx, given, actOf(edge, request)))
+      return reply.code(204).send(null)
     },
   )
 }

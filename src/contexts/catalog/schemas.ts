@@ -13,6 +13,7 @@ import {
   PeriodBody,
   PeriodOut,
   PositiveDecimalText,
+  Reason,
   TextOf,
   UnsignedDecimalText,
   WrittenDecimalText,
@@ -126,7 +127,9 @@ export const AddonChangesBody = Body({
   price_cents: Type.Optional(Cents({ minimum: 0 })),
   quantity: Type.Optional(UnsignedDecimalText),
   unit: Type.Optional(Nullable(Unit)),
+  reason: Type.Optional(Reason),
 })
+export const RenameBody = Body({ name: Name, reason: Type.Optional(Reason) })
 
 /** The kinds of a subscription's own lines: what a discount may be taken off. */
 const DISCOUNTED_KINDS = ['plan_base', 'addon', 'usage', 'overage', 'minimum'] as const satisfies readonly LineKind[]

@@ -191,7 +191,10 @@ const TAGGED = sql`
   select t.id, 3, 'tag', min(d.tag), min(d.tenant_id), min(d.id::text)::uuid, null::jsonb
   from pg_temp.target t
   cross join lateral regexp_matches(lower(t.tags), ${sql.lit(DEPLOYMENT_TAG)}, 'g') named
-  join (select id, tenant_id, lower('arcadia:' || tenant_id || ':' || slug) as tag from deployments.deployment) d
+  join (
+    select id, tenant_id, lower('arcadia:' || tenant_id || ':' || slug) as tag
+    from deployments.deployment where slug_released_at is null
+  ) d
     on d.tag = 'arcadia:' || named[1]
   where t.tags is not null
   group by t.id having count(distinct d.id) = 1`

@@ -298,6 +298,9 @@ test('a backup that is billed when its droplet is gone is of who had the last of
 })
 
 test('a line of an open bill is of the deployment that one of its tags names, whatever else stands there', async () => {
+  // An archived deployment that was never billed had the slug before, and its tag.
+  await deploy(edge, 'boab', 'studio')
+  await db.script("update deployments.deployment set state = 'archived'")
   const studio = await deploy(edge, 'boab', 'studio')
   await deploy(edge, 'boab', 'shop')
   const tags = [

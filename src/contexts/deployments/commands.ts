@@ -10,6 +10,7 @@ import {
   newsIn,
 } from './deployment.ts'
 import { slugTaken, unknownTenant } from './problems.ts'
+import { isBillable } from './queries.ts'
 
 type Tx = ContextTx<'deployments'>
 /** `actor` is the token's subject, or `system:…` for what the program does by itself. */
@@ -23,7 +24,7 @@ export type NewDeployment = Pick<Deployment, 'tenant_id' | 'slug'> &
 /** Throws `deployments/unknown-tenant` and `deployments/slug-taken`. */
 export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Promise<Deployment> {
   const { tenant_id, slug } = given
-  await requireFreeSlug(tx, { tenant_id, slug })
+  await freeSlug(tx, { tenant_id, slug }, by)
   const deployment = await tx
     .insertInto('deployments.deployment')
     .values({
@@ -88,17 +89,40 @@ export async function transition(
   }
 }
 
-async function requireFreeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id' | 'slug'>): Promise<void> {
+/**
+ * The slug is free, or is taken over from an archived deployment that was never billed: from then on it means the new
+ * one, on the tags of resources too.
+ */
+async function freeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id' | 'slug'>, by: By): Promise<void> {
   const tenant = await tx
     .selectFrom('tenants.tenant as t')
-    .leftJoin('deployments.deployment as d', (join) => join.onRef('d.tenant_id', '=', 't.id').on('d.slug', '=', slug))
-    .select('d.id as taken_by')
+    .leftJoin('deployments.deployment as d', (join) =>
+      join.onRef('d.tenant_id', '=', 't.id').on('d.slug', '=', slug).on('d.slug_released_at', 'is', null),
+    )
+    .select('d.id as held_by')
     .where('t.id', '=', tenant_id)
     .executeTakeFirst()
   if (!tenant) {
     throw unknownTenant('Add the tenant first.', [{ path: 'tenant_id', message: `there is no tenant ${tenant_id}` }])
   }
-  if (tenant.taken_by !== null) throw slugTaken(`Tenant ${tenant_id} has a deployment ${slug}. Choose another slug.`)
+  if (tenant.held_by !== null) await releaseSlug(tx, tenant.held_by, by)
+}
+
+async function releaseSlug(tx: Tx, id: string, by: By): Promise<void> {
+  const holder = await lockDeployment(tx, id)
+  const { tenant_id, slug, state } = holder
+  if (state !== 'archived') {
+    throw slugTaken(`Tenant ${tenant_id} has a deployment ${slug}, which is ${state}. Choose another slug.`, [
+      { path: 'slug', message: `is held by deployment ${id}` },
+    ])
+  }
+  if (await isBillable(tx, holder)) {
+    throw slugTaken(`Tenant ${tenant_id} was billed for its archived deployment ${slug}. Choose another slug.`, [
+      { path: 'slug', message: `is held by deployment ${id}, which was billed or has something to bill` },
+    ])
+  }
+  await record(tx, holder, { kind: 'updated', details: { slug_released_at: by.now } }, by)
+  await store(tx, holder, { slug_released_at: by.now, updated_at: by.now })
 }
 
 async function lockDeployment(tx: Tx, id: string): Promise<Deployment> {

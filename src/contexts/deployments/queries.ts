@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Reader } from '../../platform/db.ts'
-import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import { CursorText, found, Id, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import type { Deployment, DeploymentEvent, DeploymentState } from './deployment.ts'
 
 const EVENTS_SHOWN_MAX = 200
@@ -15,19 +15,39 @@ export async function listDeployments(
   reader: Reader,
   { scope, tenant_id, state, limit, cursor }: Page & DeploymentFilter,
 ): Promise<{ data: Deployment[]; next_cursor: string | null }> {
-  const after = readCursor(cursor, [CursorText, CursorText])
+  const after = readCursor(cursor, [CursorText, CursorText, Id])
   const rows = await reader
     .selectFrom('deployments.deployment')
     .selectAll()
     .$if(scope !== null, (query) => query.where('tenant_id', '=', scope))
     .$if(tenant_id !== undefined, (query) => query.where('tenant_id', '=', tenant_id ?? ''))
     .$if(state !== undefined, (query) => query.where('state', '=', state ?? 'active'))
-    .$if(after !== undefined, (query) => query.where(sql<boolean>`(tenant_id, slug) > (${after?.[0]}, ${after?.[1]})`))
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(tenant_id, slug, id) > (${after?.[0]}, ${after?.[1]}, ${after?.[2]}::uuid)`),
+    )
     .orderBy('tenant_id')
     .orderBy('slug')
+    .orderBy('id')
     .limit(limit + 1)
     .execute()
-  return pageOf(rows, limit, (row) => [row.tenant_id, row.slug])
+  return pageOf(rows, limit, (row) => [row.tenant_id, row.slug, row.id])
+}
+
+/** Whether anything of it is on an invoice that is not void, or will be on one. */
+export async function isBillable(
+  reader: Reader,
+  { tenant_id, id }: Pick<Deployment, 'tenant_id' | 'id'>,
+): Promise<boolean> {
+  const own = sql`tenant_id = ${tenant_id} and deployment_id = ${id}`
+  const { rows } = await sql<{ billable: boolean }>`
+    select exists (
+        select from (select tenant_id, invoice_id from invoicing.invoice_line where ${own}) l
+        join invoicing.invoice i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.status <> 'void'
+      )
+      or exists (select from subscriptions.subscription where ${own} and (ends_on is null or ends_on > starts_on))
+      or exists (select from metering.usage_event where ${own})
+      or exists (select from llm_usage.event where ${own} and not byok) as billable`.execute(reader)
+  return rows[0]?.billable === true
 }
 
 /** `scope` is the only tenant whose deployment is found; null means any. Throws 404. */

@@ -5,6 +5,7 @@ import { testHttp } from '../../../test/support/http.ts'
 import { runAudit } from '../../platform/audit.ts'
 import { rehearse } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
+import { loadOwnersByTag } from '../inventory/queries.ts'
 import { subscriptionsRoutes } from '../subscriptions/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { type DeploymentTransition, transition } from './commands.ts'
@@ -54,6 +55,7 @@ test('a deployment is active and metered, and named by its slug, unless it says 
   assert.deepEqual(answered, {
     tenant_id: 'acme',
     slug: 'shop',
+    slug_released_at: null,
     display_name: 'shop',
     region: null,
     template_code: null,
@@ -101,6 +103,51 @@ test('a slug is taken once within a tenant', async () => {
   assert.equal(again.status, 409)
   assert.equal(again.body.code, 'deployments/slug-taken')
   await deploy('taken', { tenant_id: 'globex' })
+})
+
+test('the slug of an archived deployment that was never billed is taken over by a new one', async () => {
+  const mistaken = await deploy('retaken')
+  for (const to of ['cancelled', 'archived']) {
+    assert.equal(
+      (await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug: 'retaken' } })).status,
+      409,
+    )
+    await harness.call('POST', `/deployments/${mistaken}/transition`, { body: { to } })
+  }
+  const live = await deploy('retaken')
+  const { data } = (await harness.call('GET', `/deployments/${mistaken}`)).body
+  assert.deepEqual([data.slug, data.slug_released_at], ['retaken', '2026-05-02T06:00:00Z'])
+  const { details, actor } = data.events.find(({ kind }: { kind: string }) => kind === 'updated')
+  assert.deepEqual([details, actor], [{ slug_released_at: '2026-05-02T06:00:00Z' }, 'test-platform_admin'])
+  const first = await harness.call('GET', '/deployments?tenant_id=acme&limit=200')
+  const listed = first.body.data.filter(({ slug }: { slug: string }) => slug === 'retaken')
+  assert.deepEqual(new Set(listed.map(({ id }: { id: string }) => id)), new Set([mistaken, live]))
+  const owners = await loadOwnersByTag(harness.db.read, ['arcadia:acme:retaken'])
+  assert.equal(owners.get('arcadia:acme:retaken')?.deployment_id, live)
+
+  const forced = (id: string) =>
+    harness.db.transaction((tx) =>
+      tx.updateTable('deployments.deployment').set({ slug_released_at: null }).where('id', '=', id).execute(),
+    )
+  await assert.rejects(forced(mistaken), { code: 'deployments/slug-taken' })
+})
+
+test('the slug of a deployment that was billed, or has something to bill, stays its own', async () => {
+  const billed = await deploy('billed')
+  await harness.db.script(`
+    insert into subscriptions.subscription (tenant_id, id, deployment_id, starts_on, ends_on, created_at, changed_at)
+    values ('acme', gen_random_uuid(), '${billed}', '2026-04-01', '2026-04-02', now(), now())`)
+  for (const to of ['cancelled', 'archived']) {
+    await harness.call('POST', `/deployments/${billed}/transition`, { body: { to } })
+  }
+  const again = await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug: 'billed' } })
+  assert.deepEqual([again.status, again.body.code], [409, 'deployments/slug-taken'])
+  assert.deepEqual(again.body.errors, [
+    { path: 'slug', message: `is held by deployment ${billed}, which was billed or has something to bill` },
+  ])
+  const released = harness.db.script(`
+    update deployments.deployment set slug_released_at = now() where tenant_id = 'acme' and slug = 'shop'`)
+  await assert.rejects(released, /deployment_slug_released_when_archived/)
 })
 
 test('what a deployment cannot be is refused', async () => {

@@ -41,7 +41,10 @@ const Reason = Nullable(TextOf({ maxLength: 500 }))
 
 const DeploymentBody = Body({
   tenant_id: TenantId,
-  slug: Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', description: 'Unique within the tenant' }),
+  slug: Type.String({
+    pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+    description: 'Unique within the tenant, but for archived deployments that were never billed',
+  }),
   display_name: Type.Optional(DisplayName),
   region: Type.Optional(Label),
   template_code: Type.Optional(Label),
@@ -72,6 +75,10 @@ export const deploymentFields = {
   id: Type.String(),
   tenant_id: Type.String(),
   slug: Type.String(),
+  slug_released_at: Type.Unsafe<Temporal.Instant | null>({
+    ...Nullable(InstantOut),
+    description: 'Since when the slug means another deployment',
+  }),
   display_name: Type.String(),
   region: Nullable(Type.String()),
   template_code: Nullable(Type.String()),

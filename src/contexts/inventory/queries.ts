@@ -178,12 +178,13 @@ function knownResource(row: KnownRow): KnownResource {
   }
 }
 
-/** The deployments that any of the tags (in lower case) names. */
+/** The deployments that any of the tags (in lower case) names, each by the slug that it holds. */
 export async function loadOwnersByTag(reader: Reader, tags: readonly string[]): Promise<Map<string, Owner>> {
   const { rows } = await sql<Owner & { tag: string }>`
     select d.tag, d.tenant_id, d.deployment_id
     from (
-      select lower('arcadia:' || tenant_id || ':' || slug) as tag, tenant_id, id as deployment_id from deployments.deployment
+      select lower('arcadia:' || tenant_id || ':' || slug) as tag, tenant_id, id as deployment_id
+      from deployments.deployment where slug_released_at is null
     ) d
     where d.tag in (select jsonb_array_elements_text(${toJson(tags)}::jsonb))`.execute(reader)
   return new Map(rows.map(({ tag, tenant_id, deployment_id }) => [tag, { tenant_id, deployment_id }]))

@@ -42,6 +42,46 @@ test('the worked example is invoiced exactly: 64.22 + 6.42 = 70.64', async () =>
   assert.deepEqual([lines[2].deployment_id, lines[2].position], [id, 2])
 })
 
+test('a corrected start is in the draft that is made anew, and days that an issued invoice bills stay', async () => {
+  const id = await company.tenant('quandong')
+  const subscription = await company.subscribe(id, { start_date: '2026-04-11' })
+  const correction = `/subscriptions/${subscription.id}/start-correction`
+  const correct = (start_date: string, query = '') =>
+    company.post(`${correction}${query}`, { start_date, reason: 'The contract says so' })
+  const draft = async () => {
+    await company.rollup({ tenant_id: 'quandong', force: true })
+    return company.invoice('quandong')
+  }
+  assert.equal((await draft()).subtotal_cents, 3_333)
+  await correct('2026-04-01')
+  assert.equal((await draft()).subtotal_cents, 5_000)
+  await correct('2026-04-16')
+  const invoice = await draft()
+  assert.equal(invoice.subtotal_cents, 2_500)
+  const { number } = await company.post(`/invoices/${invoice.id}/issue`)
+
+  const refused = await company.call('POST', correction, { body: { start_date: '2026-04-20', reason: 'x' } })
+  assert.deepEqual([refused.status, refused.body.code], [409, 'subscriptions/days-billed'])
+  assert.deepEqual(refused.body.errors, [
+    { path: 'start_date', message: `changes days from 2026-04-16 to 2026-04-20, which invoice ${number} bills` },
+  ])
+  // Days that nobody was billed for come on the next invoice: 15 of 30 days of 50.00, and 10 % of tax.
+  assert.equal((await correct('2026-04-01', '?preview=true')).difference_cents, 2_750)
+  await company.post(`/invoices/${invoice.id}/void`, { reason: 'x' })
+  await correct('2026-04-20')
+  assert.equal((await draft()).subtotal_cents, 1_833)
+})
+
+test('usage of a day on which one subscription was called off and an earlier one holds is billed once', async () => {
+  const id = await company.tenant('lillypilly')
+  const called_off = await company.subscribe(id, { start_date: '2026-04-10' })
+  await company.post(`/subscriptions/${called_off.id}/cancel`, { end_date: '2026-04-10' })
+  await company.subscribe(id, { start_date: '2026-04-01' })
+  await company.use(id, '10', '2026-04-10T12:00:00Z')
+  await company.rollup({ tenant_id: 'lillypilly' })
+  assert.equal((await company.invoice('lillypilly')).subtotal_cents, 5_100)
+})
+
 test('a second rollup creates nothing; force rebuilds the draft, and only the draft', async () => {
   const id = await company.tenant('wattle')
   await company.subscribe(id)

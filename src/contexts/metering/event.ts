@@ -21,7 +21,12 @@ export const unknownDeployment = problem({
   status: 422,
   title: 'There is no such deployment',
 })
-export const unknownMeter = problem({ code: 'metering/unknown-meter', status: 422, title: 'There is no such meter' })
+export const unknownMeter = problem({
+  code: 'metering/unknown-meter',
+  status: 422,
+  title: 'There is no such meter',
+  constraints: ['usage_event_meter_fkey'],
+})
 export const derivedMeter = problem({
   code: 'metering/derived-meter',
   status: 422,

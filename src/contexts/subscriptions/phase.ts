@@ -91,6 +91,13 @@ export function endAt(
   return phases.slice(0, 1).map((phase) => ({ ...phase, ends_on: phase.starts_on }))
 }
 
+/** The phases as if they had begun on `start`: the first one gets the days before it, or days go from the front. */
+export function beginOn(phases: readonly Phase[], start: Temporal.PlainDate): Phase[] {
+  const [first, ...rest] = phases
+  if (first !== undefined && isBefore(start, first.starts_on)) return [{ ...first, starts_on: start }, ...rest]
+  return phases.flatMap((phase) => after(phase, start))
+}
+
 /** The phases of a deployment that pauses on `date`. */
 export function pause(phases: readonly Phase[], date: Temporal.PlainDate): Phase[] {
   return changeFrom(phases, date, (phase) => ({ ...phase, mode: 'paused' }))

@@ -22,6 +22,11 @@ export const alreadyEnded = problem({
   status: 409,
   title: 'The subscription ends earlier',
 })
+export const daysBilled = problem({
+  code: 'subscriptions/days-billed',
+  status: 409,
+  title: 'An issued invoice has billed days that would change',
+})
 export const outsideSubscription = problem({
   code: 'subscriptions/outside-subscription',
   status: 422,

@@ -115,6 +115,128 @@ test('a deployment has one subscription at a time', async () => {
   assert.equal((await order(deployment_id, { start_date: '2026-05-10' })).status, 201)
 })
 
+test('a subscription that was cancelled on its first day blocks no earlier one', async () => {
+  const { deployment_id, id } = await subscribed({ start_date: '2026-04-20' })
+  await harness.call('POST', `/subscriptions/${id}/cancel`, { body: { end_date: '2026-04-20' } })
+  const earlier = await order(deployment_id, { start_date: '2026-04-01' })
+  assert.equal(earlier.status, 201, earlier.text)
+})
+
+test('a wrong start date is corrected as if it had been right, with its history kept', async () => {
+  const { id, deployment_id } = await subscribed({
+    start_date: '2026-04-20',
+    trial_days: 14,
+    addons: [{ code: 'storage' }],
+  })
+  await harness.call('POST', `/subscriptions/${id}/plan-change`, {
+    body: { plan_code: 'team', effective_date: '2026-05-10' },
+  })
+  const discount = { name: 'Ten off', rate: '0.1', start_date: '2026-04-20' }
+  for (const periods of [undefined, 1]) {
+    const body = { ...discount, ...(periods && { periods }) }
+    assert.equal((await harness.call('POST', `/subscriptions/${id}/discounts`, { body })).status, 201)
+  }
+  const correct = (start_date: string, query = '') =>
+    harness.call('POST', `/subscriptions/${id}/start-correction${query}`, {
+      body: { start_date, reason: 'The contract says so' },
+    })
+  const shown = await correct('2026-04-01', '?preview=true')
+  assert.deepEqual([shown.status, shown.body.data.subscription.starts_on], [200, '2026-04-01'])
+  assert.deepEqual((await harness.call('GET', `/subscriptions/${id}`)).body.data.starts_on, '2026-04-20')
+
+  const earlier = await correct('2026-04-01')
+  assert.equal(earlier.status, 200, earlier.text)
+  const later_on = ['studio normal 2026-05-04 2026-05-10', 'team normal 2026-05-10 …']
+  assert.deepEqual(outline(earlier.body.data), ['studio trial 2026-04-01 2026-05-04', ...later_on])
+  const attached = (answer: typeof earlier) => {
+    const { addons, discounts } = answer.body.data
+    return [...addons, ...discounts].map(({ starts_on, ends_on }) => [starts_on, ends_on])
+  }
+  assert.deepEqual(attached(earlier), [
+    ['2026-04-01', null],
+    ['2026-04-20', null],
+    ['2026-04-20', '2026-05-01'],
+  ])
+  assert.equal(earlier.body.data.trial_ends_at, '2026-05-03T14:00:00Z')
+  assert.equal((await correct('2026-04-01')).status, 200)
+  const later = await correct('2026-05-06')
+  assert.deepEqual(outline(later.body.data), ['studio normal 2026-05-06 2026-05-10', 'team normal 2026-05-10 …'])
+  assert.deepEqual(attached(later), [
+    ['2026-05-06', null],
+    ['2026-05-06', null],
+    ['2026-05-06', '2026-05-06'],
+  ])
+  assert.deepEqual([later.body.data.trial_ends_at, later.body.data.status], [null, 'scheduled'])
+  assert.equal((await correct('2026-04-20')).body.data.phases[0].mode, 'normal')
+
+  const { data } = (await harness.call('GET', `/events?subject=${id}`)).body
+  assert.deepEqual(
+    data.map(({ type, tenant_id, actor, reason }: Record<string, unknown>) => [type, tenant_id, actor, reason]),
+    Array.from({ length: 3 }, () => [
+      'subscription.start_corrected',
+      'acme',
+      'test-platform_admin',
+      'The contract says so',
+    ]),
+  )
+  assert.deepEqual(data.at(-1).data, {
+    deployment_id,
+    was: { starts_on: '2026-04-20' },
+    changes: { starts_on: '2026-04-01' },
+  })
+  for (const { violations, name } of await runAudit(harness.db.read, subscriptionsInvariants)) {
+    assert.deepEqual(
+      violations.filter(({ subject }) => subject === id),
+      [],
+      name,
+    )
+  }
+})
+
+test('a start date that cannot be is refused', async () => {
+  const first = await subscribed({ start_date: '2026-04-01' })
+  await harness.call('POST', `/subscriptions/${first.id}/cancel`, { body: { end_date: '2026-04-20' } })
+  const second = (await order(first.deployment_id, { start_date: '2026-04-25' })).body.data.id
+  const correct = async (id: string, body: object) => {
+    const refused = await harness.call('POST', `/subscriptions/${id}/start-correction`, { body })
+    return [refused.status, refused.body.code, refused.body.errors?.[0]?.path, refused.body.errors?.[0]?.message]
+  }
+  const reason = 'x'
+  assert.deepEqual(await correct(second, { start_date: '2026-04-19', reason }), [
+    409,
+    'subscriptions/overlap',
+    'start_date',
+    'must not be before 2026-04-20',
+  ])
+  assert.deepEqual(await correct(first.id, { start_date: '2026-04-20', reason }), [
+    422,
+    'subscriptions/outside-subscription',
+    'start_date',
+    'must be before 2026-04-20',
+  ])
+  assert.deepEqual((await correct(first.id, { start_date: '2026-04-02' })).slice(0, 2), [422, 'request/invalid'])
+  assert.deepEqual((await correct(UNKNOWN, { start_date: '2026-04-02', reason })).slice(0, 1), [404])
+  const planned = await subscribed({ start_date: '2026-06-01' })
+  await harness.call('POST', `/subscriptions/${planned.id}/cancel`, { body: { end_date: '2026-06-01' } })
+  const called_off = await correct(planned.id, { start_date: '2026-05-01', reason })
+  assert.deepEqual(called_off.slice(0, 2), [409, 'subscriptions/already-ended'])
+  assert.equal(
+    (await harness.call('POST', `/subscriptions/${second}/start-correction`, { as: { tenant: 'acme' }, body: {} }))
+      .status,
+    403,
+  )
+})
+
+test('what a subscription has or had is not deleted from the catalogue', async () => {
+  const { id } = await subscribed({ addons: [{ code: 'storage' }] })
+  await harness.call('POST', `/subscriptions/${id}/cancel`, { body: {} })
+  for (const path of ['/plans/studio', '/addons/storage']) {
+    const { status, body } = await harness.call('DELETE', path)
+    assert.deepEqual([status, body.code], [409, 'catalog/in-use'], path)
+    assert.match(body.errors[0].message, /^is used by subscription /)
+  }
+})
+
 test('an overlap that no check has seen is refused by the database with the same answer', async () => {
   const { deployment_id } = await subscribed({ start_date: '2026-04-01' })
   const insert = harness.db.transaction((tx) =>

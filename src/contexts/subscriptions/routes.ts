@@ -19,12 +19,14 @@ import {
   PeriodOut,
   PositiveDecimalText,
   Query,
+  Reason,
   TextOf,
 } from '../../platform/wire.ts'
 import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
 import { deploymentFields, DeploymentEventOut, readDeployment, type TransitionPreview } from '../deployments/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
+import { correctStart } from './correct-start.ts'
 import { followDeployment } from './follow.ts'
 import { comparePreviews, NO_DIFFERENCE, type PreviewInvoices, type Touched, touchedMonths } from './preview.ts'
 import { readCurrentSubscription, readSubscription } from './queries.ts'
@@ -59,6 +61,7 @@ const Cancellation = OptionalBody({
   end_date: Type.Optional(Type.String({ ...DateText, description: 'The first day that is not billed' })),
   when: When,
 })
+const StartCorrectionBody = Body({ start_date: DateText, reason: Reason })
 const Override = Body({
   ...overrideFields,
   start_date: Type.Optional(DateText),
@@ -297,6 +300,27 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
       const { effective_date, ...plan } = request.body
       const given = { id: request.params.id, ...plan, effective_date: dateOf(effective_date) }
       return answer(edge, (tx) => changePlan(tx, given, madeAt(edge)), { ...request.query, ...deps })
+    },
+  )
+
+  app.post(
+    '/subscriptions/:id/start-correction',
+    {
+      config: operators,
+      schema: {
+        tags,
+        summary: 'Correct the start date, as long as no issued invoice has billed the days that change',
+        params: IdParams,
+        querystring: Preview,
+        body: StartCorrectionBody,
+        response: changed,
+      },
+    },
+    async (request) => {
+      const { start_date, reason } = request.body
+      const given = { id: request.params.id, start_date: Temporal.PlainDate.from(start_date), reason }
+      const act = { ...madeAt(edge), actor: callerOf(request).sub }
+      return answer(edge, (tx) => correctStart(tx, given, act), { ...request.query, ...deps })
     },
   )
 

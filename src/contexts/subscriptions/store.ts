@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { dateIn, isBefore } from '../../kernel/period.ts'
+import { dateIn, isBefore, laterDate } from '../../kernel/period.ts'
 import { anyOf, type ContextTx, insertRows } from '../../platform/db.ts'
 import type { Ids } from '../../platform/ids.ts'
 import { endAt, type Phase } from './phase.ts'
@@ -55,6 +55,50 @@ export async function storeEnd(
     .set({ ends_on: sql`greatest(starts_on, ${date}::date)` })
     .where('id', '=', anyOf(ended))
     .execute()
+}
+
+/**
+ * Begins a locked subscription on `date`, and on that day what is attached to it from its first day on, or would begin
+ * before it. A trial of which no day is left is none.
+ */
+export async function storeStart(
+  tx: Tx,
+  { tenant_id, id, starts_on, trial_ends_on }: LockedSubscription,
+  date: Temporal.PlainDate,
+): Promise<void> {
+  const has_trial = trial_ends_on !== null && isBefore(laterDate(starts_on, date), trial_ends_on)
+  await tx
+    .updateTable('subscriptions.subscription')
+    .set({ starts_on: date, trial_ends_on: has_trial ? trial_ends_on : null })
+    .where('id', '=', id)
+    .execute()
+  await tx
+    .updateTable('subscriptions.addon')
+    .set({ starts_on: date, ends_on: notBefore(date) })
+    .where('tenant_id', '=', tenant_id)
+    .where('subscription_id', '=', id)
+    .where((row) =>
+      row.or([
+        row('starts_on', '<', date),
+        row.and([
+          row('starts_on', '=', starts_on),
+          row.or([row('ends_on', 'is', null), row('ends_on', '>', starts_on)]),
+        ]),
+      ]),
+    )
+    .execute()
+  await tx
+    .updateTable('subscriptions.discount')
+    .set({ starts_on: date, ends_on: notBefore(date) })
+    .where('tenant_id', '=', tenant_id)
+    .where('subscription_id', '=', id)
+    .where('starts_on', '<', date)
+    .execute()
+}
+
+/** Where something ends that must not end before `date`; what has no end gets none. */
+function notBefore(date: Temporal.PlainDate) {
+  return sql<Temporal.PlainDate | null>`case when ends_on < ${date}::date then ${date}::date else ends_on end`
 }
 
 /** Remembers that the trial of locked subscriptions ends on `date`, where it was not to end sooner. */

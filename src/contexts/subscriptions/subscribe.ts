@@ -87,7 +87,9 @@ async function requireFreeDays(
       { path: 'deployment_id', message: `has subscription ${live.id}, which has no end` },
     ])
   }
-  const last = others.find(({ ends_on }) => ends_on !== null && isBefore(starts_on, ends_on))
+  // One that was cancelled on its first day covers none.
+  const covering = others.filter((other) => other.ends_on !== null && isBefore(other.starts_on, other.ends_on))
+  const last = covering.find(({ ends_on }) => ends_on !== null && isBefore(starts_on, ends_on))
   if (last) {
     throw overlapping(`Subscription ${last.id} ends on ${last.ends_on}. Start on that day or later.`, [
       { path: 'start_date', message: `must not be before ${last.ends_on}` },

@@ -6,6 +6,7 @@ import { within } from '../../platform/db.ts'
 import { catalogRoutes, readPlanTerms } from '../catalog/index.ts'
 import { deploymentsRoutes, type TransitionHook } from '../deployments/index.ts'
 import { overridden, quote, segments } from '../pricing/index.ts'
+import { eventsRoutes } from '../events/index.ts'
 import { tenantsRoutes } from '../tenants/index.ts'
 import { followDeployment } from './follow.ts'
 import type { PreviewInvoices } from './preview.ts'
@@ -26,6 +27,7 @@ type PhaseOut = { mode: string; plan_code: string; starts_on: string; ends_on: s
 export async function testSubscriptions() {
   const harness = await testHttp(
     (edge) => [
+      eventsRoutes(edge),
       tenantsRoutes(edge),
       catalogRoutes(edge),
       deploymentsRoutes(edge, {

@@ -42,7 +42,7 @@ export async function overridePrices(tx: Tx, given: NewOverride, made: Made): Pr
     ...(end_date !== null && !isBefore(start, end_date)
       ? [{ path: 'end_date', message: `must be after ${start} (the end is exclusive)` }]
       : []),
-    ...(await planFaults(tx, { currency, charges: charges ?? [] })),
+    ...(await planFaults(tx, { currency, charges: charges ?? [] }, { keep_meters: true })),
   ])
   const override_id = made.ids.uuid()
   const row = { tenant_id, id: override_id, subscription_id: given.id, base_price_cents, commitment_cents, charges }

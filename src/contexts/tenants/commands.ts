@@ -1,8 +1,9 @@
 import { isTimeZone } from '../../kernel/period.ts'
 import type { ContextTx } from '../../platform/db.ts'
 import { found, requireCountry, requireCurrency, requireTimeZone } from '../../platform/wire.ts'
-import { currencyInUse, tenantExists, timeZoneInUse } from './problems.ts'
-import { findIdWithoutCase, isCurrencyInUse, isTimeZoneInUse } from './queries.ts'
+import { type Act, recordEvent } from '../events/index.ts'
+import { currencyInUse, tenantExists, tenantInUse, timeZoneInUse } from './problems.ts'
+import { findIdWithoutCase, isCurrencyInUse, isTimeZoneInUse, usesOfTenant } from './queries.ts'
 import { givenTaxOf, requireTaxId, taxColumns, type Tenant } from './tenant.ts'
 
 type Identity = Pick<Tenant, 'legal_name' | 'country' | 'currency' | 'timezone'> &
@@ -56,8 +57,7 @@ export async function updateTenant(
   if (changes.country !== undefined) requireCountry(changes.country, 'country')
   if (changes.timezone !== undefined) requireTimeZone(changes.timezone, 'timezone')
   // Who sells, charges or invoices takes a share lock on this row, so that nothing comes in for what is being left.
-  const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
-  const tenant = found(await query.executeTakeFirst(), 'tenant')
+  const tenant = await lockTenant(tx, id)
   await requireFree(tx, tenant, changes)
   if (changes.country !== undefined || changes.tax_id !== undefined) requireTaxId({ ...tenant, ...changes })
   return tx
@@ -66,6 +66,30 @@ export async function updateTenant(
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
+}
+
+/** Deletes a tenant that never had anything. Throws 404 and `tenants/in-use`. */
+export async function deleteTenant(
+  tx: ContextTx<'tenants'>,
+  { id, reason }: { id: string; reason: string | null },
+  act: Act,
+): Promise<void> {
+  const was = await lockTenant(tx, id)
+  const uses = await usesOfTenant(tx, id)
+  if (uses.length > 0) {
+    throw tenantInUse(
+      `Tenant ${id} has ${uses.join(', ')}. Cancel and archive its deployments; what was billed stays.`,
+      uses.map((use) => ({ path: 'id', message: `has ${use}` })),
+    )
+  }
+  const subject = { kind: 'tenant', id }
+  await recordEvent(tx, { type: 'tenant.deleted', tenant_id: id, subject, reason, data: { was } }, act)
+  await tx.deleteFrom('tenants.tenant').where('id', '=', id).execute()
+}
+
+async function lockTenant(tx: ContextTx<'tenants'>, id: string): Promise<Tenant> {
+  const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
+  return found(await query.executeTakeFirst(), 'tenant')
 }
 
 async function requireFree(tx: ContextTx<'tenants'>, tenant: Tenant, changes: TenantChanges): Promise<void> {

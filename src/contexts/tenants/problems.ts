@@ -11,6 +11,12 @@ export const currencyInUse = problem({
   status: 409,
   title: 'The currency of a tenant with subscriptions, LLM usage or invoices cannot change',
 })
+export const tenantInUse = problem({
+  code: 'tenants/in-use',
+  status: 409,
+  title: 'A tenant that has had anything cannot be deleted',
+  constraints: ['invoice_tenant_exists', 'parked_tenant_exists'],
+})
 export const timeZoneInUse = problem({
   code: 'tenants/time-zone-in-use',
   status: 409,

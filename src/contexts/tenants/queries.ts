@@ -3,6 +3,9 @@ import { CursorText, found, type Page, pageOf, readCursor } from '../../platform
 import type { Reader } from '../../platform/db.ts'
 import type { Tenant } from './tenant.ts'
 
+/** So many are named; that there is one is what counts. */
+const USES_SHOWN_MAX = 10
+
 /** Tenants by id; `scope` is the only one the caller may see, null means all. */
 export async function listTenants(
   reader: Reader,
@@ -47,6 +50,21 @@ export async function isCurrencyInUse(reader: Reader, tenant_id: string): Promis
       or exists (select from llm_usage.event where tenant_id = ${tenant_id})
       or exists (select from invoicing.invoice where tenant_id = ${tenant_id}) as used`.execute(reader)
   return rows[0]?.used === true
+}
+
+/** What the tenant has or has had, in words. */
+export async function usesOfTenant(reader: Reader, tenant_id: string): Promise<string[]> {
+  const { rows } = await sql<{ use: string }>`
+    select named.use
+    from (
+      select 1, format('deployment %s', slug) from deployments.deployment where tenant_id = ${tenant_id}
+      union all
+      select 2, format('invoice %s', coalesce(number, id::text)) from invoicing.invoice where tenant_id = ${tenant_id}
+      union all
+      select 3, format('a rollup of %s that is parked', period_start) from invoicing.parked where tenant_id = ${tenant_id}
+    ) as named(rank, use)
+    order by named.rank, named.use limit ${sql.lit(USES_SHOWN_MAX)}`.execute(reader)
+  return rows.map(({ use }) => use)
 }
 
 /** Whether there are months that began and ended in the tenant's zone on an invoice. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { testHttp } from '../../../test/support/http.ts'
+import { eventsRoutes } from '../events/index.ts'
 import { tenantsRoutes } from './routes.ts'
 
 const ACME = {
@@ -16,7 +17,7 @@ const ACME = {
 
 let harness: Awaited<ReturnType<typeof testHttp>>
 before(async () => {
-  harness = await testHttp((edge) => [tenantsRoutes(edge)])
+  harness = await testHttp((edge) => [eventsRoutes(edge), tenantsRoutes(edge)])
   const made = await harness.call('POST', '/tenants', { body: ACME })
   assert.equal(made.status, 201)
 })
@@ -230,6 +231,31 @@ test('the currency of a tenant with priced LLM usage cannot change', async () =>
   assert.deepEqual([refused.status, refused.body.code], [409, 'tenants/currency-in-use'])
 })
 
+test('a tenant that never had anything is deleted, with its history kept; one that had is not', async () => {
+  await harness.call('POST', '/tenants', { body: { ...ACME, id: 'mistaken' } })
+  const gone = await harness.call('DELETE', '/tenants/mistaken?reason=Entered%20twice')
+  assert.deepEqual([gone.status, gone.text], [204, ''])
+  assert.equal((await harness.call('GET', '/tenants/mistaken')).status, 404)
+  assert.equal((await harness.call('DELETE', '/tenants/mistaken')).status, 404)
+  const [{ type, tenant_id, actor, reason, data }] = (await harness.call('GET', '/events?subject=mistaken')).body.data
+  assert.deepEqual(
+    [type, tenant_id, actor, reason, data.was.legal_name],
+    ['tenant.deleted', 'mistaken', 'test-platform_admin', 'Entered twice', ACME.legal_name],
+  )
+  assert.equal((await harness.call('POST', '/tenants', { body: { ...ACME, id: 'Mistaken' } })).status, 201)
+
+  await harness.call('POST', '/tenants', { body: { ...ACME, id: 'owning' } })
+  await harness.db.script(`
+    insert into deployments.deployment (tenant_id, id, slug, display_name, llm_mode, state,
+      billing_action_suspended, created_at, updated_at)
+    values ('owning', gen_random_uuid(), 'app', 'App', 'off', 'archived', false, now(), now())`)
+  const owning = await harness.call('DELETE', '/tenants/owning')
+  assert.deepEqual([owning.status, owning.body.code], [409, 'tenants/in-use'])
+  assert.deepEqual(owning.body.errors, [{ path: 'id', message: 'has deployment app' }])
+  const invoiced = await harness.call('DELETE', '/tenants/invoiced')
+  assert.deepEqual([invoiced.status, invoiced.body.code], [409, 'tenants/in-use'])
+})
+
 test('a tenant sees itself and nothing of others', async () => {
   const as = { tenant: 'acme' }
   assert.equal((await harness.call('GET', '/tenants/acme', { as })).status, 200)
@@ -245,6 +271,7 @@ test('only the operator adds and changes tenants', async () => {
   for (const as of ['gateway', 'meter', { tenant: 'acme' }] as const) {
     assert.equal((await harness.call('POST', '/tenants', { as, body: ACME })).status, 403)
     assert.equal((await harness.call('PATCH', '/tenants/acme', { as, body: {} })).status, 403)
+    assert.equal((await harness.call('DELETE', '/tenants/acme', { as })).status, 403)
   }
   assert.equal((await harness.call('GET', '/tenants', { as: 'nobody' })).status, 401)
 })

@@ -14,11 +14,12 @@ import {
   Nullable,
   OneOf,
   Query,
+  Reason,
   TextOf,
   UnsignedDecimalText,
   WarningOut,
 } from '../../platform/wire.ts'
-import { createTenant, updateTenant } from './commands.ts'
+import { createTenant, deleteTenant, updateTenant } from './commands.ts'
 import { listTenants, readTenant } from './queries.ts'
 import { assumedTaxOf, taxTermsOf, type Tenant, TENANT_ID_PATTERN, warningsOf } from './tenant.ts'
 
@@ -133,6 +134,26 @@ export const tenantsRoutes =
       async (request) => {
         const options = { changes: request.body, now: edge.clock.now() }
         return { data: tenantOut(await edge.db.transaction((tx) => updateTenant(tx, request.params.id, options))) }
+      },
+    )
+
+    app.delete(
+      '/tenants/:id',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags,
+          summary: 'Delete a tenant that never had anything',
+          params: Params,
+          querystring: Query({ reason: Type.Optional(Reason) }),
+          response: { 204: Type.Null() },
+        },
+      },
+      async (request, reply) => {
+        const given = { id: request.params.id, reason: request.query.reason ?? null }
+        const act = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        await edge.db.transaction((tx) => deleteTenant(tx, given, act))
+        return reply.code(204).send(null)
       },
     )
   }

@@ -1,0 +1,2 @@
+export { type Act, recordEvent } from './event.ts'
+export { eventsRoutes } from './routes.ts'
