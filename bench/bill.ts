@@ -65,7 +65,7 @@ async function importBill(
   const seconds = await timed(() =>
     db.transaction((tx) => {
       const files = [{ open: () => createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }) }]
-      const context = { now: NOW, ids: randomIds, onBillIssued: async () => {} }
+      const context = { now: NOW, ids: randomIds, actor: 'bench', onBillIssued: async () => {} }
       return importBills(within(tx), { files, period: '2026-04', invoice_number }, context)
     }),
   )

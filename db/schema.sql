@@ -279,24 +279,35 @@ create table costs.provider_invoice (
   billing_account text,
   number_is_stated boolean not null default false,
   issuer_name text,
-  constraint provider_invoice_once UNIQUE (provider, external_id),
+  withdrawn_at timestamp with time zone,
+  withdrawn_by text,
+  withdrawn_reason text,
+  replaced_by uuid,
   constraint provider_invoice_pkey PRIMARY KEY (id),
+  constraint provider_invoice_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES costs.provider_invoice(id) DEFERRABLE INITIALLY DEFERRED,
   constraint provider_invoice_ingested_whole CHECK ((((status = 'announced'::text) = (ingested_at IS NULL)) AND ((ingested_at IS NULL) = (content_hash IS NULL)) AND ((ingested_at IS NULL) = (lines_amount IS NULL)))),
   constraint provider_invoice_period CHECK ((period_end > period_start)),
   constraint provider_invoice_read_from_check CHECK ((read_from = ANY (ARRAY['items'::text, 'csv'::text, 'upload'::text]))),
-  constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text])))
+  constraint provider_invoice_status_check CHECK ((status = ANY (ARRAY['announced'::text, 'preview'::text, 'issued'::text, 'withdrawn'::text]))),
+  constraint provider_invoice_withdrawn_reason_check CHECK ((withdrawn_reason <> ''::text)),
+  constraint provider_invoice_withdrawn_whole CHECK ((((status = 'withdrawn'::text) = (withdrawn_at IS NOT NULL)) AND ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)) AND ((withdrawn_at IS NULL) = (withdrawn_reason IS NULL)) AND ((replaced_by IS NULL) OR (withdrawn_at IS NOT NULL))))
 );
+CREATE INDEX provider_invoice_replaced_by ON costs.provider_invoice USING btree (replaced_by) WHERE (replaced_by IS NOT NULL);
 CREATE TRIGGER provider_invoice_awaits_lines BEFORE DELETE ON costs.provider_invoice FOR EACH STATEMENT EXECUTE FUNCTION costs.await_new_lines();
-CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((((((((new.status IS DISTINCT FROM old.status) OR (new.provider IS DISTINCT FROM old.provider)) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at)) OR (((new.billing_account IS DISTINCT FROM old.billing_account) OR (new.issuer_name IS DISTINCT FROM old.issuer_name)) OR (new.number_is_stated IS DISTINCT FROM old.number_is_stated))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
+CREATE TRIGGER provider_invoice_issued_is_immutable BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((old.status = 'issued'::text) AND ((new.status <> ALL (ARRAY['issued'::text, 'withdrawn'::text])) OR ((((((new.provider IS DISTINCT FROM old.provider) OR (new.external_id IS DISTINCT FROM old.external_id)) OR (new.period_start IS DISTINCT FROM old.period_start)) OR (new.period_end IS DISTINCT FROM old.period_end)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.amount IS DISTINCT FROM old.amount)) OR (((((new.lines_amount IS DISTINCT FROM old.lines_amount) OR (new.tax_amount IS DISTINCT FROM old.tax_amount)) OR (new.line_count IS DISTINCT FROM old.line_count)) OR (new.content_hash IS DISTINCT FROM old.content_hash)) OR (new.ingested_at IS DISTINCT FROM old.ingested_at)) OR (((new.billing_account IS DISTINCT FROM old.billing_account) OR (new.issuer_name IS DISTINCT FROM old.issuer_name)) OR (new.number_is_stated IS DISTINCT FROM old.number_is_stated))))) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_issued_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'issued'::text)) EXECUTE FUNCTION costs.refuse_change_of_issued_bill();
 CREATE TRIGGER provider_invoice_keeps_its_id BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN ((new.id <> old.id)) EXECUTE FUNCTION costs.refuse_other_id();
 CREATE TRIGGER provider_invoice_of_lines_is_kept AFTER DELETE ON costs.provider_invoice REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION costs.refuse_removal_below_lines('provider_invoice_id');
+CREATE TRIGGER provider_invoice_withdrawal_is_allowed BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN (((new.status = 'withdrawn'::text) AND (old.status <> 'withdrawn'::text))) EXECUTE FUNCTION costs.refuse_withdrawal();
+CREATE TRIGGER provider_invoice_withdrawn_is_kept BEFORE DELETE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'withdrawn'::text)) EXECUTE FUNCTION costs.refuse_change_of_withdrawn_bill();
+CREATE TRIGGER provider_invoice_withdrawn_stays BEFORE UPDATE ON costs.provider_invoice FOR EACH ROW WHEN ((old.status = 'withdrawn'::text)) EXECUTE FUNCTION costs.refuse_change_of_withdrawn_bill();
 CREATE UNIQUE INDEX provider_invoice_content_once ON costs.provider_invoice USING btree (provider, billing_account, issuer_name, currency, period_start, content_hash) NULLS NOT DISTINCT WHERE ((status = 'issued'::text) AND (line_count > 0) AND (provider_uuid IS NULL) AND (NOT number_is_stated));
 CREATE UNIQUE INDEX provider_invoice_number_once ON costs.provider_invoice USING btree (provider, invoice_number, currency, billing_account, issuer_name, (
 CASE
     WHEN number_is_stated THEN period_start
     ELSE NULL::date
-END)) NULLS NOT DISTINCT WHERE ((status <> 'preview'::text) AND (invoice_number IS NOT NULL));
+END)) NULLS NOT DISTINCT WHERE ((status <> ALL (ARRAY['preview'::text, 'withdrawn'::text])) AND (invoice_number IS NOT NULL));
+CREATE UNIQUE INDEX provider_invoice_once ON costs.provider_invoice USING btree (provider, external_id) WHERE (status <> 'withdrawn'::text);
 CREATE UNIQUE INDEX provider_invoice_one_preview ON costs.provider_invoice USING btree (provider, period_start, currency, billing_account, issuer_name, invoice_number) NULLS NOT DISTINCT WHERE (status = 'preview'::text);
 
 create table costs.remembered_assignment (
@@ -325,6 +336,16 @@ create table costs.settled_difference (
 );
 CREATE INDEX settled_difference_of_bill ON costs.settled_difference USING btree (provider_invoice_id);
 CREATE TRIGGER settled_difference_is_kept BEFORE DELETE OR UPDATE ON costs.settled_difference FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_settled_difference();
+
+create table costs.withdrawn_line (
+  provider_invoice_id uuid not null,
+  position integer not null,
+  amount numeric not null,
+  line jsonb not null,
+  constraint withdrawn_line_pkey PRIMARY KEY (provider_invoice_id, "position"),
+  constraint withdrawn_line_provider_invoice_id_fkey FOREIGN KEY (provider_invoice_id) REFERENCES costs.provider_invoice(id)
+);
+CREATE TRIGGER withdrawn_line_is_kept BEFORE DELETE OR UPDATE ON costs.withdrawn_line FOR EACH ROW EXECUTE FUNCTION costs.refuse_change_of_withdrawn_line();
 
 create table deployments.deployment (
   tenant_id text not null,
@@ -908,7 +929,7 @@ AS $function$
 begin
   if exists (
     select from costs.provider_invoice i
-    where i.id in (old.provider_invoice_id, new.provider_invoice_id) and i.status = 'issued'
+    where i.id in (old.provider_invoice_id, new.provider_invoice_id) and i.status in ('issued', 'withdrawn')
   ) then
     raise exception 'the lines of an issued bill cannot be changed'
       using errcode = 'check_violation', constraint = 'cost_line_issued_is_immutable';
@@ -927,6 +948,26 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_withdrawn_bill()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'the bill % is withdrawn and is kept as it was', old.external_id
+    using errcode = 'check_violation', constraint = 'provider_invoice_withdrawn_is_kept';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_change_of_withdrawn_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'what was withdrawn is kept as it was'
+    using errcode = 'check_violation', constraint = 'withdrawn_line_is_kept';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION costs.refuse_lines_without_ground()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -942,7 +983,7 @@ begin
       when not bool_and(n.resource_id is null or r.id is not null) then 'resource'
       when not bool_and(n.deployment_id is null or d.id is not null) then 'deployment'
     end,
-    bool_or(i.status = 'issued')
+    bool_or(i.status in ('issued', 'withdrawn'))
   into missing, is_late
   from changed n
   left join costs.provider_invoice i on i.id = n.provider_invoice_id
@@ -1057,6 +1098,26 @@ begin
       using errcode = 'check_violation', constraint = 'line_share_closed_month_stays';
   end if;
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION costs.refuse_withdrawal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if old.status = 'announced' or old.read_from is distinct from 'upload' then
+    raise exception 'only a bill that was uploaded can be withdrawn'
+      using errcode = 'check_violation', constraint = 'provider_invoice_withdrawn_was_uploaded';
+  end if;
+  if exists (
+    select from costs.period_close c
+    where c.period_start = date_trunc('month', old.period_start::timestamp)::date and c.reopened_at is null
+  ) then
+    raise exception 'the month of the bill is closed: it cannot be withdrawn'
+      using errcode = 'check_violation', constraint = 'provider_invoice_closed_month_keeps_it';
+  end if;
+  return new;
 end $function$
 ;
 

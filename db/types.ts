@@ -175,7 +175,7 @@ export interface DB {
     external_id: string
     provider_uuid: string | null
     invoice_number: string | null
-    status: 'announced' | 'preview' | 'issued'
+    status: 'announced' | 'preview' | 'issued' | 'withdrawn'
     period_start: Temporal.PlainDate
     period_end: Temporal.PlainDate
     currency: string
@@ -197,6 +197,10 @@ export interface DB {
     billing_account: string | null
     number_is_stated: boolean
     issuer_name: string | null
+    withdrawn_at: Temporal.Instant | null
+    withdrawn_by: string | null
+    withdrawn_reason: string | null
+    replaced_by: string | null
   }
   'costs.remembered_assignment': {
     provider: string
@@ -215,6 +219,12 @@ export interface DB {
     settled_at: Temporal.Instant
     settled_by: string
     reason: string
+  }
+  'costs.withdrawn_line': {
+    provider_invoice_id: string
+    position: number
+    amount: string
+    line: Jsonb
   }
   'deployments.deployment': {
     tenant_id: string

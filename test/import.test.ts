@@ -52,12 +52,12 @@ test('a file that cannot be read is told in words, with its path once, and nothi
   await writeFile(locked, 'a', { mode: 0o000 })
   assert.match(
     await refusalOf(join(dir, 'nothing.csv')),
-    /nothing\.csv cannot be read: there is no such file or folder\./,
+    /nothing\.csv cannot be read: there is no such file or directory\./,
   )
   assert.match(await refusalOf(dir), /is a directory\. Name the files in it/)
   // Whoever may read everything is refused nothing.
   if (process.getuid?.() !== 0) {
-    assert.match(await refusalOf(locked), /locked\.csv cannot be read: you have no permission for it\./)
+    assert.match(await refusalOf(locked), /locked\.csv cannot be read: there is no permission for it\./)
   }
 })
 

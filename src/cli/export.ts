@@ -2,8 +2,8 @@ import { open, rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { exportCost, exportInvoices, type FocusFile } from '../contexts/focus/index.ts'
 import { invalidInput } from '../kernel/problem.ts'
+import { fileReason } from '../platform/files.ts'
 import { readPeriodText } from '../platform/wire.ts'
-import { fileProblem } from './output.ts'
 import { withApp } from './with-app.ts'
 
 type Options = { period: string; tenant?: string; preview?: true; output?: string }
@@ -29,7 +29,7 @@ export async function runExport(_format: string, options: Options): Promise<void
 async function writeWhole({ pieces }: FocusFile, output: string): Promise<void> {
   const partial = `${output}.partial`
   const target = await open(partial, 'w').catch((error: unknown) => {
-    throw invalidInput(`${output} cannot be written: ${fileProblem(error)}.`)
+    throw invalidInput(`${output} cannot be written: ${fileReason(error)}.`)
   })
   try {
     await pipeline(pieces, target.createWriteStream())

@@ -12,8 +12,9 @@ import {
 import { present } from '../kernel/invariant.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { invalidInput } from '../kernel/problem.ts'
+import { fileReason } from '../platform/files.ts'
 import { READ_CHUNK_BYTES, spoolStream } from '../platform/spool.ts'
-import { type Column, fileProblem, print, printJson, type Progress, progress, table } from './output.ts'
+import { type Column, print, printJson, type Progress, progress, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
 import { withApp } from './with-app.ts'
 
@@ -28,6 +29,9 @@ type Options = {
   json?: true
 }
 type LocalFile = { readonly path: string; readonly name: string | undefined; readonly size_bytes: number }
+
+/** Who a command acts for: nobody signs in to it. */
+const ACTOR = 'arcadia-cli'
 
 const MEBIBYTE_BYTES = 1024 * 1024
 
@@ -85,7 +89,7 @@ async function findFile(path: string, spooled: { readonly path: string } | null)
   try {
     await access(local_path, constants.R_OK)
   } catch (error) {
-    throw invalidInput(`${path} cannot be read: ${fileProblem(error)}.`)
+    throw invalidInput(`${path} cannot be read: ${fileReason(error)}.`)
   }
   const found = await stat(local_path)
   if (found.isDirectory()) throw invalidInput(`${path} is a directory. Name the files in it.`)
@@ -103,7 +107,7 @@ async function importFiles(
       const spelled = { invoice_number: invoiceNumber, service_category: serviceCategory }
       const upload: Upload = { ...stated, ...spelled, files: openFiles(files, bar) }
       const onBillIssued = (bill: { provider_invoice_id: string }) => costs.onBillIssued(tx, bill)
-      return importBills(tx, upload, { now: edge.clock.now(), ids: edge.ids, onBillIssued })
+      return importBills(tx, upload, { now: edge.clock.now(), ids: edge.ids, actor: ACTOR, onBillIssued })
     })
   } finally {
     bar.done()

@@ -1,7 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import { styleText } from 'node:util'
-import { messageOf } from '../kernel/invariant.ts'
 import { Problem } from '../kernel/problem.ts'
 import { stringifyJson } from '../platform/json.ts'
 
@@ -107,25 +106,6 @@ export function endQuietlyOnClosedPipe(stream: NodeJS.WritableStream): void {
 
 function isClosedPipe(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EPIPE'
-}
-
-/** Why a file cannot be opened, in words and without its path. */
-export function fileProblem(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return FILE_PROBLEMS[code] ?? (code || messageOf(error))
-}
-
-const FILE_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of its path is no folder',
-  EISDIR: 'it is a folder',
-  EACCES: 'you have no permission for it',
-  EPERM: 'you have no permission for it',
-  EROFS: 'its disk can only be read',
-  ENOSPC: 'the disk is full',
-  EMFILE: 'too many files are open',
-  ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'its links lead in a circle',
 }
 
 /** A refusal says what to do next; anything else is a bug and shows where it came from. */

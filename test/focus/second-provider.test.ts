@@ -187,6 +187,59 @@ test('a form that is cut off, or whose parts nothing divides, is refused', async
   }
 })
 
+test('the books and the margin follow a bill that is replaced by its final form, and one that is withdrawn', async () => {
+  const header =
+    'ProviderName,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ServiceCategory,ResourceName,InvoiceId,BilledCost'
+  const line = (resource: string, cost: string, number = '') =>
+    `Example Cloud,USD,2026-06-01,2026-06-01,2026-07-01,Usage,Instances,Compute,${resource},${number},${cost}`
+  const send = async (...lines: string[]) => (await upload(Buffer.from([header, ...lines].join('\n')))).body.data
+  const june = async () => {
+    await books.push()
+    const { totals } = await books.ok('GET', '/margin?period=2026-06&currency=USD')
+    const grossOf = ({ payload }: { payload: unknown }) => (payload as Payload).amount_gross_minor
+    const isOfJune = ({ payload }: { payload: unknown }) =>
+      (payload as { period: { start: string } }).period.start === '2026-06-01'
+    return {
+      cost_cents: totals.bill_total_cents,
+      books: books.finance
+        .documents()
+        .filter(isOfJune)
+        .map((document) => [document.payload['external_id'], grossOf(document)]),
+    }
+  }
+  books.clock.set('2026-07-03T06:00:00Z')
+  await send(line('R-111', '1500.00'))
+  assert.deepEqual(await june(), { cost_cents: 150_000, books: [['2026-06', 150_000]] })
+  books.clock.set('2026-07-05T06:00:00Z')
+  const final = await send(line('R-111', '1200.00', 'INV-6'), line('R-222', '300.00', 'INV-6'))
+  assert.deepEqual(await june(), {
+    cost_cents: 150_000,
+    books: [
+      ['2026-06', 0],
+      ['INV-6', 150_000],
+    ],
+  })
+  await books.ok('POST', `/billing/provider-invoices/${final.id}/withdraw`, { reason: 'of another company' })
+  assert.deepEqual(await june(), {
+    cost_cents: null,
+    books: [
+      ['2026-06', 0],
+      ['INV-6', 0],
+    ],
+  })
+  const unsent = await send(line('R-333', '7.00', 'INV-7'))
+  await books.ok('POST', `/billing/provider-invoices/${unsent.id}/withdraw`, { reason: 'of another company' })
+  assert.deepEqual(
+    (await june()).books,
+    [
+      ['2026-06', 0],
+      ['INV-6', 0],
+    ],
+    'what was never sent stays unsent',
+  )
+  assert.deepEqual(await books.broken(), [])
+})
+
 test('a fault in a row is named, and nothing of the file is stored', async () => {
   const broken = fixture('example-cloud-1.2.csv').toString().replace('36.00', 'lots').replaceAll('EXC-2026', 'EXC-2027')
   const { status, body } = await upload(Buffer.from(broken))

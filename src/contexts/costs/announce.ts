@@ -72,7 +72,7 @@ export async function announceInvoices(
   const { rows: clashed } = await sql<{ id: string }>`
     update costs.provider_invoice i set difference = n.difference
     from ${rowset('costs.provider_invoice', clashes)} n
-    where i.provider = ${provider} and i.invoice_number = n.invoice_number and i.status <> 'preview'
+    where i.provider = ${provider} and i.invoice_number = n.invoice_number and i.status in ('announced', 'issued')
       and i.difference is null and not exists (
         select from costs.settled_difference s
         where s.provider_invoice_id = i.id and s.difference ->> 'invoice_uuid' = n.difference ->> 'invoice_uuid'

@@ -34,7 +34,7 @@ export type ProviderInvoiceRow = {
   invoice_number: string | null
   billing_account: string | null
   issuer_name: string | null
-  status: 'announced' | 'preview' | 'issued'
+  status: 'announced' | 'preview' | 'issued' | 'withdrawn'
   period_start: Temporal.PlainDate
   period_end: Temporal.PlainDate
   currency: string
@@ -57,6 +57,10 @@ export type ProviderInvoiceRow = {
   summary: InvoiceSummary | null
   difference: unknown
   settled_differences: SettledDifference[]
+  /** Of a withdrawn bill. */
+  withdrawal: { withdrawn_at: string; withdrawn_by: string; reason: string; replaced_by: string | null } | null
+  /** The withdrawn bills in whose place this one stands. */
+  replaces: string[]
   announced_at: Temporal.Instant
   ingested_at: Temporal.Instant | null
   last_error: string | null
@@ -70,15 +74,18 @@ export type SettledDifference = {
   readonly reason: string
 }
 
-/** Newest month first, `limit` + 1 rows strictly after `after` (period start, id). */
+/**
+ * Newest month first, `limit` + 1 rows strictly after `after` (period start, id). Withdrawn ones only where they are asked
+ * for: they count nowhere.
+ */
 export async function listProviderInvoices(
   reader: Reader,
   { period, status }: ProviderInvoiceFilter,
   { limit, after }: PageAfter,
 ): Promise<ProviderInvoiceRow[]> {
-  const conditions: RawBuilder<unknown>[] = [sql`true`]
+  const conditions: RawBuilder<unknown>[] = []
   if (period) conditions.push(sql`i.period_start >= ${period.start} and i.period_start < ${period.end}`)
-  if (status !== undefined) conditions.push(sql`i.status = ${status}`)
+  conditions.push(status === undefined ? sql`i.status <> 'withdrawn'` : sql`i.status = ${status}`)
   if (after) conditions.push(sql`(i.period_start, i.id) < (${after[0]}::date, ${after[1]}::uuid)`)
   const { rows } = await sql<ProviderInvoiceRow>`
     ${SELECT_PROVIDER_INVOICE} where ${sql.join(conditions, sql` and `)}
@@ -118,7 +125,7 @@ export async function findDifference(reader: Reader, id: string): Promise<Differ
   const { rows } = await sql<DifferenceRow>`
     select id, trim_scale(lines_amount) as lines_amount, trim_scale(tax_amount) as tax_amount, line_count, difference,
       differing_lines
-    from costs.provider_invoice where id = ${id} and difference is not null`.execute(reader)
+    from costs.provider_invoice where id = ${id} and difference is not null and status <> 'withdrawn'`.execute(reader)
   return rows[0]
 }
 
@@ -132,6 +139,12 @@ const SELECT_PROVIDER_INVOICE = sql`
         to_char(s.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'settled_by', s.settled_by)
       from costs.settled_difference s where s.provider_invoice_id = i.id order by s.settled_at, s.id
     ) as settled_differences,
+    case when i.status = 'withdrawn' then jsonb_build_object('withdrawn_at',
+      to_char(i.withdrawn_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'withdrawn_by', i.withdrawn_by,
+      'reason', i.withdrawn_reason, 'replaced_by', i.replaced_by) end as withdrawal,
+    array(
+      select r.id::text from costs.provider_invoice r where r.replaced_by = i.id order by r.withdrawn_at, r.id
+    ) as replaces,
     i.ingested_at, i.last_error, c.matched_lines, c.allocated_lines, c.unmatched_lines, trim_scale(c.credit_amount) as credit_amount,
     c.unclassified_lines, trim_scale(c.unclassified_amount) as unclassified_amount,
     trim_scale(c.matched_amount) as matched_amount, trim_scale(c.allocated_amount) as allocated_amount,
@@ -236,7 +249,8 @@ export async function loadKnownInvoices(reader: Reader, provider: string): Promi
     .select(LISTED_AMOUNT.as('listed_amount'))
     .select(IS_DIFFERENCE_READ.as('is_difference_read'))
     .where('provider', '=', provider)
-    .where('status', '<>', 'preview')
+    .where('status', 'in', ['announced', 'issued'])
+    .$narrowType<{ status: KnownInvoice['status'] }>()
     .execute()
 }
 
@@ -246,6 +260,7 @@ export async function listDifferingBills(reader: Reader): Promise<{ provider: st
     .selectFrom('costs.provider_invoice')
     .select(['provider', 'external_id'])
     .where('difference', 'is not', null)
+    .where('status', '<>', 'withdrawn')
     .orderBy('period_start', 'desc')
     .orderBy('id')
     .execute()
@@ -256,11 +271,13 @@ export type InvoiceToStore = {
   readonly provider: string
   readonly billing_account: string | null
   readonly issuer_name: string | null
-  readonly status: 'announced' | 'preview' | 'issued'
+  readonly status: 'announced' | 'preview' | 'issued' | 'withdrawn'
   readonly period: Period
   readonly currency: string
   readonly amount: string
   readonly content_hash: string | null
+  /** It is issued and not final: it was uploaded, the provider gives it no number and does not list it. */
+  readonly is_provisional: boolean
   /** The provider tells it apart from its other bills: by its own id, or by the number in the rows. */
   readonly is_told_apart: boolean
   /** What is known of the version that differs from it; null when there is none. */
@@ -284,7 +301,7 @@ export async function loadInvoiceToStore(reader: Reader, id: string): Promise<In
       'currency',
       'amount',
     ])
-    .select(['content_hash', IS_TOLD_APART.as('is_told_apart')])
+    .select(['content_hash', IS_TOLD_APART.as('is_told_apart'), IS_PROVISIONAL.as('is_provisional')])
     .select([
       sql<InvoiceToStore['difference']>`difference`.as('difference'),
       IS_DIFFERENCE_READ.as('is_difference_read'),
@@ -306,6 +323,9 @@ const LISTED_AMOUNT = sql<string | null>`coalesce(difference ->> 'amount', (
   select s.difference ->> 'amount' from costs.settled_difference s
   where s.provider_invoice_id = provider_invoice.id and s.difference ? 'amount' order by s.settled_at desc, s.id desc limit 1
 ))`
+const IS_PROVISIONAL = sql<boolean>`(
+  status = 'issued' and read_from = 'upload' and provider_uuid is null and invoice_number is null
+)`
 const IS_TOLD_APART = sql<boolean>`(provider_uuid is not null or number_is_stated)`
 
 /**
@@ -341,7 +361,7 @@ export function maybeOf({
 }
 
 export type InvoiceToIngest = {
-  readonly status: 'announced' | 'preview' | 'issued'
+  readonly status: 'announced' | 'preview' | 'issued' | 'withdrawn'
   readonly provider_uuid: string
   readonly amount: string
   /** Of an issued bill, where the provider lists it with another amount. */
@@ -349,13 +369,14 @@ export type InvoiceToIngest = {
   readonly incomplete_readings: number
 }
 
-/** Undefined when there is no such invoice, or when the provider cannot be asked for it. */
+/** Undefined when there is no such invoice, it is withdrawn, or the provider cannot be asked for it. */
 export async function findInvoiceToIngest(reader: Reader, id: string): Promise<InvoiceToIngest | undefined> {
   const invoice = await reader
     .selectFrom('costs.provider_invoice')
     .select(['status', 'provider_uuid', 'amount', 'incomplete_readings'])
     .select(sql<string | null>`case when status = 'issued' then ${LISTED_AMOUNT} end`.as('listed_amount'))
     .where('id', '=', id)
+    .where('status', '<>', 'withdrawn')
     .executeTakeFirst()
   const provider_uuid = invoice?.provider_uuid ?? null
   return invoice && provider_uuid !== null ? { ...invoice, provider_uuid } : undefined
@@ -373,7 +394,7 @@ export async function findUploadedInvoice(
 ): Promise<string | undefined> {
   const { rows } = await sql<{ id: string }>`
     select id from costs.provider_invoice
-    where provider = ${provider} and currency = ${currency} and status <> 'preview'
+    where provider = ${provider} and currency = ${currency} and status in ('announced', 'issued')
       and ${maybeOf({ billing_account, issuer_name })} and id <> all(${[...others]}::uuid[])
       and case when ${invoice_number}::text is null or invoice_number is null then period_start = ${period.start}
         else invoice_number = ${invoice_number} and (not ${number_is_stated} or period_start = ${period.start}) end
@@ -382,4 +403,22 @@ export async function findUploadedInvoice(
       invoice_number, id
     limit 1`.execute(reader)
   return rows[0]?.id
+}
+
+export type WithdrawnLineRow = { position: number; line: unknown }
+
+/** In the order of the bill, `limit` + 1 rows strictly after the position `after`. */
+export async function listWithdrawnLines(
+  reader: Reader,
+  provider_invoice_id: string,
+  { limit, after }: PageAfter,
+): Promise<WithdrawnLineRow[]> {
+  return reader
+    .selectFrom('costs.withdrawn_line')
+    .select(['position', 'line'])
+    .where('provider_invoice_id', '=', provider_invoice_id)
+    .$if(after !== undefined, (query) => query.where('position', '>', Number(after?.[0])))
+    .orderBy('position')
+    .limit(limit + 1)
+    .execute()
 }

@@ -8,6 +8,7 @@ import {
   AnyObject,
   Body,
   CurrencyCode,
+  CursorNumber,
   CursorText,
   Data,
   DateText,
@@ -30,9 +31,11 @@ import { CHARGE_CATEGORIES, SERVICE_CATEGORIES } from '../../providers/bill-line
 import {
   type DifferenceRow,
   findDifference,
+  findProviderInvoice,
   findProviderInvoices,
   listProducts,
   listProviderInvoices,
+  listWithdrawnLines,
   loadProductTotals,
   PRODUCT_KEY,
   type ProductRow,
@@ -45,6 +48,7 @@ import { importBills } from './import-bills.ts'
 import type { CostsDeps } from './jobs.ts'
 import { noFile } from './problems.ts'
 import { actOf, config, DecimalOut, Provider, tags, Text } from './wire.ts'
+import { withdrawBill } from './withdraw-bill.ts'
 
 export const billRoutes =
   (edge: Edge, deps: CostsDeps) =>
@@ -119,6 +123,53 @@ export const billRoutes =
       },
     )
 
+    app.post(
+      '/billing/provider-invoices/:id/withdraw',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'Withdraw an uploaded invoice that was partial or wrong, while its month is not closed',
+          description:
+            'It counts nowhere from then on, and is kept with its lines, who withdrew it and why. The books get a document of 0. Send the right file afterwards.',
+          params: IdParams,
+          body: Body({ reason: Text }),
+          response: { 200: Data(ProviderInvoiceOut) },
+        },
+      },
+      async ({ params: { id }, body: { reason }, caller }) => {
+        const act = actOf(edge, { caller })
+        await edge.db.transaction((tx) =>
+          withdrawBill(
+            tx,
+            { provider_invoice_id: id, reason, replaced_by: null },
+            { ...act, onBillIssued: (bill) => deps.onBillIssued(tx, bill) },
+          ),
+        )
+        return { data: await readProviderInvoice(edge, id) }
+      },
+    )
+
+    app.get(
+      '/billing/provider-invoices/:id/withdrawn-lines',
+      {
+        config,
+        schema: {
+          tags,
+          summary: 'The lines of a withdrawn invoice as they were, with whose cost they were',
+          params: IdParams,
+          querystring: Query(ListQuery),
+          response: { 200: List(WithdrawnLineOut) },
+        },
+      },
+      async ({ params: { id }, query: { limit, cursor } }) => {
+        found(await findProviderInvoice(edge.db.read, id), 'provider invoice')
+        const page = { limit, after: readCursor(cursor, [CursorNumber]) }
+        const rows = await listWithdrawnLines(edge.db.read, id, page)
+        return pageOf(rows, limit, ({ position }) => [String(position)])
+      },
+    )
+
     app.get(
       '/billing/products',
       {
@@ -180,7 +231,7 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
         importBills(
           tx,
           { ...stated, files },
-          { now: edge.clock.now(), ids: edge.ids, onBillIssued: (bill) => deps.onBillIssued(tx, bill) },
+          { ...actOf(edge, request), ids: edge.ids, onBillIssued: (bill) => deps.onBillIssued(tx, bill) },
         ),
       )
       void reply.code(imported.some(({ outcome }) => outcome === 'created') ? 201 : 200)
@@ -225,8 +276,8 @@ async function withControlTotals(
     invoices.map(({ id }) => id),
   )
   return invoices.map((invoice) => {
-    const { amount, summary, lines_amount } = invoice
-    const isRead = lines_amount !== null
+    const { amount, summary, lines_amount, status } = invoice
+    const isRead = lines_amount !== null && status !== 'withdrawn'
     return providerInvoiceOut(
       invoice,
       controlTotals({ amount, summary, totals: isRead ? (totals.get(invoice.id) ?? []) : null }),
@@ -288,7 +339,7 @@ function differingOut(side: DifferingSide | undefined) {
   return { differing_count: side?.count ?? null, lines }
 }
 
-const InvoiceStatus = OneOf(['announced', 'preview', 'issued'])
+const InvoiceStatus = OneOf(['announced', 'preview', 'issued', 'withdrawn'])
 
 const ProviderInvoicesQuery = Query({
   ...ListQuery,
@@ -388,10 +439,21 @@ const ProviderInvoiceOut = Type.Object({
       settled_by: Type.String(),
     }),
   ),
+  withdrawal: Nullable(
+    Type.Object({
+      withdrawn_at: Type.String({ format: 'date-time' }),
+      withdrawn_by: Type.String(),
+      reason: Type.String(),
+      replaced_by: Nullable(Id),
+    }),
+  ),
+  replaces: Type.Array(Id, { description: 'Withdrawn invoices in whose place it stands' }),
   announced_at: InstantOut,
   ingested_at: Nullable(InstantOut),
   last_error: Nullable(Type.String()),
 })
+
+const WithdrawnLineOut = Type.Object({ position: Type.Integer(), line: AnyObject })
 
 const DifferingSideOut = Type.Object({
   lines_amount: Nullable(DecimalOut),

@@ -498,7 +498,8 @@ test('a cell that cannot be read is told with its row, its column and what was f
     {
       row: 2,
       column: 'ChargePeriodEnd',
-      message: 'expected a time such as 2026-04-01T00:00:00Z, found "2026-09-31T00:00:00Z": there is no such day',
+      message:
+        'expected a time such as 2026-04-01T00:00:00Z, in the years 1900 to 2999, found "2026-09-31T00:00:00Z": there is no such day',
     },
   ])
   const own = csv(WEB, JOBS.replace('2026-05-01 00', '2026-09-31 00'))
@@ -528,6 +529,156 @@ test('an upload that differs from an issued bill is told line by line, of both s
   assert.match(body.detail, /no alarm is kept/)
   const { data } = (await call('GET', '/billing/provider-invoices')).body
   assert.equal(data[0].difference, null)
+})
+
+const JUNE_HEADER =
+  'ProviderName,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,ServiceCategory,ResourceId,ResourceName,InvoiceId,BilledCost'
+/** A line of June 2026. */
+const june = (resource: string, cost: string, { number = '', category = 'Usage' } = {}) =>
+  `Example Cloud,acc-1,USD,2026-06-01,2026-07-01,2026-06-01,2026-07-01,${category},Instances,Compute,${resource},${resource},${number},${cost}`
+const juneFile = (...lines: string[]) => [JUNE_HEADER, ...lines].join('\n')
+
+/** As if it were another time, for as long as the work takes. */
+async function at<T>(time: string, work: () => Promise<T>): Promise<T> {
+  const before = costs.clock.now()
+  costs.clock.set(time)
+  try {
+    return await work()
+  } finally {
+    costs.clock.set(before.toString())
+  }
+}
+
+test('a month that was sent before it was final is replaced by its final form, and kept as it was', async () => {
+  const first = await at('2026-07-03T06:00:00Z', () => upload(costs, juneFile(june('R-111', '1500.00')), ''))
+  assert.deepEqual([first.status, first.body.data.status, first.body.data.amount], [201, 'issued', '1500'])
+  const final = juneFile(june('R-111', '1200.00', { number: 'INV-6' }), june('R-222', '300.00', { number: 'INV-6' }))
+  const second = await at('2026-07-05T06:00:00Z', () => upload(costs, final, ''))
+  assert.equal(second.status, 201, JSON.stringify(second.body))
+  const { data: bills } = (await call('GET', '/billing/provider-invoices?period=2026-06')).body
+  assert.deepEqual(
+    bills.map((bill: InvoiceJson) => [bill.invoice_number, bill.status, bill.amount, bill.line_count, bill.replaces]),
+    [['INV-6', 'issued', '1500', 2, [first.body.data.id]]],
+  )
+  const { data: lines } = (await call('GET', '/billing/cost-lines?period=2026-06')).body
+  assert.deepEqual(lines.map((line: { amount: string }) => line.amount).toSorted(), ['1200', '300'])
+  const { data: old } = (await call('GET', `/billing/provider-invoices/${first.body.data.id}`)).body
+  assert.deepEqual(
+    [old.status, old.amount, old.withdrawal],
+    [
+      'withdrawn',
+      '1500',
+      {
+        withdrawn_at: '2026-07-05T06:00:00.000000Z',
+        withdrawn_by: old.withdrawal.withdrawn_by,
+        reason: 'replaced by the bill INV-6',
+        replaced_by: second.body.data.id,
+      },
+    ],
+  )
+  const kept = (await call('GET', `/billing/provider-invoices/${old.id}/withdrawn-lines`)).body.data
+  assert.deepEqual(
+    kept.map(({ line }: { line: Record<string, unknown> }) => [
+      line['resource_name'],
+      line['amount'],
+      line['match_status'],
+    ]),
+    [['R-111', '1500', 'unmatched']],
+  )
+  assert.deepEqual(costs.issued, [first.body.data.id, first.body.data.id, second.body.data.id])
+  assert.equal((await upload(costs, final, '')).status, 200)
+  const other = await upload(costs, final.replace('300.00', '301.00'), '')
+  assert.deepEqual([other.status, other.body.code], [409, 'costs/invoice-differs'], 'a number is final')
+  await assertSound(costs)
+})
+
+test('a month without a number that is sent again with other lines stands in the place of the one before', async () => {
+  const studio = await deploy(edge, 'boab', 'studio')
+  const rule = { provider: 'example-cloud', product: 'Instances', shares: [{ deployment_id: studio, weight: '1' }] }
+  await call('POST', '/billing/allocation-rules', { body: rule })
+  await at('2026-07-03T06:00:00Z', async () => {
+    const tax = june('', '10.00', { category: 'Tax' })
+    const first = await upload(costs, juneFile(june('R-111', '100.00'), tax), '')
+    const second = await upload(costs, juneFile(tax, june('R-111', '90.00'), june('R-222', '25.00')), '')
+    assert.equal(second.status, 201, JSON.stringify(second.body))
+    const { id, external_id, amount, tax_amount, allocated_amount, line_count, replaces } = second.body.data
+    assert.deepEqual(
+      [external_id, amount, tax_amount, allocated_amount, line_count, replaces],
+      [first.body.data.external_id, '125', '10', '115', 3, [first.body.data.id]],
+    )
+    const kept = (await call('GET', `/billing/provider-invoices/${first.body.data.id}/withdrawn-lines`)).body.data
+    assert.deepEqual(kept[0].line.shares, [{ tenant_id: 'boab', deployment_id: studio, amount: '100' }])
+    await assertSound(costs)
+    const again = await upload(costs, juneFile(june('R-222', '25.00'), tax, june('R-111', '90.00')), '')
+    assert.deepEqual([again.status, again.body.data.id], [200, id])
+    const third = await upload(costs, juneFile(june('R-111', '90.00')), '')
+    assert.deepEqual([third.status, third.body.data.replaces], [201, [id]])
+    const { data: withdrawn } = (await call('GET', '/billing/provider-invoices?status=withdrawn')).body
+    assert.equal(withdrawn.length, 2)
+    await assertSound(costs)
+  })
+})
+
+test('in a closed month nothing is replaced', async () => {
+  await at('2026-07-03T06:00:00Z', async () => {
+    await upload(costs, juneFile(june('R-111', '100.00')), '')
+    await call('POST', '/billing/periods/2026-06/close')
+    for (const number of ['', 'INV-6']) {
+      const { status, body } = await upload(costs, juneFile(june('R-111', '90.00', { number })), '')
+      assert.deepEqual([status, body.code], [409, 'costs/invoice-differs'], number)
+    }
+    assert.equal((await upload(costs, juneFile(june('R-111', '100.00', { number: 'INV-6' })), '')).status, 200)
+  })
+})
+
+test('an uploaded bill that was wrong is withdrawn with a reason, while its month is open, and the right one comes in', async () => {
+  const { body } = await upload(costs, csv(WEB), 'period=2026-04&invoice_number=512')
+  const { id } = body.data
+  const withdraw = (reason: unknown = 'half of the file') =>
+    call('POST', `/billing/provider-invoices/${id}/withdraw`, { body: { reason } })
+  assert.equal((await withdraw('')).status, 422)
+  await call('POST', '/billing/periods/2026-04/close')
+  assert.deepEqual([(await withdraw()).status, (await withdraw()).body.code], [409, 'costs/period-closed'])
+  await call('POST', '/billing/periods/2026-04/reopen', { body: { reason: 'the bill was wrong' } })
+  const { status, body: answer } = await withdraw()
+  assert.equal(status, 200, JSON.stringify(answer))
+  const { reason, replaced_by } = answer.data.withdrawal
+  assert.deepEqual([answer.data.status, reason, replaced_by], ['withdrawn', 'half of the file', null])
+  assert.deepEqual((await call('GET', '/billing/cost-lines')).body.data, [])
+  assert.deepEqual((await call('GET', '/billing/provider-invoices')).body.data, [])
+  assert.deepEqual(costs.issued, [id, id])
+  const again = await withdraw()
+  assert.deepEqual([again.status, again.body.code], [409, 'costs/not-withdrawable'])
+  assert.match(again.body.detail, /half of the file/)
+  const right = await upload(costs, csv(WEB, JOBS), 'period=2026-04&invoice_number=512')
+  assert.deepEqual([right.status, right.body.data.external_id, right.body.data.amount], [201, '512', '80'])
+  assert.equal(
+    (await call('POST', `/billing/provider-invoices/${edge.ids.uuid()}/withdraw`, { body: { reason: 'x' } })).status,
+    404,
+  )
+  await assertSound(costs)
+})
+
+test('what the provider itself sends is not withdrawn, and the database holds all of it', async () => {
+  const { body } = await upload(costs, csv(WEB), 'period=2026-04&invoice_number=512')
+  const bill = (set: string) => db.script(`update costs.provider_invoice set ${set} where id = '${body.data.id}'`)
+  const withdrawn = "status = 'withdrawn', withdrawn_at = now(), withdrawn_by = 'a', withdrawn_reason = 'b'"
+  await assert.rejects(bill("status = 'preview'"), /cannot be changed/)
+  await assert.rejects(bill("status = 'withdrawn'"), /provider_invoice_withdrawn_whole/)
+  await assert.rejects(bill(`${withdrawn}, amount = 1`), /cannot be changed/)
+  await call('POST', '/billing/periods/2026-04/close')
+  await assert.rejects(bill(withdrawn), /month of the bill is closed/)
+  await call('POST', '/billing/periods/2026-04/reopen', { body: { reason: 'x' } })
+  await bill("read_from = 'items'")
+  await assert.rejects(bill(withdrawn), /only a bill that was uploaded/)
+  const refused = await call('POST', `/billing/provider-invoices/${body.data.id}/withdraw`, { body: { reason: 'x' } })
+  assert.deepEqual([refused.status, refused.body.code], [409, 'costs/not-withdrawable'])
+  await bill("read_from = 'upload'")
+  await call('POST', `/billing/provider-invoices/${body.data.id}/withdraw`, { body: { reason: 'x' } })
+  await assert.rejects(bill("withdrawn_reason = 'y'"), /is kept as it was/)
+  await assert.rejects(db.script('delete from costs.provider_invoice'), /is kept as it was/)
+  await assert.rejects(db.script("update costs.withdrawn_line set line = '{}'"), /is kept as it was/)
+  await assert.rejects(db.script('delete from costs.withdrawn_line'), /is kept as it was/)
 })
 
 test('what the provider sends later that differs is an alarm that shows both versions', async () => {

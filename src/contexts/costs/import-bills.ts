@@ -16,9 +16,11 @@ import { compareLines, type DifferingLines, type DifferingSide } from './differe
 import { lockBills } from './lock.ts'
 import { invoiceDiffers, invoiceUnreadable, notText, periodDiffers, totalsDiffer } from './problems.ts'
 import { findUploadedInvoice, type InvoiceToStore, loadInvoiceToStore } from './bill-queries.ts'
-import { type ReceivedBill, receiveLines } from './receive-lines.ts'
+import { isMonthOpen } from './open-month.ts'
+import { type ReceivedBill, receiveLines, storeReceived } from './receive-lines.ts'
 import { announcedColumns, finishPreview, issueBill, startPreview, type StoreContext } from './store-bill.ts'
 import { PROVIDER } from './sync.ts'
+import { withdrawBill } from './withdraw-bill.ts'
 
 export type UploadedFile = {
   /** As the provider names its files: may say month and number. */
@@ -47,6 +49,9 @@ export type Upload = {
 
 export type ImportedBill = { readonly provider_invoice_id: string; readonly outcome: 'created' | 'unchanged' }
 
+/** `actor` sends the files: what they replace is withdrawn in that name. */
+export type ImportContext = StoreContext & { readonly actor: string }
+
 /**
  * Stores bills that were downloaded by hand, all of an upload or nothing: one in the provider's own format, or any
  * number in FOCUS. A bill is the same under its printed number however it came; without a number, it is the one of its
@@ -59,14 +64,15 @@ export type ImportedBill = { readonly provider_invoice_id: string; readonly outc
 export async function importBills(
   tx: ContextTx<'costs'>,
   upload: Upload,
-  context: StoreContext,
+  context: ImportContext,
 ): Promise<ImportedBill[]> {
   const stated = readStatement(upload)
   await lockBills(tx)
   const opened = new Map<string, Target>()
   const open = async (key: BillKey | null): Promise<InvoiceToStore> => {
     const header = headerOf(key, stated, opened.size)
-    const target = await findTarget(tx, { header, preview: upload.preview, others: [...opened.keys()] }, context)
+    const wanted = { header, preview: upload.preview, others: [...opened.keys()], is_whole_month: key !== null }
+    const target = await findTarget(tx, wanted, context)
     opened.set(target.invoice.id, target)
     return target.invoice
   }
@@ -75,9 +81,8 @@ export async function importBills(
   if (upload.amount !== undefined) requireAmount(upload.amount, received)
   const imported: ImportedBill[] = []
   for (const bill of received) {
-    const { is } = present(opened.get(bill.invoice.id), 'only what was opened is received')
-    const outcome = await settleBill(tx, { bill, is }, context)
-    imported.push({ provider_invoice_id: bill.invoice.id, outcome })
+    const target = present(opened.get(bill.invoice.id), 'only what was opened is received')
+    imported.push(await settleBill(tx, { bill, target }, context))
   }
   return imported
 }
@@ -221,14 +226,33 @@ function headerOfKey(key: BillKey, stated: Statement, opened_count: number): Bil
   return { provider, billing_account, invoice_number, number_is_stated, period: billing_period, currency, issuer_name }
 }
 
-/** What the lines of a bill go into. */
-type Target = { readonly invoice: InvoiceToStore; readonly is: 'known' | 'new' | 'preview' }
+/**
+ * What the lines of a bill go into. `provisional`: they are compared with the bill that is issued, and stand in its place
+ * where they differ.
+ */
+type Target = {
+  readonly header: BillHeader
+  readonly invoice: InvoiceToStore
+  readonly is: 'known' | 'new' | 'preview' | 'provisional'
+}
 
-/** A bill that is issued is only compared, whatever is said of it. Throws `costs/period-differs`. */
+type Wanted = {
+  readonly header: BillHeader
+  readonly preview: boolean | undefined
+  /** Bills of the same upload. */
+  readonly others: readonly string[]
+  /** The file says of each of its months what it is in all. */
+  readonly is_whole_month: boolean
+}
+
+/**
+ * A bill that is final is only compared, whatever is said of it; one that is not is replaced as soon as its final form
+ * comes. Throws `costs/period-differs`.
+ */
 async function findTarget(
   tx: ContextTx<'costs'>,
-  { header, preview, others }: { header: BillHeader; preview: boolean | undefined; others: readonly string[] },
-  context: StoreContext,
+  { header, preview, others, is_whole_month }: Wanted,
+  context: ImportContext,
 ): Promise<Target> {
   const known_id = await findUploadedInvoice(tx, header, others)
   const known = known_id === undefined ? undefined : await loadInvoiceToStore(tx, known_id)
@@ -237,27 +261,49 @@ async function findTarget(
       `The bill ${header.invoice_number} is stored as that of ${monthLabel(known.period)}, and said to be of ${monthLabel(header.period)}. Check month and number.`,
     )
   }
-  if (known?.status === 'issued') return { invoice: known, is: 'known' }
+  const is_replaceable =
+    known?.is_provisional === true && is_whole_month && preview !== true && (await isMonthOpen(tx, known.period.start))
+  if (known && is_replaceable) {
+    if (header.invoice_number === null) return { header, invoice: known, is: 'provisional' }
+    return { header, invoice: await replaceBill(tx, { known, header }, context), is: 'new' }
+  }
+  if (known?.status === 'issued') return { header, invoice: known, is: 'known' }
   if (preview ?? (known === undefined && isRunning(header.period, context.now))) {
     const external_id = joined(['preview', ...partsOf(header)])
     const id = await startPreview(tx, { preview: { header, external_id }, others }, context)
-    return { invoice: await loadInvoiceToStore(tx, id), is: 'preview' }
+    return { header, invoice: await loadInvoiceToStore(tx, id), is: 'preview' }
   }
-  if (known) return { invoice: known, is: 'known' }
-  return { invoice: await loadInvoiceToStore(tx, await announceUpload(tx, header, context)), is: 'new' }
+  if (known) return { header, invoice: known, is: 'known' }
+  return { header, invoice: await announceUpload(tx, { id: context.ids.uuid(), header }, context), is: 'new' }
+}
+
+/** A bill without lines in the place of one that was not final. */
+async function replaceBill(
+  tx: ContextTx<'costs'>,
+  { known, header }: { known: InvoiceToStore; header: BillHeader },
+  context: ImportContext,
+): Promise<InvoiceToStore> {
+  const id = context.ids.uuid()
+  const final = header.invoice_number === null ? 'a later version of its month' : `the bill ${header.invoice_number}`
+  const withdrawal = { provider_invoice_id: known.id, reason: `replaced by ${final}`, replaced_by: id }
+  await withdrawBill(tx, withdrawal, context)
+  return announceUpload(tx, { id, header }, context)
 }
 
 function isRunning(period: Period, now: Temporal.Instant): boolean {
   return Temporal.Instant.compare(now, instantsOf(period, 'UTC').end) < 0
 }
 
-async function announceUpload(tx: ContextTx<'costs'>, header: BillHeader, { now, ids }: StoreContext): Promise<string> {
-  const id = ids.uuid()
+async function announceUpload(
+  tx: ContextTx<'costs'>,
+  { id, header }: { id: string; header: BillHeader },
+  { now }: ImportContext,
+): Promise<InvoiceToStore> {
   const external_id = await freeExternalId(tx, header)
   // The amount is known when all lines are.
   const row = { ...announcedColumns(header, { amount: '0', now }), id, external_id }
   await insertRows(tx, 'costs.provider_invoice', [row])
-  return id
+  return loadInvoiceToStore(tx, id)
 }
 
 /**
@@ -272,6 +318,7 @@ async function freeExternalId(tx: ContextTx<'costs'>, header: BillHeader): Promi
     .select('id')
     .where('provider', '=', provider)
     .where('external_id', '=', external_id)
+    .where('status', '<>', 'withdrawn')
     .executeTakeFirst()
   return taken === undefined ? external_id : joined(partsOf(header))
 }
@@ -312,40 +359,54 @@ async function* readText(file: UploadedFile, defaults: BillDefaults): ReturnType
 
 async function settleBill(
   tx: ContextTx<'costs'>,
-  { bill, is }: { bill: ReceivedBill; is: Target['is'] },
-  context: StoreContext,
-): Promise<ImportedBill['outcome']> {
+  { bill, target }: { bill: ReceivedBill; target: Target },
+  context: ImportContext,
+): Promise<ImportedBill> {
   const { invoice, content, other_months } = bill
   if (other_months.length > 0) {
     throw periodDiffers(
       `No line is charged for ${monthLabel(invoice.period)}; they are of ${other_months.join(', ')}. State the month of the bill.`,
     )
   }
-  if (invoice.status === 'issued') {
-    await requireSameContent(tx, bill)
-    return 'unchanged'
-  }
+  if (invoice.status === 'issued') return settleIssued(tx, { bill, target }, context)
   const reading = { summary: null, read_from: 'upload' as const }
   const amount = content.lines_amount
-  if (is === 'preview') {
+  const created = { provider_invoice_id: invoice.id, outcome: 'created' as const }
+  if (target.is === 'preview') {
     await finishPreview(tx, { id: invoice.id, content, bill: reading, amount }, context)
-    return 'created'
+    return created
   }
-  if (is === 'known' && !decimal(invoice.amount).eq(decimal(amount))) {
+  if (target.is === 'known' && !decimal(invoice.amount).eq(decimal(amount))) {
     throw totalsDiffer(
       `The provider announced ${plain(decimal(invoice.amount))}, the lines of the file add up to ${amount}. Check that it is the file of this invoice, and whole.`,
     )
   }
   await issueBill(tx, { received: bill, bill: reading, amount }, context)
-  return 'created'
+  return created
 }
 
-async function requireSameContent(tx: ContextTx<'costs'>, { invoice, content }: ReceivedBill): Promise<void> {
-  if (invoice.content_hash === content.content_hash) return
+/** What was received is what is issued, or stands in its place, or is refused. */
+async function settleIssued(
+  tx: ContextTx<'costs'>,
+  { bill: { invoice, content, other_months }, target: { header, is } }: { bill: ReceivedBill; target: Target },
+  context: ImportContext,
+): Promise<ImportedBill> {
+  const unchanged = { provider_invoice_id: invoice.id, outcome: 'unchanged' as const }
+  if (invoice.content_hash === content.content_hash) return unchanged
   const lines = await compareLines(tx, invoice.id)
-  if (lines.stored.count + lines.received.count === 0) return
-  throw invoiceDiffers(
-    `The bill of ${monthLabel(invoice.period)} is issued over ${plain(decimal(invoice.amount))} and the file holds ${content.lines_amount}: ${lines.stored.count} lines are only in the books, ${lines.received.count} only in the file. Nothing was stored, and no alarm is kept of an upload: \`errors\` names the first ${NAMED_MAX_LINES} lines of each side.`,
+  if (lines.stored.count + lines.received.count === 0) return unchanged
+  if (is !== 'provisional') throw differs({ invoice, content, lines })
+  const replacement = await replaceBill(tx, { known: invoice, header }, context)
+  await storeReceived(tx, { from: invoice.id, to: replacement.id, line_count: content.line_count })
+  const received = { invoice: replacement, content, other_months }
+  await issueBill(tx, { received, bill: { summary: null, read_from: 'upload' }, amount: content.lines_amount }, context)
+  return { provider_invoice_id: replacement.id, outcome: 'created' }
+}
+
+function differs({ invoice, content, lines }: Pick<ReceivedBill, 'invoice' | 'content'> & { lines: DifferingLines }) {
+  const { id, period, amount } = invoice
+  return invoiceDiffers(
+    `The bill of ${monthLabel(period)} is issued over ${plain(decimal(amount))} and the file holds ${content.lines_amount}: ${lines.stored.count} lines are only in the books, ${lines.received.count} only in the file. Nothing was stored, and no alarm is kept of an upload: \`errors\` names the first ${NAMED_MAX_LINES} lines of each side. Where the books are wrong and the bill was uploaded, POST /billing/provider-invoices/${id}/withdraw with a reason, and send the file again.`,
     faultsOf(lines),
   )
 }

@@ -73,7 +73,21 @@ export const costsInvariants: Invariant[] = [
     promise: 'What the provider sends of an issued bill is what is stored',
     violations: sql`
       select i.id::text as subject, coalesce(i.invoice_number, i.external_id) || ': ' || i.difference as detail
-      from costs.provider_invoice i where i.difference is not null`,
+      from costs.provider_invoice i where i.difference is not null and i.status <> 'withdrawn'`,
+  },
+  {
+    name: 'costs.withdrawn-bills-count-nowhere',
+    promise: 'A withdrawn bill has no lines in the books, and those that are kept of it add up to it',
+    violations: sql`
+      select i.id::text as subject,
+        i.external_id || ': ' || c.lines || ' lines in the books, kept ' || k.amount || ' of ' || i.lines_amount as detail
+      from costs.provider_invoice i
+      cross join lateral (select count(*) as lines from costs.cost_line where provider_invoice_id = i.id) c
+      cross join lateral (
+        select count(*) as lines, coalesce(sum(amount), 0) as amount
+        from costs.withdrawn_line where provider_invoice_id = i.id
+      ) k
+      where i.status = 'withdrawn' and (c.lines > 0 or k.lines <> i.line_count or k.amount <> i.lines_amount)`,
   },
   {
     name: 'costs.previews-are-not-pushed',

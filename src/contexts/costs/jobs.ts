@@ -9,7 +9,7 @@ import { type BillIssued, ingestInvoice, readBillingHistory, readPreview, type S
 export type CostsDeps = {
   /** Null when no token is configured. */
   readonly provider: DigitalOcean | null
-  /** Runs in the transaction that issues a bill. Never for a preview. */
+  /** Runs in the transaction that issues a bill, or withdraws an issued one. Never for a preview. */
   readonly onBillIssued: BillIssued
 }
 

@@ -4,18 +4,26 @@ import { periodClosed } from './problems.ts'
 
 /** Throws `costs/period-closed` when the month that the date lies in is closed. */
 export async function requireOpenMonth(reader: Reader, date: Temporal.PlainDate): Promise<void> {
-  const period_start = date.with({ day: 1 })
-  const close = await reader
-    .selectFrom('costs.period_close')
-    .select(['closed_at', 'closed_by'])
-    .where('period_start', '=', period_start)
-    .where('reopened_at', 'is', null)
-    .executeTakeFirst()
+  const close = await findClosing(reader, date)
   if (close === undefined) return
-  const month = period_start.toPlainYearMonth()
+  const month = date.toPlainYearMonth()
   throw periodClosed(
     `${month} was closed by ${close.closed_by} at ${close.closed_at}. POST /billing/periods/${month}/reopen with a reason first.`,
   )
+}
+
+export async function isMonthOpen(reader: Reader, date: Temporal.PlainDate): Promise<boolean> {
+  return (await findClosing(reader, date)) === undefined
+}
+
+/** That of the month that the date lies in. */
+function findClosing(reader: Reader, date: Temporal.PlainDate) {
+  return reader
+    .selectFrom('costs.period_close')
+    .select(['closed_at', 'closed_by'])
+    .where('period_start', '=', date.with({ day: 1 }))
+    .where('reopened_at', 'is', null)
+    .executeTakeFirst()
 }
 
 /** Whether the month of the provider invoice under this alias is open: a condition in SQL. */

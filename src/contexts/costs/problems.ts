@@ -36,6 +36,16 @@ export const invoiceDiffers = problem({
     'settled_difference_is_kept',
   ],
 })
+export const notWithdrawable = problem({
+  code: 'costs/not-withdrawable',
+  status: 409,
+  title: 'The bill cannot be withdrawn',
+  constraints: [
+    'provider_invoice_withdrawn_was_uploaded',
+    'provider_invoice_withdrawn_is_kept',
+    'withdrawn_line_is_kept',
+  ],
+})
 export const contentStoredAlready = problem({
   code: 'costs/content-stored-already',
   status: 409,
@@ -59,6 +69,7 @@ export const periodClosed = problem({
   constraints: [
     'period_close_once',
     'period_close_is_kept',
+    'provider_invoice_closed_month_keeps_it',
     'cost_line_closed_month_stays',
     'line_share_closed_month_stays',
   ],

@@ -78,6 +78,31 @@ export async function receiveLines(
   }))
 }
 
+/**
+ * Puts the lines that were received as a version of the bill `from` into the books as those of the new bill `to`, matched.
+ */
+export async function storeReceived(
+  tx: ContextTx<'costs'>,
+  { from, to, line_count }: { from: string; to: string; line_count: number },
+): Promise<void> {
+  const others = COLUMNS.filter((column) => column !== 'provider_invoice_id')
+  const target = sql.join(['provider_invoice_id', ...others].map((column) => sql.ref(column)))
+  const source = sql`select ${to}::uuid, ${columnsOf('l', others)}`
+  await sql`
+    insert into costs.cost_line (${target}, match_status, match_reason)
+    ${source}, 'not_applicable', 'a ' || lower(l.charge_category) || ' line belongs to the whole bill'
+    from pg_temp.received_line l
+    where l.provider_invoice_id = ${from} and l.charge_category in ('Tax', 'Credit')`.execute(tx)
+  for (let first = 0; first < line_count; first += LADDER_MIN_LINES) {
+    await sql`
+      insert into pg_temp.staged_line (${target}) ${source} from pg_temp.received_line l
+      where l.provider_invoice_id = ${from} and l.charge_category not in ('Tax', 'Credit')
+        and l.position >= ${first} and l.position < ${first + LADDER_MIN_LINES}`.execute(tx)
+    await storeStaged(tx)
+  }
+  await allocateLines(tx, { provider_invoice_ids: [to] })
+}
+
 /** Lines that are in memory, as rows of one bill. */
 export async function* rowsOf(lines: readonly BillLine[]): AsyncGenerator<BillRow[]> {
   for (let first = 0; first < lines.length; first += FEW_LINES) {
@@ -262,6 +287,11 @@ async function storeBatch(tx: ContextTx<'costs'>, { settled, staged, compared }:
   await copyRows(tx, 'costs.cost_line', [...COLUMNS, ...MATCH_COLUMNS], settled)
   if (staged.rows.length === 0) return
   await copyRows(tx, 'pg_temp.staged_line', COLUMNS, staged)
+  await storeStaged(tx)
+}
+
+/** The lines in `pg_temp.staged_line` take the ladder into the books. */
+async function storeStaged(tx: ContextTx<'costs'>): Promise<void> {
   await runLadder(tx, {
     target: sql`select ${TARGET_COLUMNS} from pg_temp.staged_line l`,
     statement: sql`

@@ -75,6 +75,8 @@ test('a new bill is stored whole, with its control totals, and handed over once'
     read_from: 'upload',
     difference: null,
     settled_differences: [],
+    withdrawal: null,
+    replaces: [],
     announced_at: '2026-05-02T06:00:00Z',
     ingested_at: '2026-05-02T06:00:00Z',
     last_error: null,

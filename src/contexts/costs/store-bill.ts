@@ -12,7 +12,7 @@ import { type ReceivedBill, receiveLines, rowsOf } from './receive-lines.ts'
 export type StoreContext = {
   readonly now: Temporal.Instant
   readonly ids: Ids
-  /** Runs once for each bill, in the transaction that stores its lines. Never for a preview. */
+  /** Runs when a bill is issued or an issued one withdrawn, in that transaction. Never for a preview. */
   readonly onBillIssued: (bill: { provider_invoice_id: string }) => Promise<void>
 }
 

@@ -14,13 +14,18 @@ const CLAIM_TIME = Temporal.Duration.from({ minutes: 10 })
 
 type QueueOptions = { now: Temporal.Instant; id: string }
 
-/** Puts an issued bill into the outbox, or sends it again with its owners as they are now. `id` is for a new push. */
+/**
+ * Puts an issued bill into the outbox, or sends it again with its owners as they are now, and as nothing when it was
+ * withdrawn. A withdrawn one that was never sent does not go to the books at all. `id` is for a new push.
+ */
 export async function queueBill(
   tx: ContextTx<'finance'>,
   { provider_invoice_id }: { provider_invoice_id: string },
   options: QueueOptions,
 ): Promise<void> {
   const { bill, lines } = await readBill(tx, provider_invoice_id)
+  const { provider: source, external_id } = bill
+  if (bill.is_withdrawn && (await withdrawUnsent(tx, { source, external_id }))) return
   const push = { tenant_id: null, minor_unit_places: minorUnitPlaces(bill.currency) }
   await queue(tx, { document: 'provider_invoice', payload: billPayload(bill, lines) }, { ...options, ...push })
 }
@@ -35,25 +40,29 @@ export async function queueInvoice(
   options: QueueOptions,
 ): Promise<void> {
   const { invoice, lines, credit_notes } = await readInvoice(tx, { tenant_id, invoice_id })
-  if (invoice.is_void && (await withdrawUnsent(tx, invoice_id))) return
+  const name = { source: INVOICE_SOURCE, external_id: invoice_id }
+  if (invoice.is_void && (await withdrawUnsent(tx, name))) return
   const payload = invoicePayload(invoice, lines, credit_notes)
   const push = { tenant_id, minor_unit_places: invoice.minor_unit_places }
   await queue(tx, { document: 'invoice', payload }, { ...options, ...push })
 }
 
-/** True when no attempt was ever made, so that the books cannot know the invoice. An answer that got lost counts. */
-async function withdrawUnsent(tx: ContextTx<'finance'>, invoice_id: string): Promise<boolean> {
+/** True when no attempt was ever made, so that the books cannot know the document. An answer that got lost counts. */
+async function withdrawUnsent(
+  tx: ContextTx<'finance'>,
+  { source, external_id }: { source: string; external_id: string },
+): Promise<boolean> {
   await tx
     .deleteFrom('finance.push')
-    .where('source', '=', INVOICE_SOURCE)
-    .where('external_id', '=', invoice_id)
+    .where('source', '=', source)
+    .where('external_id', '=', external_id)
     .where('first_attempt_at', 'is', null)
     .execute()
   const sent = await tx
     .selectFrom('finance.push')
     .select('id')
-    .where('source', '=', INVOICE_SOURCE)
-    .where('external_id', '=', invoice_id)
+    .where('source', '=', source)
+    .where('external_id', '=', external_id)
     .executeTakeFirst()
   return sent === undefined
 }

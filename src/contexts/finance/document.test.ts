@@ -6,6 +6,7 @@ import { type Bill, type BillLine, billPayload, readDocument } from './document.
 
 const BILL: Bill = {
   provider: 'digitalocean',
+  is_withdrawn: false,
   issuer_name: null,
   provider_name: null,
   external_id: 'bill-1',

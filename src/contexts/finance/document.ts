@@ -13,6 +13,7 @@ export type PushDocument =
 /** `amount` is the provider's own total, in major units. */
 export type Bill = {
   provider: string
+  is_withdrawn: boolean
   /** Who invoices, and is paid; null where the bill does not tell. */
   issuer_name: string | null
   /** As the provider calls itself on the bill; null where the bill does not tell. */
@@ -65,33 +66,22 @@ export type CreditNote = { number: string; amount_cents: bigint; tax_cents: bigi
 /**
  * A provider's bill as the books take it. Gross is the provider's total and tax the sum of its tax lines, each rounded
  * once. Lines finer than a minor unit are rounded together, so that they add up; what the lines miss of the total stands
- * on a line of its own, named by whether rounding explains it.
+ * on a line of its own, named by whether rounding explains it. A withdrawn bill is a document of 0.
  */
 export function billPayload(bill: Bill, lines: readonly BillLine[]): BillPayload {
-  const { currency } = bill
-  const [taxLines, netLines] = [lines.filter(isTax), lines.filter((line) => !isTax(line))]
-  const gross = toMinor(decimal(bill.amount), currency)
-  const tax = toMinor(exactSum(taxLines), currency)
-  const missing = decimal(bill.amount).minus(exactSum(lines))
-  const net = missing.eq(ZERO) ? gross - tax : toMinor(exactSum(netLines), currency)
   return {
     tenant_id: 'platform-admin',
     source: bill.provider,
     external_id: bill.external_id,
     invoice_number: bill.invoice_number ?? bill.external_id,
     vendor: { name: vendorName(bill), category: 'cloud' },
-    currency,
+    currency: bill.currency,
     period: { start: bill.period_start, end: bill.period_end },
     // Providers issue a bill when its period is over; they do not tell the day.
     issued_on: bill.period_end,
-    amount_net_minor: gross - tax,
-    amount_tax_minor: tax,
-    amount_gross_minor: gross,
-    lines: [
-      ...documentLines(netLines, { total: net, currency }),
-      ...remainderLine(gross - tax - net, isWithinRounding(missing, { lines, currency }) ? ROUNDING : NOT_EXPLAINED),
-      ...documentLines(taxLines, { total: tax, currency }),
-    ],
+    ...(bill.is_withdrawn
+      ? nothing({ description: 'Withdrawn', kind: 'withdrawn', tenant_id: null })
+      : owed(bill, lines)),
   }
 }
 
@@ -110,7 +100,9 @@ export function invoicePayload(
     currency: invoice.currency,
     period: invoice.period,
     issued_on: invoice.issued_on,
-    ...(invoice.is_void ? nothingOf(invoice) : whatIsLeftOf(invoice, lines, credit_notes)),
+    ...(invoice.is_void
+      ? nothing({ description: 'Void', kind: 'void', tenant_id: invoice.tenant_id })
+      : whatIsLeftOf(invoice, lines, credit_notes)),
   }
 }
 
@@ -218,10 +210,28 @@ function isTax({ charge_category }: Pick<BillLine, 'charge_category'>): boolean 
 
 type Amounts = Pick<TenantInvoicePayload, 'amount_net_minor' | 'amount_tax_minor' | 'amount_gross_minor' | 'lines'>
 
-/** The books keep a document that they know; a void one stays there without an amount. */
-function nothingOf({ tenant_id }: Invoice): Amounts {
-  const line = { description: 'Void', kind: 'void', amount_minor: 0n, tax: false, tenant_id, deployment_id: null }
-  return { amount_net_minor: 0n, amount_tax_minor: 0n, amount_gross_minor: 0n, lines: [line] }
+function owed({ amount, currency }: Bill, lines: readonly BillLine[]): Amounts {
+  const [taxLines, netLines] = [lines.filter(isTax), lines.filter((line) => !isTax(line))]
+  const gross = toMinor(decimal(amount), currency)
+  const tax = toMinor(exactSum(taxLines), currency)
+  const missing = decimal(amount).minus(exactSum(lines))
+  const net = missing.eq(ZERO) ? gross - tax : toMinor(exactSum(netLines), currency)
+  return {
+    amount_net_minor: gross - tax,
+    amount_tax_minor: tax,
+    amount_gross_minor: gross,
+    lines: [
+      ...documentLines(netLines, { total: net, currency }),
+      ...remainderLine(gross - tax - net, isWithinRounding(missing, { lines, currency }) ? ROUNDING : NOT_EXPLAINED),
+      ...documentLines(taxLines, { total: tax, currency }),
+    ],
+  }
+}
+
+/** The books keep a document that they know; one that is taken back stays there without an amount. */
+function nothing(line: Pick<DocumentLine, 'description' | 'kind' | 'tenant_id'>): Amounts {
+  const lines = [{ ...line, amount_minor: 0n, tax: false, deployment_id: null }]
+  return { amount_net_minor: 0n, amount_tax_minor: 0n, amount_gross_minor: 0n, lines }
 }
 
 function whatIsLeftOf(invoice: Invoice, lines: readonly InvoiceLine[], credit_notes: readonly CreditNote[]): Amounts {

@@ -24,10 +24,25 @@ export const invariants: Invariant[] = [
       from finance.push p
       where exists (
         select from costs.provider_invoice i
-        where p.document = 'provider_invoice' and i.provider = p.source and i.external_id = p.external_id and i.status <> 'issued'
+        where p.document = 'provider_invoice' and i.provider = p.source and i.external_id = p.external_id
+          and i.status in ('announced', 'preview')
       ) or exists (
         select from invoicing.invoice i where p.document = 'invoice' and i.id::text = p.external_id and i.status = 'draft'
       )`,
+  },
+  {
+    name: 'finance.withdrawn-bills-are-nothing',
+    promise: 'A bill in the outbox that was withdrawn, and that no other stands for under its name, comes to nothing.',
+    violations: sql`
+      select p.external_id as subject, 'gross ' || (p.payload ->> 'amount_gross_minor') as detail
+      from finance.push p
+      where p.document = 'provider_invoice' and (p.payload ->> 'amount_gross_minor')::numeric <> 0
+        and 'withdrawn' = all (
+          select i.status from costs.provider_invoice i where i.provider = p.source and i.external_id = p.external_id
+        )
+        and exists (
+          select from costs.provider_invoice i where i.provider = p.source and i.external_id = p.external_id
+        )`,
   },
   {
     name: 'finance.documents-add-up',

@@ -31,7 +31,7 @@ export async function findPush(reader: Reader, id: string) {
   return row && withPayload(row)
 }
 
-/** The id of the bill that the books know by its source and the provider's own id. */
+/** The id of the bill that the books know by its source and the provider's own id: the one that is not withdrawn, else the last. */
 export async function findBillId(
   reader: Reader,
   { source, external_id }: { source: string; external_id: string },
@@ -41,11 +41,13 @@ export async function findBillId(
     .select('id')
     .where('provider', '=', source)
     .where('external_id', '=', external_id)
+    .orderBy('withdrawn_at', (order) => order.desc().nullsFirst())
+    .limit(1)
     .executeTakeFirstOrThrow()
   return id
 }
 
-/** An issued bill with its lines, in the provider's order. */
+/** A bill that is issued, or was, with its lines in the provider's order. */
 export async function readBill(
   reader: Reader,
   provider_invoice_id: string,
@@ -56,20 +58,25 @@ export async function readBill(
     .select(['issuer_name', PROVIDER_NAME.as('provider_name')])
     .where('id', '=', provider_invoice_id)
     .executeTakeFirst()
-  invariant(bill?.status === 'issued', 'only issued bills go to the books')
+  invariant(bill?.status === 'issued' || bill?.status === 'withdrawn', 'only issued bills go to the books')
   const lines = await reader
     .selectFrom('costs.cost_line')
     .select(['description', 'kind', 'charge_category', 'amount', 'tenant_id', 'deployment_id'])
     .where('provider_invoice_id', '=', provider_invoice_id)
     .orderBy('position')
     .execute()
-  return { bill, lines }
+  const { status, ...facts } = bill
+  return { bill: { ...facts, is_withdrawn: status === 'withdrawn' }, lines }
 }
 
-/** Where the file of a bill has this column, every line has it. */
-const PROVIDER_NAME = sql<string | null>`(
+/** Where the file of a bill has this column, every line has it, also one of a bill that was withdrawn. */
+const PROVIDER_NAME = sql<string | null>`coalesce((
   select extra->>'ProviderName' from costs.cost_line
-  where provider_invoice_id = costs.provider_invoice.id order by position limit 1)`
+  where provider_invoice_id = costs.provider_invoice.id order by position limit 1
+), (
+  select line->'extra'->>'ProviderName' from costs.withdrawn_line
+  where provider_invoice_id = costs.provider_invoice.id order by position limit 1
+))`
 
 /** An issued invoice, void or not, with its lines and credit notes; its day of issue is that of the tenant's zone. */
 export async function readInvoice(
