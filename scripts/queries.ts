@@ -1,5 +1,6 @@
 import { enterBooks, sendLlmUsage } from '../demo/books.ts'
 import { createClient } from '../demo/client.ts'
+import { invariant } from '../src/kernel/invariant.ts'
 import { runAudit } from '../src/platform/audit.ts'
 import { mintToken } from '../src/platform/auth.ts'
 import type { Books } from '../test/scenarios/books.ts'
@@ -8,7 +9,8 @@ const TTL = Temporal.Duration.from({ hours: 1 })
 
 /** A month through every route that reads and most that write, so that every statement is sent at least once. */
 export async function walkThrough(books: Books): Promise<void> {
-  const { app, ok, call } = books
+  const { app, ok } = books
+  const call = succeeding(books.call)
   const http = await app.http()
   const url = await http.listen({ port: 0, host: '127.0.0.1' })
   const token = (role: string) =>
@@ -125,7 +127,17 @@ export async function walkThrough(books: Books): Promise<void> {
   await runAudit(app.edge.db.read, app.invariants)
 }
 
-async function walkCatalog({ ok, call }: Books): Promise<void> {
+/** A step that fails would leave out statements without a word. */
+function succeeding(call: Books['call']): Books['call'] {
+  return async (method, path, options) => {
+    const answer = await call(method, path, options)
+    invariant(answer.status < 400, `${method} ${path} failed: ${answer.text}`)
+    return answer
+  }
+}
+
+async function walkCatalog({ ok, call: given }: Books): Promise<void> {
+  const call = succeeding(given)
   const version = { currency: 'AUD', base_price_cents: 100 }
   await ok('POST', '/plans', { code: 'walk', name: 'Walk', version })
   await call('PUT', '/plans/walk/versions/1', { body: version })
@@ -134,7 +146,8 @@ async function walkCatalog({ ok, call }: Books): Promise<void> {
   await call('PATCH', '/addons/daily_backup', { body: { name: 'Daily backup' } })
 }
 
-async function walkSubscription({ ok, call }: Books, deployment_id: string): Promise<void> {
+async function walkSubscription({ ok, call: given }: Books, deployment_id: string): Promise<void> {
+  const call = succeeding(given)
   const { subscription } = await ok('GET', `/deployments/${deployment_id}`)
   const changed = await ok('POST', `/subscriptions/${subscription.id}/addons`, { code: 'daily_backup' })
   const addon = changed.addons.find((attached: { code: string }) => attached.code === 'daily_backup')
