@@ -138,7 +138,7 @@ export const billRoutes =
         },
       },
       async ({ params: { id }, body: { reason }, caller }) => {
-        const act = actOf(edge, { caller })
+        const act = { ...actOf(edge, { caller }), ids: edge.ids }
         await edge.db.transaction((tx) =>
           withdrawBill(
             tx,

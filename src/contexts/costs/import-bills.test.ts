@@ -647,6 +647,19 @@ test('an uploaded bill that was wrong is withdrawn with a reason, while its mont
   assert.deepEqual((await call('GET', '/billing/cost-lines')).body.data, [])
   assert.deepEqual((await call('GET', '/billing/provider-invoices')).body.data, [])
   assert.deepEqual(costs.issued, [id, id])
+  const events = await db.read
+    .selectFrom('events.event')
+    .select(['type', 'reason', 'data'])
+    .where('subject_id', '=', id)
+    .execute()
+  const was = { provider: 'digitalocean', external_id: '512', invoice_number: '512', period_start: '2026-04-01' }
+  assert.deepEqual(events, [
+    {
+      type: 'provider_invoice.withdrawn',
+      reason: 'half of the file',
+      data: { was: { ...was, status: 'issued', currency: 'USD', amount: '76', line_count: 1 }, replaced_by: null },
+    },
+  ])
   const again = await withdraw()
   assert.deepEqual([again.status, again.body.code], [409, 'costs/not-withdrawable'])
   assert.match(again.body.detail, /half of the file/)

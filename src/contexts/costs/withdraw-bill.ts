@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { ContextTx } from '../../platform/db.ts'
 import { found } from '../../platform/wire.ts'
+import { type Act, recordEvent } from '../events/index.ts'
 import { allocateLines } from './allocate-lines.ts'
 import { lockBills } from './lock.ts'
 import { requireOpenMonth } from './open-month.ts'
@@ -22,7 +23,7 @@ export type Withdrawal = {
 export async function withdrawBill(
   tx: ContextTx<'costs'>,
   { provider_invoice_id, reason, replaced_by }: Withdrawal,
-  { now, actor, onBillIssued }: Pick<StoreContext, 'now' | 'onBillIssued'> & { readonly actor: string },
+  { onBillIssued, ...act }: Act & Pick<StoreContext, 'onBillIssued'>,
 ): Promise<void> {
   await lockBills(tx)
   const bill = found(await findBill(tx, provider_invoice_id), 'provider invoice')
@@ -35,12 +36,18 @@ export async function withdrawBill(
     )
   }
   await requireOpenMonth(tx, bill.period_start)
+  const { now: withdrawn_at, actor: withdrawn_by } = act
   await tx
     .updateTable('costs.provider_invoice')
-    .set({ status: 'withdrawn', withdrawn_at: now, withdrawn_by: actor, withdrawn_reason: reason, replaced_by })
+    .set({ status: 'withdrawn', withdrawn_at, withdrawn_by, withdrawn_reason: reason, replaced_by })
     .where('id', '=', provider_invoice_id)
     .execute()
   await putLinesAside(tx, provider_invoice_id)
+  const { provider, external_id, invoice_number, period_start, status, currency, amount, line_count } = bill
+  const was = { provider, external_id, invoice_number, period_start, status, currency, amount, line_count }
+  const subject = { kind: 'provider_invoice', id: provider_invoice_id }
+  const data = { was, replaced_by }
+  await recordEvent(tx, { type: 'provider_invoice.withdrawn', tenant_id: null, subject, reason, data }, act)
   if (bill.status !== 'issued') return
   await allocateLines(tx, { provider_invoice_ids: [provider_invoice_id] })
   await onBillIssued({ provider_invoice_id })
@@ -49,7 +56,17 @@ export async function withdrawBill(
 function findBill(tx: ContextTx<'costs'>, id: string) {
   return tx
     .selectFrom('costs.provider_invoice')
-    .select(['status', 'read_from', 'period_start', 'withdrawn_at', 'withdrawn_by', 'withdrawn_reason'])
+    .select([
+      'provider',
+      'external_id',
+      'invoice_number',
+      'status',
+      'read_from',
+      'period_start',
+      'currency',
+      'line_count',
+    ])
+    .select(['withdrawn_at', 'withdrawn_by', 'withdrawn_reason', sql<string>`trim_scale(amount)`.as('amount')])
     .where('id', '=', id)
     .executeTakeFirst()
 }
