@@ -315,7 +315,7 @@ test('a fault says what was found; a day that does not exist is named as such', 
     return read.faults.map(({ message }) => message)
   }
   assert.deepEqual(messagesOf({ ChargePeriodEnd: '2026-09-31' }), [
-    'expected a time such as 2026-04-01T00:00:00Z, found "2026-09-31": there is no such day',
+    'expected a time such as 2026-04-01T00:00:00Z, in the years 1900 to 2999, found "2026-09-31": there is no such day',
   ])
   assert.deepEqual(messagesOf({ BilledCost: '1,5' }), ['expected a number such as 12.5 or 1e-05, found "1,5"'])
   assert.deepEqual(messagesOf({ BilledCost: 'N/A' }), ['expected a number such as 12.5 or 1e-05, found nothing'])
