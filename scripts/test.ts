@@ -11,7 +11,13 @@ import { fileURLToPath } from 'node:url'
 const PROCESSES_AT_ONCE = 2
 const SHARED_PROCESSES = 4
 /** Those that start programs and wait for them. They come last: short ones fill the two places to the end. */
-const ALONE = new Set(['test/gates.test.ts', 'test/import.test.ts', 'test/serve.test.ts', 'test/focus/command.test.ts'])
+const ALONE = new Set([
+  'test/gates.test.ts',
+  'test/getting-started.test.ts',
+  'test/import.test.ts',
+  'test/serve.test.ts',
+  'test/focus/command.test.ts',
+])
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = `${ROOT}.cache/`

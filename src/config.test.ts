@@ -78,11 +78,11 @@ test('every mistake is named at once', () => {
 })
 
 test('the finance service is also found under the names it had before; the present ones go first', () => {
-  const before = { FINANCE_URL: 'https://before.example', FINANCE_JWT_SECRET: 'before' }
+  const before = { SKYAI_FINANCE_URL: 'https://before.example', SKYAI_FINANCE_JWT_SECRET: 'before' }
   assert.deepEqual({ ...loadConfig(before).finance }, { url: 'https://before.example', jwt_secret: 'before' })
   const both = loadConfig({ ...before, FINANCE_URL: 'https://now.example', FINANCE_JWT_SECRET: 'now' })
   assert.deepEqual({ ...both.finance }, { url: 'https://now.example', jwt_secret: 'now' })
-  assert.deepEqual(faultsOf({ FINANCE_URL: 'ftp://finance' }), ['FINANCE_URL'])
+  assert.deepEqual(faultsOf({ SKYAI_FINANCE_URL: 'ftp://finance' }), ['SKYAI_FINANCE_URL'])
 })
 
 test('a variable of ours that does not exist is refused with the one that was meant; others are not ours', () => {

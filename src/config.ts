@@ -63,8 +63,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       api_url: urlOf('DIGITALOCEAN_API_URL', text('DIGITALOCEAN_API_URL') ?? 'https://api.digitalocean.com', refuse),
     },
     finance: {
-      url: urlOf(...either('FINANCE_URL', 'FINANCE_URL', 'http://localhost:4010'), refuse),
-      jwt_secret: secretOf(...either('FINANCE_JWT_SECRET', 'FINANCE_JWT_SECRET', null), refuse),
+      url: urlOf(...either('FINANCE_URL', 'SKYAI_FINANCE_URL', 'http://localhost:4010'), refuse),
+      jwt_secret: secretOf(...either('FINANCE_JWT_SECRET', 'SKYAI_FINANCE_JWT_SECRET', null), refuse),
     },
     seller: {
       legal_name: text('ARCADIA_SELLER_LEGAL_NAME') ?? 'Seller not configured (set ARCADIA_SELLER_LEGAL_NAME)',

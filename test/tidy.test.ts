@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { DOCUMENT_RULES } from './documents.ts'
 import { RULES, type SourceFile } from './tidy.ts'
 
 const ROOT = new URL('../', import.meta.url)
 const files = readTree()
 
-for (const rule of RULES) {
+for (const rule of [...RULES, ...DOCUMENT_RULES]) {
   test(rule.name, () => {
     assert.deepEqual(rule.check(files), [])
   })
@@ -19,9 +20,9 @@ for (const rule of RULES) {
   }
 }
 
-/** Each planted file must be found by itself, unless the rule looks at the whole list. */
+/** Each planted file must be found by itself, unless the rule looks at several beside each other. */
 function alone(planted: readonly SourceFile[]): SourceFile[][] {
-  return planted.some((file) => file.path.endsWith('README.md')) ? [[...planted]] : planted.map((file) => [file])
+  return planted.some((file) => file.path.endsWith('.md')) ? [[...planted]] : planted.map((file) => [file])
 }
 
 function readTree(): SourceFile[] {
@@ -31,7 +32,7 @@ function readTree(): SourceFile[] {
   })
   return listed
     .split('\n')
-    .filter((path) => /\.(ts|md|json)$/.test(path))
+    .filter((path) => path !== '')
     .flatMap((path) => {
       try {
         return [{ path, text: readFileSync(new URL(path, ROOT), 'utf8') }]
