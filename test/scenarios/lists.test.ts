@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { memoryDatabase } from '../support/database.ts'
 import { type Books, openBooks } from './books.ts'
@@ -61,6 +62,27 @@ test('a POST that says all in its path needs no body, and takes an empty one', a
   for (const body of [undefined, {}]) {
     assert.equal((await books.call('POST', '/billing/sync', body && { body })).status, 202)
     assert.equal((await books.call('POST', `/invoices/${UNKNOWN_ID}/void`, body && { body })).status, 404)
+  }
+})
+
+test('each role may call what docs/access.md says, and nothing else', async () => {
+  const text = readFileSync(new URL('../../docs/access.md', import.meta.url), 'utf8')
+  const { paths } = (await books.call('GET', '/api/../openapi.json')).body
+  for (const [role, as] of Object.entries({
+    tenant: { tenant: 'acme' },
+    gateway: 'gateway',
+    meter: 'meter',
+  } as const)) {
+    const rows = [...text.matchAll(/^\| `(\w+)` +\| (`[A-Z]+ \/.*?) \|/gm)].filter(([, of]) => of === role)
+    const named = rows.flatMap(([, , calls = '']) => [...calls.matchAll(/`([A-Z]+ [^`]+)`/g)].map(([, call]) => call))
+    const allowed: string[] = []
+    for (const [template, operations] of Object.entries<object>(paths)) {
+      for (const method of METHODS.filter((known) => known.toLowerCase() in operations)) {
+        const { status } = await books.call(method, template.replaceAll(/\{\w+\}/g, UNKNOWN_ID), { as })
+        if (status !== 403) allowed.push(`${method} ${template.replace('/api/v1', '').replaceAll(/\{(\w+)\}/g, ':$1')}`)
+      }
+    }
+    assert.deepEqual(named.toSorted(), allowed.toSorted(), role)
   }
 })
 
