@@ -266,7 +266,7 @@ function readingRoutes(app: App, edge: Edge): void {
         tags,
         summary:
           'What was used and is on no invoice: of a month, by default the last one that is over with all that came too late',
-        querystring: Query({ period: Type.Optional(PeriodText), tenant_id: Type.Optional(Type.String()) }),
+        querystring: Query({ period: Type.Optional(PeriodText), tenant_id: Type.Optional(TextOf()) }),
         response: { 200: Data(Type.Array(UnbilledOut)) },
       },
     },
