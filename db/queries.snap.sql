@@ -240,6 +240,8 @@ select "p".*, max("v"."version") as "latest_version" from "catalog"."plan" as "p
 
 select "period_start" from "invoicing"."invoice" where "tenant_id" = $1 and "status" in ($1, …) and "period_start" >= $4 and "period_start" < $5 order by "period_start";
 
+select "provider", "external_id" from "costs"."provider_invoice" where "difference" is not null and "status" <> $1 order by "period_start" desc, "id";
+
 select "provider", "external_id", "invoice_number", "currency", "amount", "period_start", "period_end", "status", "issuer_name", coalesce(( select extra->>'ProviderName' from costs.cost_line where provider_invoice_id = costs.provider_invoice.id order by position limit 1 ), ( select line->'extra'->>'ProviderName' from costs.withdrawn_line where provider_invoice_id = costs.provider_invoice.id order by position limit 1 )) as "provider_name" from "costs"."provider_invoice" where "id" = $1;
 
 select "s"."id" as "subscription_id", "a"."id", "a"."code", "a"."name", "a"."price_cents", "a"."quantity", "a"."unit", "a"."grants_meter", "a"."starts_on" as "start", "a"."ends_on" as "end" from "subscriptions"."addon" as "a" inner join "subscriptions"."subscription" as "s" on "s"."tenant_id" = "a"."tenant_id" and "s"."id" = "a"."subscription_id" where ( ("s"."starts_on" < $1::date and ("s"."ends_on" is null or "s"."ends_on" >= $2::date)) and s.tenant_id = any($3) ) and ("a"."starts_on" < $4::date and ("a"."ends_on" is null or "a"."ends_on" >= $5::date)) order by "a"."starts_on", "a"."id";
@@ -464,6 +466,8 @@ select c.tenant_id, c.period_start, sum(c.amount_cents)::bigint as credited_cent
 
 select coalesce(a.number, 'a draft') as number from invoicing.invoice_line l join invoicing.invoice a on a.tenant_id = l.tenant_id and a.id = (l.details ->> 'invoice_id')::uuid where l.tenant_id = $1 and l.invoice_id = $2 and l.kind = 'adjustment' and a.status = 'void' order by a.number limit 1;
 
+select count(*)::integer as lines, count(distinct (provider, product))::integer as products from costs.cost_line where kind = $1;
+
 select d.id, d.tenant_id from jsonb_array_elements_text($1::jsonb) as sent(id) join deployments.deployment d on d.id = sent.id::uuid where $2::text is null or d.tenant_id = $3;
 
 select d.tag, d.tenant_id, d.deployment_id from ( select lower('arcadia:' || tenant_id || ':' || slug) as tag, tenant_id, id as deployment_id from deployments.deployment where slug_released_at is null ) d where d.tag in (select jsonb_array_elements_text($1::jsonb));
@@ -473,6 +477,8 @@ select distinct "currency" from "costs"."provider_invoice";
 select distinct "tenant_id" from "subscriptions"."phase" where "plan_version_id" = any($1) and daterange(starts_on, ends_on, '[]') && daterange($2::date, $3::date) order by "tenant_id";
 
 select distinct "timezone" from "tenants"."tenant";
+
+select distinct on ("name") "name", "started_at", "finished_at", "outcome", "detail" from "platform"."run" order by "name", "started_at" desc;
 
 select distinct on (sharing) sharing, rule_id, book, charge_start, charge_end from pg_temp.selected_line where page = $1 order by sharing;
 
@@ -547,6 +553,8 @@ select s.resource_id, r.kind, s.name, s.size, trim_scale(s.size_gb) as size_gb, 
 select t.id as tenant_id, d.id as deployment_id, t.currency, d.llm_mode from jsonb_to_recordset($1::jsonb) as o(tenant_id text, id uuid) join deployments.deployment d on d.tenant_id = o.tenant_id and d.id = o.id join tenants.tenant t on t.id = d.tenant_id where $2::text is null or t.id = $3 for share of t;
 
 select t.id as tenant_id, t.timezone, min(e.occurred_at) as first, max(e.occurred_at) as last from ( select tenant_id, deployment_id, meter, quantity, occurred_at, received_at, changed_in from metering.usage_event where (occurred_at at time zone 'UTC') + interval '11 months' < (received_at at time zone 'UTC') union all select tenant_id, deployment_id, null, coalesce(charge, 0), occurred_at, received_at, changed_in from llm_usage.event where (occurred_at at time zone 'UTC') + interval '11 months' < (received_at at time zone 'UTC') and not byok ) e join tenants.tenant t on t.id = e.tenant_id where t.id = $1 group by t.id, t.timezone order by t.id;
+
+select t.id as tenant_id, t.timezone, min(e.occurred_at) as first, max(e.occurred_at) as last from ( select tenant_id, deployment_id, meter, quantity, occurred_at, received_at, changed_in from metering.usage_event where (occurred_at at time zone 'UTC') + interval '11 months' < (received_at at time zone 'UTC') union all select tenant_id, deployment_id, null, coalesce(charge, 0), occurred_at, received_at, changed_in from llm_usage.event where (occurred_at at time zone 'UTC') + interval '11 months' < (received_at at time zone 'UTC') and not byok ) e join tenants.tenant t on t.id = e.tenant_id where true group by t.id, t.timezone order by t.id;
 
 select to_regclass('platform.migration') is not null as exists;
 

@@ -1,4 +1,4 @@
-import type { Client } from './client.ts'
+import type { Client } from '../src/cli/client.ts'
 import { ADDONS, DEPLOYMENTS, LLM_USAGE, PLANS, TENANTS } from './company.ts'
 
 /** What the operator enters by hand in its first weeks. Run again, it finds everything in place. */

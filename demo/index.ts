@@ -3,16 +3,17 @@ import { openApp } from '../src/app.ts'
 import { print, printJson } from '../src/cli/output.ts'
 import { migrateBooks } from '../src/cli/migrate.ts'
 import { listen, stopGracefully } from '../src/cli/serve.ts'
-import { syncWithProgress } from '../src/cli/sync.ts'
+import { type Client, createClient } from '../src/cli/client.ts'
+import { sync } from '../src/cli/sync.ts'
 import { environment, loadConfig } from '../src/config.ts'
 import { pushDue } from '../src/contexts/finance/index.ts'
 import { problem } from '../src/kernel/problem.ts'
 import { mintToken } from '../src/platform/auth.ts'
+import { announceServer } from '../src/platform/data-dir.ts'
 import { randomIds } from '../src/platform/ids.ts'
 import { makeDirectory } from '../src/platform/files.ts'
 import { createLog } from '../src/platform/log.ts'
 import { enterBooks, sendLlmUsage } from './books.ts'
-import { type Client, createClient } from './client.ts'
 import { PERIOD, SELLER, TENANTS } from './company.ts'
 import { demoAccount, DEMO_NOW, startDigitalOceanStandIn } from './digitalocean/index.ts'
 import { startFinanceStandIn } from './finance/index.ts'
@@ -38,15 +39,15 @@ export async function runDemo(options: { json?: true; serve: boolean }): Promise
         { sub: 'demo', role, tenant_id: null },
         { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TOKEN_TTL },
       )
-    const operator = createClient(url, await token('platform_admin'))
-    const gateway = createClient(url, await token('gateway'))
+    const operator = createClient({ url, token: await token('platform_admin') })
+    const gateway = createClient({ url, token: await token('gateway') })
 
     await refuseOthersBooks(operator)
     say('Entering tenants, plans and deployments …')
     await enterBooks(operator)
 
     say('Reading inventory, balance and bills from the provider …')
-    const synced = await syncWithProgress(app)
+    const synced = await sync(operator)
     say(`  ${synced.resources} resources; ${synced.invoices_new} new bills, ${synced.invoices_unchanged} unchanged`)
 
     say('Receiving priced LLM usage from the gateway …')
@@ -94,7 +95,9 @@ async function openDemo(options: { serve: boolean }, opened: AsyncDisposableStac
   })
   if (config.database.kind === 'postgres') await migrateBooks(config)
   const app = opened.adopt(await openApp(config, createLog(config.log_level)), closeIt)
-  return { app, finance, url: await listen(await app.http(), config) }
+  const url = await listen(await app.http(), config)
+  if (config.database.kind === 'embedded') await announceServer(config.database.data_dir, url)
+  return { app, finance, url }
 }
 
 const closeIt = (it: { close(): Promise<void> }): Promise<void> => it.close()

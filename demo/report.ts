@@ -3,7 +3,7 @@ import { heading, mark, print, table } from '../src/cli/output.ts'
 import { decimal, plain } from '../src/kernel/decimal.ts'
 import { formatMinor } from '../src/kernel/money.ts'
 import { runAudit } from '../src/platform/audit.ts'
-import type { Client } from './client.ts'
+import type { Client } from '../src/cli/client.ts'
 import { PERIOD } from './company.ts'
 
 export type Report = {

@@ -1,7 +1,6 @@
 import { enterBooks, sendLlmUsage } from '../demo/books.ts'
-import { createClient } from '../demo/client.ts'
+import { createClient } from '../src/cli/client.ts'
 import { invariant } from '../src/kernel/invariant.ts'
-import { runAudit } from '../src/platform/audit.ts'
 import { mintToken } from '../src/platform/auth.ts'
 import type { Books } from '../test/scenarios/books.ts'
 
@@ -18,10 +17,10 @@ export async function walkThrough(books: Books): Promise<void> {
       { sub: 'generate', role, tenant_id: null },
       { secret: app.jwt_secret, now: app.edge.clock.now(), ttl: TTL },
     )
-  const operator = createClient(url, await token('platform_admin'))
+  const operator = createClient({ url, token: await token('platform_admin') })
   await enterBooks(operator)
   await books.sync()
-  await sendLlmUsage(operator, createClient(url, await token('gateway')))
+  await sendLlmUsage(operator, createClient({ url, token: await token('gateway') }))
   await ok('POST', '/invoices/rollup', { period: '2026-04' })
   await ok('POST', '/invoices/rollup', { period: '2026-04', force: true })
   const invoices = await operator.list<{ id: string; total_cents: number }>('/invoices?period=2026-04')
@@ -124,7 +123,8 @@ export async function walkThrough(books: Books): Promise<void> {
   const terms = { currency: 'USD', interval: 'year', base_price_cents: 1 }
   await ok('POST', '/what-if', { plan: { code: 'studio', terms }, ...months })
   await ok('POST', '/what-if', { plan: { code: 'studio', version: 1 }, ...months })
-  await runAudit(app.edge.db.read, app.invariants)
+  await call('GET', '/audit')
+  await call('GET', '/doctor')
 }
 
 /** A step that fails would leave out statements without a word. */

@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
 import {
   type CostsDeps,
+  costsChecks,
   costsInvariants,
   costsJobs,
   costsRoutes,
@@ -21,8 +22,15 @@ import {
   queueInvoice,
 } from './contexts/finance/index.ts'
 import { focusRoutes } from './contexts/focus/index.ts'
-import { type InventoryDeps, inventoryInvariants, inventoryJobs, inventoryRoutes } from './contexts/inventory/index.ts'
 import {
+  inventoryChecks,
+  type InventoryDeps,
+  inventoryInvariants,
+  inventoryJobs,
+  inventoryRoutes,
+} from './contexts/inventory/index.ts'
+import {
+  invoicingChecks,
   type InvoicingDeps,
   invoicingInvariants,
   invoicingJobs,
@@ -43,12 +51,13 @@ import {
   transitionPreview,
 } from './contexts/subscriptions/index.ts'
 import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
-import { auditJob, type Invariant } from './platform/audit.ts'
+import { auditJob, auditRoutes, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
 import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
 import { hasBooks } from './platform/data-dir.ts'
 import { type Database, openDatabase } from './platform/db.ts'
 import { inMib } from './platform/disk.ts'
+import { doctorRoutes } from './platform/doctor.ts'
 import type { Edge } from './platform/edge.ts'
 import { type App, createHttp } from './platform/http.ts'
 import { randomIds } from './platform/ids.ts'
@@ -102,7 +111,7 @@ export async function openApp(
       { name: 'arcadia_unbilled', help: 'What is used and on no invoice, by kind', label: 'kind' },
       async () => countUnbilled(await listUnbilled(db.read, { now: clock.now() })),
     )
-    const { costs, routes, work, invariants } = wireContexts(edge, { config, provider, finance })
+    const { costs, routes, work, invariants, checks } = wireContexts(edge, { config, provider, finance })
     const jwt_secret = await jwtSecret(config, ids)
     let http: Promise<App> | undefined
     const openHttp = () =>
@@ -115,7 +124,11 @@ export async function openApp(
         jwt_secret,
         metrics_open: config.metrics_open,
         ready: () => requireSchema(db, migrations),
-        routes,
+        routes: [
+          ...routes,
+          auditRoutes(edge, invariants),
+          doctorRoutes({ config, db, clock, jobs, migrations, checks }),
+        ],
       }))
     log.info('preparing the job queue')
     await jobs.open([...work, auditJob(edge, invariants)])
@@ -191,6 +204,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       ...invoicingJobs(edge, invoicing),
       ...financeJobs(edge, books),
     ],
+    checks: [...inventoryChecks, ...costsChecks, ...invoicingChecks],
     invariants: [
       ...tenantsInvariants,
       ...catalogInvariants,

@@ -32,6 +32,8 @@ test('every variable is read', () => {
     ARCADIA_DATA_DIR: '/var/lib/arcadia',
     ARCADIA_JWT_SECRET: SECRET,
     ARCADIA_LOG_LEVEL: 'warn',
+    ARCADIA_URL: 'https://books.example/',
+    ARCADIA_TOKEN: 'a.b.c',
     ARCADIA_METRICS_OPEN: 'true',
     DIGITALOCEAN_TOKEN: 'token',
     DIGITALOCEAN_API_URL: 'http://localhost:9001/',
@@ -48,6 +50,7 @@ test('every variable is read', () => {
       host: '0.0.0.0',
       port: 0,
       log_level: 'warn',
+      remote: { url: 'https://books.example', token: 'a.b.c' },
       database: { kind: 'postgres', url: 'postgresql://books@db/arcadia' },
       data_dir: '/var/lib/arcadia',
       jwt_secret: SECRET,
@@ -107,6 +110,12 @@ test('what cannot be a token is refused in words, and not shown', () => {
     'ARCADIA_JWT_SECRET',
     'FINANCE_JWT_SECRET',
   ])
+})
+
+test('a remote server is named with a token for it', () => {
+  assert.equal(loadConfig({}).remote, null)
+  assert.deepEqual(faultsOf({ ARCADIA_URL: 'https://books.example' }), ['ARCADIA_TOKEN'])
+  assert.deepEqual(faultsOf({ ARCADIA_URL: 'books.example', ARCADIA_TOKEN: '…' }), ['ARCADIA_URL', 'ARCADIA_TOKEN'])
 })
 
 test('a secret that could be guessed is refused, whatever the database', () => {

@@ -8,6 +8,8 @@ export type Config = {
   readonly host: string
   readonly port: number
   readonly log_level: string
+  /** The server whose books commands work on, where these are not the program's own. */
+  readonly remote: { readonly url: string; readonly token: string } | null
   /** Where the books are: a PostgreSQL server, or embedded in a directory, or embedded in memory. */
   readonly database: { kind: 'postgres'; url: string } | { kind: 'embedded'; data_dir: string } | { kind: 'memory' }
   readonly data_dir: string
@@ -54,6 +56,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     host: text('HOST') ?? THIS_MACHINE,
     port: portOf(text('PORT') ?? '4000', refuse),
     log_level,
+    remote: remoteOf(text('ARCADIA_URL'), text('ARCADIA_TOKEN'), refuse),
     database,
     data_dir: text('ARCADIA_DATA_DIR') ?? './data',
     jwt_secret,
@@ -128,6 +131,13 @@ function tokenOf(name: string, text: string | null, refuse: Refuse): string | nu
     refuse(name, 'not a token: it has a blank, or a character that is not ASCII. Copy it again')
   }
   return text
+}
+
+function remoteOf(url: string | null, token: string | null, refuse: Refuse): Config['remote'] {
+  if (url === null) return null
+  if (token === null)
+    refuse('ARCADIA_TOKEN', 'required with ARCADIA_URL: `arcadia token --role platform_admin` makes one there')
+  return { url: urlOf('ARCADIA_URL', url, refuse), token: tokenOf('ARCADIA_TOKEN', token, refuse) ?? '' }
 }
 
 function secretOf(name: string, text: string | null, refuse: Refuse): string | null {

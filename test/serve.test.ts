@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { PATIENCE_MS } from './support/patience.ts'
 
 const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const BILL = fileURLToPath(new URL('../src/providers/digitalocean/fixtures/2025-03-nine-columns.csv', import.meta.url))
 const POLL_MS = 20
 const TENANT = { id: 't_42', legal_name: 'Example Pty Ltd', country: 'AU', currency: 'AUD' }
 
@@ -36,6 +37,7 @@ after(async () => {
 describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
   let running: Running
   let token: string
+  let exported: string
 
   test('starts from nothing and answers', async () => {
     running = await serve()
@@ -70,7 +72,7 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
   })
 
   test('keeps a second one off its data directory, and says who holds it', async () => {
-    const { code, stderr } = await failing('serve')
+    const { code, stderr } = await failing(['serve'])
     assert.equal(code, 1)
     assert.match(stderr, new RegExp(`process ${running.child.pid} on .*\\(arcadia serve\\)`))
     assert.match(stderr, /ARCADIA_DATA_DIR/)
@@ -78,16 +80,38 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
   })
 
   test('keeps a demo off it, too, which then ends', async () => {
-    const { code, stderr } = await failing('demo')
+    const { code, stderr } = await failing(['demo'])
     assert.equal(code, 1)
     assert.match(stderr, /is held by process/)
   })
 
+  test('is asked how it is, and worked with, by commands beside it', async () => {
+    const doctor = JSON.parse((await arcadia(['doctor', '--json'])).stdout)
+    assert.deepEqual([doctor.ok, doctor.checks[0].detail], [true, `embedded in ${data_dir}`])
+    const bill = join(upload_dir, 'bill.csv')
+    await copyFile(BILL, bill)
+    const imported = await arcadia(['import', bill, '--period', '2025-03', '--invoice-number', '500', '--json'])
+    assert.deepEqual([JSON.parse(imported.stdout).amount, JSON.parse(imported.stdout).outcome], ['85.41', 'created'])
+    const rolled = JSON.parse((await arcadia(['rollup', '--period', '2025-03', '--json'])).stdout)
+    assert.deepEqual([rolled.created, rolled.parked], [0, []])
+    exported = (await arcadia(['export', 'focus', '--period', '2025-03'])).stdout
+    assert.equal(exported.trim().split('\n').length, 1 + 9)
+  })
+
+  test('is worked with from elsewhere by its address and a token', async () => {
+    const elsewhere = { ARCADIA_DATA_DIR: upload_dir, ARCADIA_URL: running.url, ARCADIA_TOKEN: token }
+    assert.equal((await arcadia(['export', 'focus', '--period', '2025-03'], elsewhere)).stdout, exported)
+    const { stderr } = await failing(['audit'], { ...elsewhere, ARCADIA_TOKEN: 'a.b.c' })
+    assert.match(stderr, /auth\/unauthenticated/)
+    const nobody = await failing(['audit'], { ...elsewhere, ARCADIA_URL: 'http://127.0.0.1:1' })
+    assert.match(nobody.stderr, /http:\/\/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/)
+  })
+
   test('ends with 1 where its port is in use, and says so', async () => {
-    const { code, stderr } = await failing('serve', { PORT: new URL(running.url).port })
+    const { code, stderr } = await failing(['serve'], { PORT: new URL(running.url).port })
     assert.equal(code, 1)
     assert.match(stderr, /Port \d+ is in use\. Stop what uses it, or set PORT to another one/)
-    const { stderr: elsewhere } = await failing('serve', { HOST: '192.0.2.1' })
+    const { stderr: elsewhere } = await failing(['serve'], { HOST: '192.0.2.1' })
     assert.match(elsewhere, /192\.0\.2\.1 is no address of this machine/)
   })
 
@@ -102,7 +126,7 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.equal(answer.statusCode, 201)
     assert.equal(answer.headers.connection, 'close')
     assert.equal(JSON.parse(await text(answer)).data.id, TENANT.id)
-    assert.deepEqual(await Promise.race([exited, pause(PATIENCE_MS, 'still running')]), [0, null])
+    assert.deepEqual(await Promise.race([exited, pause(PATIENCE_MS, 'still running', { ref: false })]), [0, null])
     assert.match(running.lines.at(-1) ?? '', /arcadia has stopped/)
     const routes = new Set(running.lines.map((line) => JSON.parse(line).route))
     assert.ok(routes.has('/api/v1/tenants'))
@@ -114,6 +138,22 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     const answer = await get(running.url, `/api/v1/tenants/${TENANT.id}`, token)
     assert.equal(answer.status, 200)
   })
+
+  test('says the same beside nobody: the command opens the books itself', async () => {
+    const exited = once(running.child, 'exit')
+    running.child.kill('SIGTERM')
+    await exited
+    assert.equal((await arcadia(['export', 'focus', '--period', '2025-03'])).stdout, exported)
+  })
+})
+
+test('commands that only read refuse a data directory without books, and leave no trace of it', async () => {
+  const missing = join(upload_dir, 'mistyped')
+  for (const args of [['doctor'], ['token', '--role', 'platform_admin']]) {
+    const { stderr } = await failing(args, { ARCADIA_DATA_DIR: missing })
+    assert.match(stderr, /There are no books in .*mistyped/)
+  }
+  await assert.rejects(stat(missing), { code: 'ENOENT' })
 })
 
 /** Waits for the log line that says where the server listens. */
@@ -139,9 +179,9 @@ function arcadia(args: string[], env: Environment = {}): Promise<{ stdout: strin
   return promisify(execFile)(process.execPath, [MAIN, ...args], options)
 }
 
-async function failing(command: string, env: Environment = {}): Promise<{ code: unknown; stderr: string }> {
+async function failing(args: string[], env: Environment = {}): Promise<{ code: unknown; stderr: string }> {
   try {
-    await arcadia([command], env)
+    await arcadia(args, env)
   } catch (error) {
     return error as { code: unknown; stderr: string }
   }

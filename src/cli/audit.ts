@@ -1,19 +1,12 @@
-import { runAudit } from '../platform/audit.ts'
-import { mark, print, printJson, progress, table } from './output.ts'
-import { withApp } from './with-app.ts'
+import type { Finding } from '../platform/audit.ts'
+import { watched, withApi } from './connect.ts'
+import { mark, print, printJson, table } from './output.ts'
+
+type Audit = { ok: boolean; invariants: Finding[] }
 
 export async function runAuditCommand(options: { json?: true }): Promise<void> {
-  const findings = await withApp(async ({ edge, invariants }) => {
-    const bar = progress('Auditing')
-    let checked = 0
-    try {
-      return await runAudit(edge.db.read, invariants, () => bar.update((checked += 1), invariants.length))
-    } finally {
-      bar.done()
-    }
-  })
-  const broken = findings.filter((finding) => !finding.ok)
-  if (options.json) printJson({ ok: broken.length === 0, invariants: findings })
+  const audit = await withApi((api) => watched(api, 'Auditing', (headers) => api.get<Audit>('/audit', headers)))
+  if (options.json) printJson(audit)
   else {
     print(
       table(
@@ -22,13 +15,13 @@ export async function runAuditCommand(options: { json?: true }): Promise<void> {
           { title: '', value: (finding) => mark(finding.ok) },
           { title: 'promise', value: (finding) => finding.promise },
         ],
-        findings,
+        audit.invariants,
       ),
     )
-    for (const { name, violations } of broken) {
+    for (const { name, violations } of audit.invariants.filter((finding) => !finding.ok)) {
       print(`\n${name}`)
       for (const violation of violations) print(`  ${violation.subject}: ${violation.detail}`)
     }
   }
-  if (broken.length > 0) process.exitCode = 1
+  if (!audit.ok) process.exitCode = 1
 }

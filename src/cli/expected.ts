@@ -1,18 +1,48 @@
-import { type Forecast, forecastOf } from '../contexts/forecast/index.ts'
-import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
+import { monthLabel } from '../kernel/period.ts'
+import { type Client, withQuery } from './client.ts'
+import { withApi } from './connect.ts'
 import { heading, print, printJson, table } from './output.ts'
-import { withApp } from './with-app.ts'
 
-export async function runExpected(options: { period: string; json?: true }): Promise<void> {
-  const period = readPeriodText(options.period)
-  const forecast = await withApp(({ edge }) => forecastOf(edge.db.read, period, edge.clock.now()))
-  if (options.json) printJson(forecast)
-  else printForecast(forecast)
+/** As `GET /billing/expected` answers, with the rows of all its pages. */
+type Expected = {
+  period: { start: string; end: string }
+  currency: string
+  as_of: string
+  so_far: string | null
+  month_end: string | null
+  unpriced: number
+  not_listed: { kind: string; scope: string | null }[]
+  bill: { status: string; amount: string; charges_amount: string } | null
+  balance: { month_to_date_usage: string } | null
+  difference: string | null
+  rows: Row[]
+}
+type Row = {
+  kind: string
+  name: string
+  status: string
+  so_far: string | null
+  month_end: string | null
+  billed: string | null
+  difference: string | null
 }
 
-function printForecast({ period, currency, rows, bill, balance, ...totals }: Forecast): void {
-  print(heading(`${monthLabel(period)} in ${currency}`))
+export async function runExpected(options: { period: string; json?: true }): Promise<void> {
+  const month = monthLabel(readPeriodText(options.period))
+  const expected = await withApi((api) => readExpected(api, month))
+  if (options.json) printJson(expected)
+  else printExpected(expected, month)
+}
+
+async function readExpected(api: Client, month: string): Promise<Expected> {
+  const pages = await api.pages<Expected>(withQuery('/billing/expected', { period: month }))
+  const [first, ...others] = pages
+  return { ...first, rows: [first, ...others].flatMap(({ rows }) => rows) }
+}
+
+function printExpected({ currency, rows, bill, balance, ...totals }: Expected, month: string): void {
+  print(heading(`${month} in ${currency}`))
   print(
     table(
       [
@@ -49,7 +79,7 @@ function printForecast({ period, currency, rows, bill, balance, ...totals }: For
   )
 }
 
-function notListedNote(kinds: Forecast['not_listed']): string {
+function notListedNote(kinds: Expected['not_listed']): string {
   const named = kinds.map(({ kind, scope }) => (scope === null ? kind : `${kind} (needs ${scope})`))
   return `Not listed, and in no sum: ${named.join(', ')}. Mend the token, then run \`arcadia sync\`.`
 }

@@ -1,22 +1,15 @@
-import { createReadStream } from 'node:fs'
-import { access, constants, stat } from 'node:fs/promises'
+import { constants, openAsBlob } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { Application } from '../app.ts'
-import {
-  findProviderInvoices,
-  type ImportedBill,
-  importBills,
-  type ProviderInvoiceRow,
-  type Upload,
-} from '../contexts/costs/index.ts'
-import { present } from '../kernel/invariant.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { invalidInput } from '../kernel/problem.ts'
 import { fileReason } from '../platform/files.ts'
-import { READ_CHUNK_BYTES, spoolStream } from '../platform/spool.ts'
-import { type Column, print, printJson, type Progress, progress, table } from './output.ts'
+import { spoolStream } from '../platform/spool.ts'
+import { readPeriodText } from '../platform/wire.ts'
+import { type Client, withQuery } from './client.ts'
+import { watched, withApi } from './connect.ts'
+import { type Column, print, printJson, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
-import { withApp } from './with-app.ts'
 
 type Options = {
   provider?: string
@@ -28,22 +21,34 @@ type Options = {
   preview?: boolean
   json?: true
 }
-type LocalFile = { readonly path: string; readonly name: string | undefined; readonly size_bytes: number }
+type LocalFile = { readonly path: string; readonly name: string }
 
-/** Who a command acts for: nobody signs in to it. */
-const ACTOR = 'arcadia-cli'
-
-const MEBIBYTE_BYTES = 1024 * 1024
+/** What the report says of each bill that `POST /billing/provider-invoices/import` answers. */
+type Bill = {
+  id: string
+  outcome: 'created' | 'unchanged'
+  external_id: string
+  invoice_number: string | null
+  period: { start: string; end: string }
+  status: string
+  currency: string
+  amount: string
+  gap: string | null
+  line_count: number
+  matched_lines: number
+  allocated_lines: number
+  unmatched_lines: number
+}
 
 /** The files are the parts of one input: all of it is stored, or nothing. */
 export async function runImport(paths: readonly string[], options: Options): Promise<void> {
   const spooled = paths.includes('-') ? await spoolStream(process.stdin) : null
   try {
     const files = await Promise.all(paths.map((path) => findFile(path, path === '-' ? spooled : null)))
-    const { bills, note } = await withApp(async (app) => ({
-      bills: await describeBills(app, await importFiles(app, files, options)),
-      note: await unclassifiedNote(app),
-    }))
+    const { bills, note } = await withApi(
+      async (api) => ({ bills: await importFiles(api, files, options), note: await unclassifiedNote(api) }),
+      { makes_books: true },
+    )
     if (options.json) printJson({ ...bills[0], bills })
     else {
       print(table(COLUMNS, bills))
@@ -56,19 +61,12 @@ export async function runImport(paths: readonly string[], options: Options): Pro
 
 type BillReport = ReturnType<typeof describeBill>
 
-async function describeBills({ edge }: Application, imported: readonly ImportedBill[]): Promise<BillReport[]> {
-  const ids = imported.map(({ provider_invoice_id }) => provider_invoice_id)
-  const rows = await findProviderInvoices(edge.db.read, ids)
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  return imported.map((bill) => describeBill(bill, present(byId.get(bill.provider_invoice_id), 'it was just stored')))
-}
-
-function describeBill(bill: ImportedBill, row: ProviderInvoiceRow) {
-  const { external_id, invoice_number, status, currency, amount, gap, line_count } = row
-  const { matched_lines, allocated_lines, unmatched_lines } = row
-  const month = monthLabel({ start: row.period_start, end: row.period_end })
-  const matches = { matched_lines, allocated_lines, unmatched_lines }
-  return { ...bill, external_id, invoice_number, month, status, currency, amount, gap, line_count, ...matches }
+function describeBill(bill: Bill) {
+  const { id: provider_invoice_id, outcome, external_id, invoice_number, status, currency, amount, gap } = bill
+  const { line_count, matched_lines, allocated_lines, unmatched_lines } = bill
+  const month = monthLabel(readPeriodText(bill.period.start))
+  const counts = { line_count, matched_lines, allocated_lines, unmatched_lines }
+  return { provider_invoice_id, outcome, external_id, invoice_number, month, status, currency, amount, gap, ...counts }
 }
 
 const COLUMNS: readonly Column<BillReport>[] = [
@@ -91,40 +89,19 @@ async function findFile(path: string, spooled: { readonly path: string } | null)
   } catch (error) {
     throw invalidInput(`${path} cannot be read: ${fileReason(error)}.`)
   }
-  const found = await stat(local_path)
-  if (found.isDirectory()) throw invalidInput(`${path} is a directory. Name the files in it.`)
-  return { path: local_path, name: spooled ? undefined : basename(path), size_bytes: found.size }
+  if ((await stat(local_path)).isDirectory()) throw invalidInput(`${path} is a directory. Name the files in it.`)
+  return { path: local_path, name: spooled ? PIPE_NAME : basename(path) }
 }
 
-async function importFiles(
-  { edge, costs }: Application,
-  files: readonly LocalFile[],
-  { invoiceNumber, serviceCategory, json: _json, ...stated }: Options,
-): Promise<ImportedBill[]> {
-  const bar = progress('MiB')
-  try {
-    return await edge.db.transaction((tx) => {
-      const spelled = { invoice_number: invoiceNumber, service_category: serviceCategory }
-      const upload: Upload = { ...stated, ...spelled, files: openFiles(files, bar) }
-      const onBillIssued = (bill: { provider_invoice_id: string }) => costs.onBillIssued(tx, bill)
-      return importBills(tx, upload, { now: edge.clock.now(), ids: edge.ids, actor: ACTOR, onBillIssued })
-    })
-  } finally {
-    bar.done()
-  }
-}
+/** A form has no file without a name; this one says neither month nor number. */
+const PIPE_NAME = 'standard input'
 
-function openFiles(files: readonly LocalFile[], bar: Progress): Upload['files'] {
-  const total_bytes = files.reduce((total, { size_bytes }) => total + size_bytes, 0)
-  let read_bytes = 0
-  return files.map(({ path, name }) => ({
-    name,
-    open: async function* () {
-      for await (const chunk of createReadStream(path, { highWaterMark: READ_CHUNK_BYTES })) {
-        read_bytes += chunk.length
-        bar.update(Math.floor(read_bytes / MEBIBYTE_BYTES), Math.ceil(total_bytes / MEBIBYTE_BYTES))
-        yield chunk
-      }
-    },
-  }))
+async function importFiles(api: Client, files: readonly LocalFile[], options: Options): Promise<BillReport[]> {
+  const { invoiceNumber: invoice_number, serviceCategory: service_category, preview, json: _json, ...stated } = options
+  const query = { ...stated, invoice_number, service_category, preview: preview?.toString() }
+  const form = new FormData()
+  for (const { path, name } of files) form.append('file', await openAsBlob(path), name)
+  const path = withQuery('/billing/provider-invoices/import', query)
+  const { bills } = await watched(api, 'Importing', (headers) => api.send<{ bills: Bill[] }>(path, form, headers))
+  return bills.map(describeBill)
 }

@@ -58,13 +58,13 @@ export function printJson(value: unknown): void {
   print(stringifyJson(value, { indent: 2 }))
 }
 
-export type Progress = { update(done: number, total: number): void; done(): void }
+export type Progress = { readonly is_shown: boolean; update(done: number, total: number): void; done(): void }
 
 type Terminal = NodeJS.WritableStream & { isTTY?: boolean }
 
 /** A bar on a terminal, nothing elsewhere. */
 export function progress(label: string, stream: Terminal = process.stderr): Progress {
-  if (!stream.isTTY) return { update: () => {}, done: () => {} }
+  if (!stream.isTTY) return { is_shown: false, update: () => {}, done: () => {} }
   const bar = new SingleBar(
     { format: `${label} {bar} {value}/{total}`, stream, hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
@@ -80,6 +80,7 @@ export function progress(label: string, stream: Terminal = process.stderr): Prog
     process.kill(process.pid, signal)
   }
   return {
+    is_shown: true,
     update: (done, total) => {
       if (started) bar.setTotal(total)
       else {

@@ -1,8 +1,17 @@
-import { rollup, unbilledNote } from '../contexts/invoicing/index.ts'
+import { unbilledNote } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
-import { print, printJson, progress, table } from './output.ts'
-import { withApp } from './with-app.ts'
+import { watched, withApi } from './connect.ts'
+import { print, printJson, table } from './output.ts'
+
+/** As `POST /invoices/rollup` answers. */
+type Rollup = {
+  created: number
+  rebuilt: number
+  skipped: number
+  parked: { tenant_id: string; code: string; detail: string }[]
+  unbilled: Parameters<typeof unbilledNote>[0]
+}
 
 export async function runRollup(options: {
   period: string
@@ -10,27 +19,15 @@ export async function runRollup(options: {
   force?: true
   json?: true
 }): Promise<void> {
-  const period = readPeriodText(options.period)
-  const result = await withApp(async ({ edge, config }) => {
-    const bar = progress('Invoicing')
-    try {
-      return await rollup(
-        { ...edge, seller: config.seller },
-        {
-          period,
-          force: options.force === true,
-          ...(options.tenant !== undefined && { tenant_ids: [options.tenant] }),
-          on_progress: ({ done, total }) => bar.update(done, total),
-        },
-      )
-    } finally {
-      bar.done()
-    }
-  })
+  const period = monthLabel(readPeriodText(options.period))
+  const body = { period, force: options.force === true, tenant_id: options.tenant }
+  const result = await withApi((api) =>
+    watched(api, 'Invoicing', (headers) => api.post<Rollup>('/invoices/rollup', body, headers)),
+  )
   if (options.json) printJson(result)
   else {
     print(
-      `${monthLabel(period)}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`,
+      `${period}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`,
     )
     const unbilled = unbilledNote(result.unbilled)
     if (unbilled !== null) print(`Not billed: ${unbilled}. GET /invoices/unbilled lists them.`)

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { openApp } from '../app.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { invalidInput } from '../kernel/problem.ts'
+import { announceServer } from '../platform/data-dir.ts'
 import type { App } from '../platform/http.ts'
 import { createLog, type Log } from '../platform/log.ts'
 
@@ -17,6 +18,7 @@ export async function runServe(options: { jobs: boolean }): Promise<void> {
   const app = await openApp(config, log)
   try {
     const url = await listen(await app.http(), config)
+    if (config.database.kind === 'embedded') await announceServer(config.database.data_dir, url)
     if (options.jobs) await app.jobs.work()
     stopGracefully(log, app.close)
     log.info({ url, docs: `${url}/docs`, jobs: options.jobs, database: config.database.kind }, 'arcadia is ready')

@@ -1,15 +1,26 @@
-import type { Application } from '../app.ts'
-import { syncNow, type SyncSummary } from '../contexts/costs/index.ts'
-import { requireProvider } from '../contexts/inventory/index.ts'
-import { print, printJson, progress, table } from './output.ts'
+import { type Client, withQuery } from './client.ts'
+import { watched, withApi } from './connect.ts'
+import { print, printJson, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
-import { withApp } from './with-app.ts'
+
+/** As `POST /billing/sync?wait=true` answers. */
+type Synced = {
+  resources: number
+  not_listed: { kind: string; reason: string }[]
+  unread: { kind: string; external_id: string | null; reason: string }[]
+  invoices_new: number
+  invoices_unchanged: number
+  lines: number
+  preview_lines: number | null
+  history_new: number
+  failed: { external_id: string; detail: string }[]
+}
 
 export async function runSync(options: { json?: true }): Promise<void> {
-  const { summary, note } = await withApp(async (app) => ({
-    summary: await syncWithProgress(app),
-    note: await unclassifiedNote(app),
-  }))
+  const { summary, note } = await withApi(
+    async (api) => ({ summary: await sync(api), note: await unclassifiedNote(api) }),
+    { makes_books: true },
+  )
   if (options.json) printJson(summary)
   else {
     print(`${summary.resources} resources in the inventory`)
@@ -55,15 +66,7 @@ export async function runSync(options: { json?: true }): Promise<void> {
 }
 
 /** Inventory, balance and every bill that is due, with a bar on a terminal. */
-export async function syncWithProgress({ edge, costs }: Application): Promise<SyncSummary> {
-  const { onBillIssued } = costs
-  const provider = requireProvider(costs.provider)
-  const bar = progress('Reading bills')
-  try {
-    return await syncNow({ edge, provider, onBillIssued }, ({ step, done, total }) => {
-      if (step === 'invoices' && total > 0) bar.update(done, total)
-    })
-  } finally {
-    bar.done()
-  }
+export async function sync(api: Client): Promise<Synced> {
+  const path = withQuery('/billing/sync', { wait: 'true' })
+  return watched(api, 'Reading bills', (headers) => api.post<Synced>(path, {}, headers))
 }

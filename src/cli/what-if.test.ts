@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { WhatIf } from '../contexts/margin/index.ts'
-import { textOf } from './what-if.ts'
+import { textOf, type WhatIf } from './what-if.ts'
 
 const AMOUNTS = {
   revenue_now_cents: 5_000n,

@@ -1,8 +1,25 @@
-import { type WhatIf, whatIf } from '../contexts/margin/index.ts'
 import { formatMinor } from '../kernel/money.ts'
 import { readPeriodText } from '../platform/wire.ts'
-import { heading, print, printJson, progress, table } from './output.ts'
-import { withApp } from './with-app.ts'
+import { monthLabel } from '../kernel/period.ts'
+import { watched, withApi } from './connect.ts'
+import { heading, print, printJson, table } from './output.ts'
+
+type Amounts = Record<'revenue_now_cents' | 'revenue_then_cents' | 'difference_cents', Cents> &
+  Record<'cost_cents' | 'margin_now_cents' | 'margin_then_cents', Cents | null> & { coverage: string | null }
+type Cents = bigint | number
+
+/** As `POST /what-if` answers. */
+export type WhatIf = {
+  plan_code: string
+  plan_version: number | null
+  from: string
+  to: string
+  currency: string
+  tenants: (Amounts & { tenant_id: string; legal_name: string; outcome: 'winner' | 'loser' | 'same' })[]
+  totals: Amounts & { tenants: number; winners: number; losers: number }
+  left_out: { tenant_id: string; month: string; code: string; detail: string }[]
+  hints: string[]
+}
 
 export async function runWhatIf(options: {
   plan: string
@@ -11,20 +28,14 @@ export async function runWhatIf(options: {
   to: string
   json?: true
 }): Promise<void> {
-  const months = { from: readPeriodText(options.from, 'from'), to: readPeriodText(options.to, 'to') }
-  const answer = await withApp(async ({ edge }) => {
-    const bar = progress('Rating')
-    try {
-      return await whatIf(edge.db.read, {
-        plan: { code: options.plan, version: options.version },
-        ...months,
-        now: edge.clock.now(),
-        on_progress: ({ done, total }) => bar.update(done, total),
-      })
-    } finally {
-      bar.done()
-    }
-  })
+  const months = {
+    from: monthLabel(readPeriodText(options.from, 'from')),
+    to: monthLabel(readPeriodText(options.to, 'to')),
+  }
+  const body = { plan: { code: options.plan, version: options.version }, ...months }
+  const answer = await withApi((api) =>
+    watched(api, 'Rating', (headers) => api.post<WhatIf>('/what-if', body, headers)),
+  )
   if (options.json) printJson(answer)
   else print(textOf(answer))
   if (answer.left_out.length > 0) process.exitCode = 1
@@ -76,12 +87,12 @@ function leftOutText(left_out: WhatIf['left_out']): string[] {
 type LeftOut = WhatIf['left_out'][number]
 
 function amountsTable(rows: readonly Row[], currency: string): string {
-  const amount = (title: string, cents: (row: Row) => bigint | null) => ({
+  const amount = (title: string, cents: (row: Row) => Cents | null) => ({
     title,
     align: 'right' as const,
     value: (row: Row) => {
       const value = cents(row)
-      return value === null ? 'unknown' : formatMinor(value, currency)
+      return value === null ? 'unknown' : formatMinor(BigInt(value), currency)
     },
   })
   return table(

@@ -2,7 +2,9 @@ import { type RawBuilder, sql } from 'kysely'
 import { Type } from 'typebox'
 import type { Reader } from './db.ts'
 import type { Edge } from './edge.ts'
+import type { App } from './http.ts'
 import type { Job } from './jobs.ts'
+import { Data } from './wire.ts'
 
 /** Something that must hold over everything stored. The query finds what breaks it. */
 export type Invariant = {
@@ -35,6 +37,42 @@ export async function runAudit(
   }
   return findings
 }
+
+/** `GET /audit`: what `arcadia audit` says. */
+export const auditRoutes =
+  (edge: Edge, invariants: readonly Invariant[]) =>
+  (app: App): void => {
+    app.get(
+      '/audit',
+      {
+        config: { access: ['platform_admin'] },
+        schema: {
+          tags: ['operations'],
+          summary: `Proves the invariants over everything stored; shows at most ${VIOLATIONS_SHOWN_MAX} violations of each`,
+          response: { 200: Data(AuditOut) },
+        },
+      },
+      async (request) => {
+        let checked = 0
+        const findings = await runAudit(edge.db.read, invariants, () =>
+          request.progress((checked += 1), invariants.length),
+        )
+        return { data: { ok: findings.every(({ ok }) => ok), invariants: findings } }
+      },
+    )
+  }
+
+const AuditOut = Type.Object({
+  ok: Type.Boolean(),
+  invariants: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      promise: Type.String(),
+      ok: Type.Boolean(),
+      violations: Type.Array(Type.Object({ subject: Type.String(), detail: Type.String() })),
+    }),
+  ),
+})
 
 /** Daily: the outcome stands in the last runs, and a broken invariant fails the run. */
 export function auditJob(edge: Edge, invariants: readonly Invariant[]): Job {

@@ -69,8 +69,8 @@ test('a directory that cannot be used is told in words, at once', async () => {
   const file = join(dir, 'a-file')
   await writeFile(file, '')
   const cases = [
-    ['/proc/foo', /\/proc\/foo cannot be used: there is no such file or directory\. Set ARCADIA_DATA_DIR/],
-    [join(file, 'inside'), /cannot be used: a part of its path is a file/],
+    ['/proc/foo', /\/proc\/foo cannot be used: there is no such file or folder\. Set ARCADIA_DATA_DIR/],
+    [join(file, 'inside'), /cannot be used: a part of its path is no folder/],
     [file, /cannot be used: it is a file/],
   ] as const
   for (const [data_dir, message] of cases) {

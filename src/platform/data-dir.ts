@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -25,6 +25,8 @@ const LOCK_FILE = 'lock'
 const SECRET_FILE = 'jwt-secret'
 const DATABASE_DIR = 'pglite'
 const SQLITE_BUSY = 5
+/** As long as another process may look at the lock. */
+const LOOKED_AT_MS = 500
 const OTHERS = 0o077
 
 export type DataDirLock = {
@@ -61,6 +63,28 @@ export async function lockDataDir(data_dir: string): Promise<DataDirLock> {
   }
 }
 
+/**
+ * Where the server that holds the directory listens; null where nobody holds it. The lock is looked at first: what a
+ * process left behind that was killed may be the address of another program by now, and it is called with a token.
+ */
+export async function findServer(data_dir: string): Promise<string | null> {
+  const dir = resolve(data_dir)
+  if (!(await hasBooks(dir)) || !isHeld(dir)) return null
+  const { url } = (await readHolder(dir)) ?? {}
+  if (url !== undefined) return url
+  throw dataDirInUse(
+    `${dir} is held by ${await describeHolder(dir)}, which does not serve (yet). Try again, or stop it.`,
+  )
+}
+
+/** For the process that holds the directory: where commands find it from now on. */
+export async function announceServer(data_dir: string, url: string): Promise<void> {
+  const dir = resolve(data_dir)
+  const path = join(dir, HOLDER_FILE)
+  await writeFile(`${path}.new`, JSON.stringify({ ...describeSelf(), url }), { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
 export async function hasBooks(data_dir: string): Promise<boolean> {
   return exists(join(resolve(data_dir), DATABASE_DIR, 'PG_VERSION'))
 }
@@ -77,11 +101,25 @@ export function secretFile(data_dir: string): string {
   return join(resolve(data_dir), SECRET_FILE)
 }
 
+/** Looks at the lock without taking it, so that a server that starts at this moment is not kept out for good. */
+function isHeld(dir: string): boolean {
+  const lock = new DatabaseSync(join(dir, LOCK_FILE), { readOnly: true })
+  try {
+    lock.prepare('select count(*) from sqlite_schema').get()
+    return false
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return true
+    refuseDirectory(dir, error)
+  } finally {
+    lock.close()
+  }
+}
+
 /** Null where another process has it. */
 function openLock(dir: string): DatabaseSync | null {
   let lock: DatabaseSync | undefined
   try {
-    lock = new DatabaseSync(join(dir, LOCK_FILE))
+    lock = new DatabaseSync(join(dir, LOCK_FILE), { timeout: LOOKED_AT_MS })
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
     return lock
   } catch (error) {
@@ -114,7 +152,7 @@ async function isOpenToOthers(path: string): Promise<boolean> {
   )
 }
 
-type Holder = { pid: number; host: string; command: string; since: string }
+type Holder = { pid: number; host: string; command: string; since: string; url?: string }
 
 function describeSelf(): Holder {
   return {
@@ -126,10 +164,15 @@ function describeSelf(): Holder {
 }
 
 async function describeHolder(dir: string): Promise<string> {
+  const holder = await readHolder(dir)
+  if (holder === null) return 'another process'
+  return `process ${holder.pid} on ${holder.host} (arcadia ${holder.command}), since ${holder.since}`
+}
+
+async function readHolder(dir: string): Promise<Holder | null> {
   try {
-    const holder = JSON.parse(await readFile(join(dir, HOLDER_FILE), 'utf8')) as Holder
-    return `process ${holder.pid} on ${holder.host} (arcadia ${holder.command}), since ${holder.since}`
+    return JSON.parse(await readFile(join(dir, HOLDER_FILE), 'utf8')) as Holder
   } catch {
-    return 'another process'
+    return null
   }
 }

@@ -2,22 +2,25 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf } from '../kernel/invariant.ts'
 
-/** Why a file or directory cannot be used, for a sentence that names it already. */
+/** Why a file or folder cannot be used, in words and without its path. */
 export function fileReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return REASONS.get(code) ?? messageOf(error)
+  return REASONS[code] ?? (code || messageOf(error))
 }
 
-const REASONS: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file or directory'],
-  ['EACCES', 'there is no permission for it'],
-  ['EPERM', 'there is no permission for it'],
-  ['EEXIST', 'it is a file'],
-  ['EISDIR', 'it is a directory'],
-  ['ENOTDIR', 'a part of its path is a file'],
-  ['EROFS', 'the file system is read-only'],
-  ['ENOSPC', 'the disk is full'],
-])
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of its path is no folder',
+  EEXIST: 'it is a file',
+  EISDIR: 'it is a folder',
+  EACCES: 'you have no permission for it',
+  EPERM: 'you have no permission for it',
+  EROFS: 'its disk can only be read',
+  ENOSPC: 'the disk is full',
+  EMFILE: 'too many files are open',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its links lead in a circle',
+}
 
 /**
  * Makes a directory, and those above it, for its owner alone. One by one: in a file system that makes none, such as

@@ -39,7 +39,16 @@ const Model = Type.Unsafe<unknown>({
 const Named = Body({ code: Type.String(), version: Type.Integer() })
 const Priced = Body({ code: Type.String(), price: Nullable(DecimalText) })
 
+const half_way = Promise.withResolvers<void>()
+const go_on = Promise.withResolvers<void>()
+
 const routes = (app: App): void => {
+  app.get('/long', { config: { access: ['platform_admin'] } }, async (request) => {
+    request.progress(1, 2)
+    half_way.resolve()
+    await go_on.promise
+    return {}
+  })
   app.post(
     '/echo',
     {
@@ -366,6 +375,18 @@ test('cents are JSON integers whatever their size, also where they may be null, 
     '{"data":{"total_cents":9007199254740993,"paid_cents":null,"owed_cents":-9007199254740993,' +
       '"at":"2026-05-01T03:00:00Z","day":"2026-05-01","ended":"2026-05-02T03:00:00Z"}}',
   )
+})
+
+test('a long call tells how far it is while it is under way, by the id that its caller gave it', async () => {
+  const about = () => harness.call('GET', '/progress/call-1')
+  assert.equal((await about()).status, 404)
+  const answer = harness.call('GET', '/long', { headers: { 'x-request-id': 'call-1' } })
+  await half_way.promise
+  assert.deepEqual((await about()).body, { data: { done: 1, total: 2 } })
+  assert.equal((await harness.call('GET', '/progress/call-1', { as: 'meter' })).status, 403)
+  go_on.resolve()
+  assert.equal((await answer).status, 200)
+  assert.equal((await about()).status, 404)
 })
 
 test('a bug is answered as an internal error that tells nothing', async () => {

@@ -26,6 +26,7 @@ import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
 import { createValidator } from './validate.ts'
+import { serveProgress } from './progress.ts'
 import { Query } from './wire.ts'
 
 /** What contexts register their routes on. */
@@ -113,6 +114,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   observe(app, options)
   guard(app, options)
   letGo(app)
+  serveProgress(app)
   serveOperations(app, options)
   await app.register(
     async (api) => {

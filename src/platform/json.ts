@@ -9,6 +9,13 @@ export function stringifyJson(value: unknown, options: { indent?: number } = {})
   )
 }
 
+/** JSON text in which an integer that a number cannot hold comes out as a bigint. */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text, (_name, value: unknown, { source = '' }: { source?: string } = {}) =>
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value,
+  )
+}
+
 // ECMAScript 2026, in the runtime but not yet in TypeScript's library.
 declare global {
   interface JSON {

@@ -4,7 +4,7 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'csv-parse/sync'
 import { enterBooks, sendLlmUsage } from '../../demo/books.ts'
-import { createClient } from '../../demo/client.ts'
+import { createClient } from '../../src/cli/client.ts'
 import { PERIOD, TENANTS } from '../../demo/company.ts'
 import { DEMO_NOW } from '../../demo/digitalocean/index.ts'
 import type { Application } from '../../src/app.ts'
@@ -286,7 +286,7 @@ async function demoMonth(): Promise<Books> {
 async function enterMonth({ app, ok, sync }: Books): Promise<void> {
   const http = await app.http()
   const url = await http.listen({ port: 0, host: '127.0.0.1' })
-  const clientOf = async (role: string) => createClient(url, await tokenOf(app, role))
+  const clientOf = async (role: string) => createClient({ url, token: await tokenOf(app, role) })
   const operator = await clientOf('platform_admin')
   await enterBooks(operator)
   await sync()

@@ -22,3 +22,26 @@ test('a trial that ended while nothing worked is over as soon as work starts', {
   assert.ok(await books.app.jobs.drain(PATIENCE_MS))
   assert.equal((await books.ok('GET', `/deployments/${id}`)).state, 'active')
 })
+
+test('the operator asks the running program how it is, and whether its books hold; nobody else may', async () => {
+  const report = await books.ok('GET', '/doctor')
+  assert.equal(report.ok, true)
+  const checks = new Map(report.checks.map((check: { name: string; detail: string }) => [check.name, check.detail]))
+  assert.equal(checks.get('schema'), 'current')
+  assert.equal(checks.get('seller'), 'Seller Pty Ltd')
+  assert.equal(checks.get('products'), 'every line of every bill is classified')
+  const trials = report.runs.find((run: { name: string }) => run.name === 'subscriptions.end-trials')
+  assert.equal(trials.outcome, 'done')
+  const audit = await books.ok('GET', '/audit')
+  assert.equal(audit.ok, true)
+  assert.equal(audit.invariants.length, books.app.invariants.length)
+  for (const path of ['/doctor', '/audit']) {
+    assert.equal((await books.call('GET', path, { as: { tenant: 'acme' } })).status, 403, path)
+  }
+})
+
+test('a sync that is waited for answers what came of it', async () => {
+  const summary = await books.ok('POST', '/billing/sync?wait=true', {})
+  assert.ok(summary.resources > 0)
+  assert.ok(summary.lines > 0)
+})

@@ -24,6 +24,7 @@ import { type BalanceRow, latestBalance, listBalances, listBillingEntries } from
 import { type CostsDeps, readBillingHistoryJob, readPreviewJob, takeBalanceJob } from './jobs.ts'
 import { matchLines } from './match-lines.ts'
 import { noBalance } from './problems.ts'
+import { syncNow } from './sync-now.ts'
 import { config, DecimalOut, tags, Text } from './wire.ts'
 
 export const accountRoutes =
@@ -85,12 +86,21 @@ export const accountRoutes =
         schema: {
           tags,
           summary: 'Fetch inventory, balance, invoices and the preview from the provider now',
+          description: 'As jobs (202), or with `wait` while the caller waits for what came of it (200).',
+          querystring: Query({ wait: Type.Boolean({ default: false }) }),
           body: NoBody,
-          response: { 202: Data(Type.Object({ enqueued: Type.Array(Type.String()) })) },
+          response: { 200: Data(SyncOut), 202: Data(Type.Object({ enqueued: Type.Array(Type.String()) })) },
         },
       },
-      async (_request, reply) => {
+      async (request, reply) => {
         const provider = requireProvider(deps.provider)
+        if (request.query.wait) {
+          const { onBillIssued } = deps
+          const summary = await syncNow({ edge, provider, onBillIssued }, ({ step, done, total }) => {
+            if (step === 'invoices') request.progress(done, total)
+          })
+          return reply.send({ data: summary })
+        }
         const jobs = [
           ...inventoryJobs(edge, { provider, onInventoryChanged: matchLines }),
           takeBalanceJob(edge, deps),
@@ -100,8 +110,7 @@ export const accountRoutes =
         await edge.db.transaction(async (tx) => {
           for (const job of jobs) await edge.later(tx, job, {})
         })
-        void reply.code(202)
-        return { data: { enqueued: jobs.map(({ name }) => name) } }
+        return reply.code(202).send({ data: { enqueued: jobs.map(({ name }) => name) } })
       },
     )
   }
@@ -125,6 +134,25 @@ const BalanceOut = Type.Object({
   taken_at: InstantOut,
   entries_amount: Nullable(Type.String({ description: 'What the billing history adds up to, up to generated_at' })),
   balance_check: OneOf(['agrees', 'differs', 'not_available']),
+})
+
+const SyncOut = Type.Object({
+  resources: Type.Integer(),
+  not_listed: Type.Array(Type.Object({ kind: Type.String(), reason: Type.String() }), {
+    description: 'Kinds that the token may not list: their resources stay as they were',
+  }),
+  unread: Type.Array(
+    Type.Object({ kind: Type.String(), external_id: Nullable(Type.String()), reason: Type.String() }),
+    { description: 'Objects that could not be read: theirs is not taken for gone' },
+  ),
+  invoices_new: Type.Integer(),
+  invoices_unchanged: Type.Integer(),
+  lines: Type.Integer({ description: 'Stored now' }),
+  preview_lines: Nullable(Type.Integer({ description: "Of the running month's bill; null while there is none" })),
+  history_new: Type.Integer({ description: 'Entries of the billing history that were not known' }),
+  failed: Type.Array(Type.Object({ external_id: Type.String(), detail: Type.String() }), {
+    description: 'Bills that could not be read; they spoil no other',
+  }),
 })
 
 const BillingHistoryQuery = Query({ ...ListQuery, period: Type.Optional(PeriodText), type: Type.Optional(Text) })

@@ -47,7 +47,7 @@ import { DIFFERENCE_MAX_LINES, type DifferingSide } from './difference.ts'
 import { importBills } from './import-bills.ts'
 import type { CostsDeps } from './jobs.ts'
 import { noFile } from './problems.ts'
-import { actOf, config, DecimalOut, Provider, tags, Text } from './wire.ts'
+import { actOf, config, DecimalOut, tags, Text } from './wire.ts'
 import { withdrawBill } from './withdraw-bill.ts'
 
 export const billRoutes =
@@ -236,7 +236,11 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
       )
       void reply.code(imported.some(({ outcome }) => outcome === 'created') ? 201 : 200)
       const ids = imported.map(({ provider_invoice_id }) => provider_invoice_id)
-      const bills = await readProviderInvoices(edge, ids)
+      const outcomes = new Map(imported.map(({ provider_invoice_id, outcome }) => [provider_invoice_id, outcome]))
+      const bills = (await readProviderInvoices(edge, ids)).map((bill) => ({
+        ...bill,
+        outcome: present(outcomes.get(bill.id), 'only what was imported is read'),
+      }))
       return { data: present(bills[0], 'an upload has a bill'), bills }
     },
   )
@@ -356,9 +360,10 @@ const ProductsQuery = Query({
 const PRODUCT_CURSOR = [CursorText, ...PRODUCT_KEY.map(() => CursorText)]
 
 const ImportQuery = Query({
-  provider: Type.Optional(Provider),
+  // As it is written elsewhere, or as people write it: what is meant is found out where the bill is read.
+  provider: Type.Optional(Text),
   currency: Type.Optional(CurrencyCode),
-  service_category: Type.Optional(OneOf(SERVICE_CATEGORIES)),
+  service_category: Type.Optional(Text),
   period: Type.Optional(PeriodText),
   invoice_number: Type.Optional(Text),
   amount: Type.Optional(
@@ -485,4 +490,5 @@ const DifferenceOut = Type.Object({
   received: DifferingSideOut,
 })
 
-const ImportOut = Type.Object({ data: ProviderInvoiceOut, bills: Type.Array(ProviderInvoiceOut) })
+const ImportedOut = Type.Object({ ...ProviderInvoiceOut.properties, outcome: OneOf(['created', 'unchanged']) })
+const ImportOut = Type.Object({ data: ImportedOut, bills: Type.Array(ImportedOut) })

@@ -1,2 +1,1 @@
-export { type Forecast, forecastOf } from './forecast.ts'
 export { forecastRoutes } from './routes.ts'

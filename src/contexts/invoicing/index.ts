@@ -1,5 +1,6 @@
 export { type Attempt, attempt, failureOf, valueOf } from './attempt.ts'
 export { readBillableFacts, type Substitution } from './facts.ts'
+export { invoicingChecks } from './checks.ts'
 export { invoicingInvariants } from './invariants.ts'
 export { invoicingJobs } from './jobs.ts'
 export { previewInvoices } from './preview.ts'

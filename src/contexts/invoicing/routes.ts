@@ -202,12 +202,19 @@ function rollupRoutes(app: App, edge: Edge, { seller }: InvoicingDeps): void {
         response: { 200: Data(RollupOut) },
       },
     },
-    async ({ body: { period, tenant_id, force } }) => ({
-      data: await rollup(
+    async (request) => {
+      const { period, tenant_id, force } = request.body
+      const result = await rollup(
         { ...edge, seller },
-        { period: readMonth(period), force, ...(tenant_id !== undefined && { tenant_ids: [tenant_id] }) },
-      ),
-    }),
+        {
+          period: readMonth(period),
+          force,
+          ...(tenant_id !== undefined && { tenant_ids: [tenant_id] }),
+          on_progress: ({ done, total }) => request.progress(done, total),
+        },
+      )
+      return { data: result }
+    },
   )
 
   app.get(

@@ -1,2 +1,2 @@
 export { marginRoutes } from './routes.ts'
-export { type WhatIf, whatIf } from './what-if.ts'
+export { whatIf } from './what-if.ts'

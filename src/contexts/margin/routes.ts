@@ -56,9 +56,11 @@ export const marginRoutes =
           response: { 200: Data(WhatIfOut) },
         },
       },
-      async ({ body: { plan, from, to } }) => {
+      async (request) => {
+        const { plan, from, to } = request.body
         const months = { from: readPeriodText(from, 'from'), to: readPeriodText(to, 'to') }
-        return { data: await whatIf(edge.db.read, { plan, ...months, now: edge.clock.now() }) }
+        const on_progress = ({ done, total }: { done: number; total: number }) => request.progress(done, total)
+        return { data: await whatIf(edge.db.read, { plan, ...months, now: edge.clock.now(), on_progress }) }
       },
     )
   }

@@ -1,0 +1,79 @@
+import { type Config, loadConfig } from '../config.ts'
+import { mintToken, readSecret } from '../platform/auth.ts'
+import { frozenClock, systemClock } from '../platform/clock.ts'
+import { findServer, requireBooks } from '../platform/data-dir.ts'
+import { randomIds } from '../platform/ids.ts'
+import { createLog } from '../platform/log.ts'
+import { type Client, createClient } from './client.ts'
+import { progress } from './output.ts'
+
+/** Long enough for any call: it is checked when that begins. */
+const TOKEN_TTL = Temporal.Duration.from({ hours: 1 })
+const PROGRESS_POLL_MS = 250
+/** A command's output is its report; only trouble is logged beside it. */
+const QUIET_LEVEL = 'error'
+
+/**
+ * Runs a command on the API of the configured books: that of a remote server, that of the server which holds the data
+ * directory, or else the program's own, opened for the command on a free port of this machine. Unless the command
+ * `makes_books`, a data directory without any is refused.
+ */
+export async function withApi<T>(
+  work: (api: Client) => Promise<T>,
+  { makes_books = false }: { makes_books?: boolean } = {},
+): Promise<T> {
+  const config = loadConfig()
+  if (config.remote !== null) return work(createClient(config.remote))
+  if (config.database.kind === 'embedded') {
+    const { data_dir } = config.database
+    if (!makes_books) await requireBooks(data_dir)
+    const url = await findServer(data_dir)
+    if (url !== null)
+      return work(createClient({ url, token: await adminToken(config, await secretOf(config, data_dir)) }))
+  }
+  return withOwnServer(config, work)
+}
+
+/** Shows on a terminal how far a call is while it is under way: the server tells it by the id of the request. */
+export async function watched<T>(
+  api: Client,
+  label: string,
+  call: (headers: Record<string, string>) => Promise<T>,
+): Promise<T> {
+  const request_id = randomIds.uuid()
+  const bar = progress(label)
+  let ended = false
+  const look = async (): Promise<void> => {
+    const call = await api.get<{ done: number; total: number }>(`/progress/${request_id}`).catch(() => undefined)
+    if (!ended && call !== undefined && call.total > 0) bar.update(call.done, call.total)
+  }
+  const timer = bar.is_shown ? setInterval(() => void look(), PROGRESS_POLL_MS) : undefined
+  try {
+    return await call({ 'x-request-id': request_id })
+  } finally {
+    ended = true
+    clearInterval(timer)
+    bar.done()
+  }
+}
+
+async function withOwnServer<T>(config: Config, work: (api: Client) => Promise<T>): Promise<T> {
+  const { openApp } = await import('../app.ts')
+  const app = await openApp(config, createLog(QUIET_LEVEL))
+  try {
+    const url = await (await app.http()).listen({ host: '127.0.0.1', port: 0 })
+    return await work(createClient({ url, token: await adminToken(config, app.jwt_secret) }))
+  } finally {
+    await app.close()
+  }
+}
+
+async function secretOf({ jwt_secret }: Config, data_dir: string): Promise<string> {
+  return jwt_secret ?? readSecret(data_dir)
+}
+
+async function adminToken({ now }: Config, secret: string): Promise<string> {
+  const clock = now === null ? systemClock : frozenClock(now)
+  const claims = { sub: 'arcadia-cli', role: 'platform_admin', tenant_id: null }
+  return mintToken(claims, { secret, now: clock.now(), ttl: TOKEN_TTL })
+}
