@@ -131,7 +131,9 @@ const OPENAPI = {
   info: {
     title: 'arcadia-cloud',
     version: API_VERSION,
-    description: 'Provider bills, tenant invoices and the margin between them.',
+    description:
+      'Provider bills, tenant invoices and the margin between them. The examples of the bodies belong to one company. ' +
+      'In them `{boab~shop}` stands for the `id` of the deployment `shop` of the tenant `boab`, as GET /deployments tells it.',
   },
   components: {
     securitySchemes: { bearer: { type: 'http' as const, scheme: 'bearer', bearerFormat: 'JWT' } },

@@ -108,8 +108,14 @@ export const Body = <P extends Record<string, TSchema>>(properties: P) =>
 /** A body that may be left out. */
 export const OptionalBody = <P extends Record<string, TSchema>>(properties: P) =>
   Type.Unsafe<Static<Type.TObject<P>> | null>({ ...Body(properties), type: ['object', 'null'] })
+/**
+ * A body with what a caller might send. The examples of all routes are of one company and can be sent in order, which
+ * `test/scenarios/examples.test.ts` does. `{boab~shop}` in one stands for the id of that tenant's deployment.
+ */
+export const Example = <T extends TSchema>(schema: T, ...examples: [Static<T>, ...Static<T>[]]) =>
+  Type.Unsafe<Static<T>>({ ...schema, examples })
 /** For a POST that says all in its path: an unknown field is refused here too. */
-export const NoBody = OptionalBody({})
+export const NoBody = Example(OptionalBody({}), {})
 export const Query = <P extends Record<string, TSchema>>(properties: P) => Body(properties)
 export const IdParams = Type.Object({ id: Id })
 

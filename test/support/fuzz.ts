@@ -1,4 +1,5 @@
 import { createValidator } from '../../src/platform/validate.ts'
+import { examplesOf } from './examples.ts'
 import type { As } from './http.ts'
 
 /**
@@ -51,7 +52,6 @@ export function createFuzz({ document, seed, words, tenants }: FuzzOptions): {
   }
   const value = (schema: any, name: string, depth = 0): unknown => {
     if (chance(hostile / 4)) return pick<unknown>([null, [], {}, true, 1, ...HOSTILE])
-    if (schema.examples !== undefined && depth < 2) return mutated(pick(schema.examples), name)
     if (schema.const !== undefined) return schema.const
     if (schema.enum !== undefined) return pick(schema.enum)
     const branches = schema.oneOf ?? schema.anyOf
@@ -77,15 +77,20 @@ export function createFuzz({ document, seed, words, tenants }: FuzzOptions): {
   const mutated = (example: unknown, name: string): unknown => {
     if (chance(hostile / 2)) return pick<unknown>([null, -1, {}, ...HOSTILE])
     if (Array.isArray(example)) return example.map((part) => mutated(part, name))
-    if (typeof example === 'string') return words.has(name) ? text({}, name) : example
+    if (typeof example === 'string') {
+      const known = example.startsWith('{') ? 'deployment_id' : name
+      return words.has(known) ? text({}, known) : example
+    }
     if (example === null || typeof example !== 'object') return example
     return Object.fromEntries(Object.entries(example).map(([name, part]) => [name, mutated(part, name)]))
   }
   const bodyOf = (content: Record<string, any>): Pick<FuzzedCall, 'body' | 'headers'> => {
     const type = pick(Object.keys(content))
     if (chance(hostile)) return { headers: { 'content-type': pick(TYPES) }, body: pick(RAW) }
-    const body = type.includes('json') ? JSON.stringify(value(content[type].schema, '')) : pick(RAW)
-    return { headers: { 'content-type': type }, body }
+    if (!type.includes('json')) return { headers: { 'content-type': type }, body: pick(RAW) }
+    const examples = examplesOf(content[type])
+    const body = examples.length > 0 && chance(0.5) ? mutated(pick(examples), '') : value(content[type].schema, '')
+    return { headers: { 'content-type': type }, body: JSON.stringify(body) }
   }
   const encoded = (given: unknown): string => {
     const plain = given !== null && typeof given === 'object' ? JSON.stringify(given) : String(given)

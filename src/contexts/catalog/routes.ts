@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { type Caller, scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
-import { callerOf, Data, List, ListQuery, NoBody, Query, Reason, TextOf } from '../../platform/wire.ts'
+import { callerOf, Data, Example, List, ListQuery, NoBody, Query, Reason, TextOf } from '../../platform/wire.ts'
 import type { Act } from '../events/index.ts'
 import {
   createAddon,
@@ -20,6 +20,7 @@ import type { NamedVersion } from './lock.ts'
 import { listAddons, listMeters, listPlans, readPlan } from './queries.ts'
 import { quoteGiven } from './quotes.ts'
 import { deleteAddon, deleteMeter, deletePlan, deletePlanVersion } from './remove.ts'
+import { ADDONS, PLANS, QUOTES, STUDIO, STUDIO_DRAFT } from './examples.ts'
 import {
   AddonBody,
   AddonChangesBody,
@@ -76,7 +77,7 @@ function meterRoutes(edge: Edge, app: App): void {
       schema: {
         tags,
         summary: 'Register a meter; 200 when it is registered already',
-        body: MeterBody,
+        body: Example(MeterBody, { code: 'requests', name: 'Requests', unit: 'request', aggregation: 'sum' }),
         response: { 200: Data(MeterOut), 201: Data(MeterOut) },
       },
     },
@@ -96,7 +97,7 @@ function meterRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Give a meter another name',
         params: CodeParams,
-        body: RenameBody,
+        body: Example(RenameBody, { name: 'Web requests', reason: 'says what is counted' }),
         response: { 200: Data(MeterOut) },
       },
     },
@@ -146,7 +147,7 @@ function planRoutes(edge: Edge, app: App): void {
     '/plans',
     {
       config: operators,
-      schema: { tags, summary: 'Add a plan', body: PlanBody, response: { 201: Data(PlanOut) } },
+      schema: { tags, summary: 'Add a plan', body: Example(PlanBody, ...PLANS), response: { 201: Data(PlanOut) } },
     },
     async (request, reply) => {
       const { version: given, ...plan } = request.body
@@ -185,7 +186,7 @@ function planRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Give a plan another name',
         params: CodeParams,
-        body: RenameBody,
+        body: Example(RenameBody, { name: 'Studio for shops', reason: 'as it is called on the website' }),
         response: { 200: Data(PlanOut) },
       },
     },
@@ -229,7 +230,7 @@ function versionRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Add a draft version to a plan',
         params: CodeParams,
-        body: PlanVersionBody,
+        body: Example(PlanVersionBody, STUDIO_DRAFT),
         response: { 201: Data(PlanVersionOut) },
       },
     },
@@ -250,7 +251,7 @@ function versionRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Replace a draft version',
         params: VersionParams,
-        body: PlanVersionBody,
+        body: Example(PlanVersionBody, STUDIO),
         response: { 200: Data(PlanVersionOut) },
       },
     },
@@ -339,7 +340,12 @@ function addonRoutes(edge: Edge, app: App): void {
     '/addons',
     {
       config: operators,
-      schema: { tags, summary: 'Add an add-on', body: AddonBody, response: { 201: Data(AddonOut) } },
+      schema: {
+        tags,
+        summary: 'Add an add-on',
+        body: Example(AddonBody, ...ADDONS),
+        response: { 201: Data(AddonOut) },
+      },
     },
     async (request, reply) => {
       const now = edge.clock.now()
@@ -357,7 +363,7 @@ function addonRoutes(edge: Edge, app: App): void {
         tags,
         summary: 'Change an add-on; what is attached keeps its terms',
         params: CodeParams,
-        body: AddonChangesBody,
+        body: Example(AddonChangesBody, { name: 'Storage, 50 GB more', reason: 'as it is called on the website' }),
         response: { 200: Data(AddonOut) },
       },
     },
@@ -396,7 +402,7 @@ function quoteRoutes(edge: Edge, app: App): void {
       schema: {
         tags,
         summary: 'What given facts would cost; nothing is stored',
-        body: QuoteBody,
+        body: Example(QuoteBody, ...QUOTES),
         response: { 200: Data(GivenQuoteOut) },
       },
     },

@@ -8,6 +8,7 @@ import {
   Data,
   DateOut,
   DateText,
+  Example,
   found,
   Id,
   IdParams,
@@ -62,7 +63,7 @@ export const rateRoutes =
           tags,
           summary: 'Record what a currency was worth in another on a day; it stays as it is until it is withdrawn',
           description: 'Margin converts by the latest rate of a pair up to the end of the month, either way round.',
-          body: ExchangeRateBody,
+          body: Example(ExchangeRateBody, RATE),
           response: { 200: Data(RecordedRateOut), 201: Data(RecordedRateOut) },
         },
       },
@@ -90,7 +91,7 @@ export const rateRoutes =
           tags,
           summary: 'Withdraw a rate that was recorded wrongly, with a reason; another may be recorded for its day',
           params: IdParams,
-          body: Body({ reason: Text }),
+          body: Example(Body({ reason: Text }), { reason: 'mistyped: 1.5083' }),
           response: { 200: Data(ExchangeRateOut) },
         },
       },
@@ -117,6 +118,14 @@ const ExchangeRateBody = Body({
   }),
   source: TextOf({ minLength: 1, maxLength: 500, description: 'Who says so: a central bank, a contract, …' }),
 })
+
+const RATE: Static<typeof ExchangeRateBody> = {
+  from: 'USD',
+  to: 'AUD',
+  date: '2026-04-30',
+  rate: '1.5803',
+  source: 'Reserve Bank of Australia',
+}
 
 const exchangeRateFields = {
   id: Id,

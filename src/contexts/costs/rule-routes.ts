@@ -1,10 +1,11 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import {
   Body,
   Data,
+  Example,
   found,
   Id,
   IdParams,
@@ -55,7 +56,7 @@ export const ruleRoutes =
           tags,
           summary: 'Share the cost of lines that belong to no single deployment',
           querystring: PreviewQuery,
-          body: AllocationRuleBody,
+          body: Example(AllocationRuleBody, BY_DIRECT_COST, FIXED),
           response: { 200: Data(MatchChangesOut), 201: Data(AllocationRuleOut) },
         },
       },
@@ -135,6 +136,12 @@ const AllocationRuleBody = Type.Unsafe<{
   }),
   anyOf: [{ required: ['product'] }, { required: ['project'] }, { required: ['description'] }],
 })
+
+const BY_DIRECT_COST: Static<typeof AllocationRuleBody> = { product: 'Load Balancers', basis: 'direct_cost' }
+const FIXED: Static<typeof AllocationRuleBody> = {
+  product: 'Spaces Subscription',
+  shares: [{ deployment_id: '{boab~shop}', weight: '1' }],
+}
 
 const AllocationRuleOut = Type.Object({
   id: Id,

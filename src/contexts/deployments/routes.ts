@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
@@ -8,6 +8,7 @@ import {
   Body,
   callerOf,
   Data,
+  Example,
   IdParams,
   InstantOut,
   List,
@@ -52,6 +53,15 @@ const DeploymentBody = Body({
   llm_mode: Type.Optional(LlmMode),
   state: Type.Optional(OneOf(['trial', 'active'])),
 })
+const SHOP: Static<typeof DeploymentBody> = {
+  tenant_id: 'boab',
+  slug: 'shop',
+  display_name: 'Roastery shop',
+  region: 'fra1',
+  template_code: 'webshop',
+  template_version: '5.1',
+  llm_mode: 'metered',
+}
 const DeploymentChanges = Body({
   display_name: Type.Optional(DisplayName),
   region: Type.Optional(Label),
@@ -60,6 +70,7 @@ const DeploymentChanges = Body({
   llm_mode: Type.Optional(LlmMode),
   billing_action_suspended: Type.Optional(Type.Boolean()),
 })
+const TransitionBody = Body({ to: State, reason: Type.Optional(Reason) })
 const DeploymentQuery = Query({
   ...ListQuery,
   tenant_id: Type.Optional(TextOf()),
@@ -123,7 +134,12 @@ export const deploymentsRoutes =
       '/deployments',
       {
         config: { access: ['platform_admin'] },
-        schema: { tags, summary: 'Add a deployment', body: DeploymentBody, response: { 201: Data(DeploymentOut) } },
+        schema: {
+          tags,
+          summary: 'Add a deployment',
+          body: Example(DeploymentBody, SHOP),
+          response: { 201: Data(DeploymentOut) },
+        },
       },
       async (request, reply) => {
         const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
@@ -141,7 +157,7 @@ export const deploymentsRoutes =
           tags,
           summary: 'Change a deployment',
           params: IdParams,
-          body: DeploymentChanges,
+          body: Example(DeploymentChanges, { display_name: 'Coffee shop', region: 'syd1', template_version: '5.2' }),
           response: { 200: Data(DeploymentOut) },
         },
       },
@@ -161,7 +177,7 @@ export const deploymentsRoutes =
           summary: 'Move a deployment on in its lifecycle',
           params: IdParams,
           querystring: TransitionQuery,
-          body: Body({ to: State, reason: Type.Optional(Reason) }),
+          body: Example(TransitionBody, { to: 'paused', reason: 'closed over the winter' }),
           response: { 200: Data(Type.Unsafe<unknown>(Type.Union([preview.answer, DeploymentOut]))) },
         },
       },

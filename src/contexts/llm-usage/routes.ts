@@ -33,29 +33,28 @@ const EVENTS_PER_CALL_MAX = 1_000
 
 // Events are checked one by one after the request, so that one bad event spoils no other.
 const Batch = Body({ events: Type.Array(Type.Unknown(), { minItems: 1, maxItems: EVENTS_PER_CALL_MAX }) })
+const EVENT = {
+  gateway_id: 'arcadia-llm-gateway',
+  gateway_request_id: 'req_1',
+  occurred_at: '2026-04-20T10:11:12.345Z',
+  tenant_id: 'boab',
+  deployment_id: '{boab~shop}',
+  provider: 'anthropic',
+  model: 'claude-sonnet',
+  usage: { input_tokens: 1200, output_tokens: 340 },
+  charge: '0.0123456789',
+  currency: 'USD',
+  upstream_cost: '0.0101',
+  price_version: '2026-04-01',
+  adjusts: null,
+  tags: { feature: 'product-texts' },
+}
 const OneOrBatch = Type.Object(
   {},
   {
     additionalProperties: true,
     description: `One event, or {"events": [...]} with up to ${EVENTS_PER_CALL_MAX}. Amounts are decimal strings, in plain notation or with an exponent; a charge of null is held for review, and sending the event again with its charge releases it. What was used is kept as it was sent. Events of a deployment in the LLM mode byok are recorded and not charged.`,
-    examples: [
-      {
-        gateway_id: 'arcadia-llm-gateway',
-        gateway_request_id: 'req_1',
-        occurred_at: '2026-04-03T10:11:12.345Z',
-        tenant_id: 't_42',
-        deployment_id: '0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11',
-        provider: 'anthropic',
-        model: 'a-model',
-        usage: { input_tokens: 1200, output_tokens: 340 },
-        charge: '0.0123456789',
-        currency: 'USD',
-        upstream_cost: '0.0101',
-        price_version: '2026-04-01',
-        adjusts: null,
-        tags: {},
-      },
-    ],
+    examples: [EVENT, { events: [{ ...EVENT, gateway_request_id: 'req_2', charge: null, upstream_cost: null }] }],
   },
 )
 

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import { PlanVersionBody } from '../catalog/index.ts'
@@ -8,6 +8,7 @@ import {
   CurrencyCode,
   Data,
   DateOut,
+  Example,
   Nullable,
   OneOf,
   PeriodOut,
@@ -52,7 +53,7 @@ export const marginRoutes =
         schema: {
           tags: ['margin'],
           summary: 'Rates history under other prices: revenue and margin by tenant, now and then; stores nothing',
-          body: WhatIfBody,
+          body: Example(WhatIfBody, ...WHAT_IFS),
           response: { 200: Data(WhatIfOut) },
         },
       },
@@ -128,6 +129,10 @@ const WhatIfBody = Body({
   from: PeriodText,
   to: Type.String({ ...PeriodText, description: 'The last month, inclusive' }),
 })
+const WHAT_IFS: [Static<typeof WhatIfBody>, Static<typeof WhatIfBody>] = [
+  { plan: { code: 'starter', version: 1 }, from: '2026-04', to: '2026-04' },
+  { plan: { code: 'studio', terms: { currency: 'USD', base_price_cents: 5500 } }, from: '2026-04', to: '2026-04' },
+]
 const comparisonFields = {
   revenue_now_cents: CentsOut,
   revenue_then_cents: CentsOut,

@@ -12,6 +12,7 @@ import {
   Body,
   callerOf,
   Data,
+  Example,
   found,
   Id,
   IdParams,
@@ -37,23 +38,29 @@ const Envelope = Body({
     maxItems: EVENTS_PER_CALL_MAX,
     description:
       'Each: id, source (default: api), deployment_id, meter, quantity (a decimal string; of a time_weighted_sum the change of the level, which may be negative), occurred_at, properties',
-    examples: [
-      [
-        {
-          id: 'evt_1',
-          source: 'gateway',
-          deployment_id: '0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11',
-          meter: 'api_calls',
-          quantity: '12.5',
-          occurred_at: '2026-04-03T10:11:12.345Z',
-          properties: { region: 'syd1' },
-        },
-      ],
-    ],
   }),
 })
+const PLAIN_EVENT = {
+  id: '2026-04-20T10:00:00Z/web-1',
+  source: 'proxy',
+  deployment_id: '{boab~shop}',
+  meter: 'requests',
+  quantity: '48200',
+  occurred_at: '2026-04-20T10:59:59.999Z',
+  properties: { region: 'syd1' },
+}
 const CloudEventBody = Type.Unknown({ description: 'CloudEvents 1.0, structured: type = meter, subject = deployment' })
 const CloudEventBatch = Type.Array(Type.Unknown(), { minItems: 1, maxItems: EVENTS_PER_CALL_MAX })
+
+const cloudEvent = (id: string) => ({
+  specversion: '1.0',
+  id,
+  source: 'proxy',
+  type: 'requests',
+  subject: '{boab~shop}',
+  time: '2026-04-20T12:59:59.999Z',
+  data: { quantity: '51300', region: 'syd1' },
+})
 
 const Receipt = Type.Object({
   accepted: Type.Integer(),
@@ -89,9 +96,14 @@ export const meteringRoutes =
             '(metering/nothing-accepted) with the same list `rejected`.',
           body: {
             content: {
-              'application/json': { schema: Envelope },
-              [CLOUD_EVENT]: { schema: CloudEventBody },
-              [CLOUD_EVENT_BATCH]: { schema: CloudEventBatch },
+              'application/json': { schema: Example(Envelope, { events: [PLAIN_EVENT] }) },
+              [CLOUD_EVENT]: { schema: Example(CloudEventBody, cloudEvent('2026-04-20T11:00:00Z/web-1')) },
+              [CLOUD_EVENT_BATCH]: {
+                schema: Example(CloudEventBatch, [
+                  cloudEvent('2026-04-20T12:00:00Z/web-1'),
+                  cloudEvent('2026-04-20T12:00:00Z/web-2'),
+                ]),
+              },
             },
           },
           response: { 200: Data(Receipt) },

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import { rehearse, type Tx, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
@@ -10,6 +10,7 @@ import {
   Data,
   DateOut,
   DateText,
+  Example,
   Id,
   IdParams,
   InstantOut,
@@ -50,6 +51,12 @@ const Order = Body({
   start_date: Type.Optional(DateText),
   trial_days: Type.Optional(Type.Integer({ minimum: 0, maximum: TRIAL_MAX_DAYS })),
 })
+const SHOP_ORDER: Static<typeof Order> = {
+  plan_code: 'studio',
+  plan_version: 1,
+  addons: [{ code: 'storage_50gb' }],
+  start_date: '2026-04-01',
+}
 const PlanChange = Body({
   plan_code: Code,
   plan_version: Type.Optional(PlanVersionNumber),
@@ -252,7 +259,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Subscribe a deployment to a plan',
         params: IdParams,
         querystring: Preview,
-        body: Order,
+        body: Example(Order, SHOP_ORDER),
         response: created,
       },
     },
@@ -292,7 +299,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Change the plan from a day on',
         params: IdParams,
         querystring: Preview,
-        body: PlanChange,
+        body: Example(PlanChange, { plan_code: 'starter', plan_version: 1, effective_date: '2026-06-01' }),
         response: changed,
       },
     },
@@ -312,7 +319,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Correct the start date, as long as no issued invoice has billed the days that change',
         params: IdParams,
         querystring: Preview,
-        body: StartCorrectionBody,
+        body: Example(StartCorrectionBody, { start_date: '2026-04-11', reason: 'the shop opened on the 11th' }),
         response: changed,
       },
     },
@@ -333,7 +340,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'End a subscription',
         params: IdParams,
         querystring: Preview,
-        body: Cancellation,
+        body: Example(Cancellation, { end_date: '2026-07-01' }, { when: 'period_end' }),
         response: changed,
       },
     },
@@ -355,7 +362,7 @@ function addonRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Attach an add-on',
         params: IdParams,
         querystring: Preview,
-        body: AddonOrder,
+        body: Example(AddonOrder, { code: 'daily_backup', start_date: '2026-04-20' }),
         response: created,
       },
     },
@@ -398,7 +405,7 @@ function overrideRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Give a subscription prices of its own, until its plan changes',
         params: IdParams,
         querystring: Preview,
-        body: Override,
+        body: Example(Override, { base_price_cents: 4500, start_date: '2026-05-01', end_date: '2026-11-01' }),
         response: created,
       },
     },
@@ -441,7 +448,7 @@ function discountRoutes(edge: Edge, { app, ...deps }: Routes): void {
         summary: 'Discount a subscription for some months, or until it is ended',
         params: IdParams,
         querystring: Preview,
-        body: Discount,
+        body: Example(Discount, { name: 'Launch offer', rate: '0.10', start_date: '2026-04-11', periods: 3 }),
         response: created,
       },
     },

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
@@ -8,6 +8,7 @@ import {
   CountryCode,
   CurrencyCode,
   Data,
+  Example,
   InstantOut,
   List,
   ListQuery,
@@ -52,6 +53,17 @@ const TenantChanges = Body({
   currency: Type.Optional(CurrencyCode),
   ...contact,
 })
+const BOAB: Static<typeof TenantBody> = {
+  id: 'boab',
+  legal_name: 'Boab Coffee Roasters Pty Ltd',
+  email: 'office@boab.example',
+  address: '12 Harbour Lane, Fremantle WA 6160',
+  country: 'AU',
+  tax_id: '43 111 222 333',
+  currency: 'USD',
+  timezone: 'Australia/Perth',
+  tax: { treatment: 'taxable', name: 'GST', rate: '0.10' },
+}
 export const AssumedTaxOut = Type.Object({
   terms: Type.Array(Type.String(), { description: 'What nobody gave: treatment, name, rate' }),
   country: Nullable(Type.String({ description: 'What they were taken from' })),
@@ -99,7 +111,7 @@ export const tenantsRoutes =
       '/tenants',
       {
         config: { access: ['platform_admin'] },
-        schema: { tags, summary: 'Add a tenant', body: TenantBody, response: { 201: Data(TenantOut) } },
+        schema: { tags, summary: 'Add a tenant', body: Example(TenantBody, BOAB), response: { 201: Data(TenantOut) } },
       },
       async (request, reply) => {
         const tenant = await edge.db.transaction((tx) => createTenant(tx, request.body, { now: edge.clock.now() }))
@@ -127,7 +139,10 @@ export const tenantsRoutes =
           tags,
           summary: 'Change a tenant',
           params: Params,
-          body: TenantChanges,
+          body: Example(TenantChanges, {
+            email: 'accounts@boab.example',
+            address: '14 Harbour Lane, Fremantle WA 6160',
+          }),
           response: { 200: Data(TenantOut) },
         },
       },
