@@ -1,10 +1,28 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
+import { parseMonth } from './kernel/period.ts'
 
 // What this program writes is about money: files, folders and uploads are their owner's alone.
 process.umask(0o077)
 
 const json = new Option('--json', 'print the report as JSON')
+
+/** Shown by the help of a command, and below a command line that is refused. */
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  serve: ['serve', 'serve --no-jobs'],
+  work: ['work'],
+  migrate: ['migrate'],
+  demo: ['demo', 'demo --no-serve --json'],
+  sync: ['sync'],
+  import: ['import bill.csv --period 2026-10 --invoice-number 512', 'import part-1.csv.gz part-2.csv.gz'],
+  expected: ['expected --period 2026-10'],
+  rollup: ['rollup --period 2026-10', 'rollup --period 2026-10 --tenant acme --force'],
+  export: ['export focus --period 2026-10 --output october.csv'],
+  'what-if': ['what-if --plan studio --version 2 --from 2026-01 --to 2026-10'],
+  token: ['token --role platform_admin', 'token --role tenant --tenant acme --ttl 8h'],
+  audit: ['audit', 'audit --json'],
+  doctor: ['doctor', 'doctor --json'],
+}
 
 const program = new Command('arcadia')
   .description('Provider bills, tenant invoices and the margin between them, exact to the cent.')
@@ -46,7 +64,7 @@ program
   .option('--provider <provider>', 'whose bill it is, where the file does not say it: digitalocean, another cloud')
   .option('--currency <code>', 'what it is in, where the file does not say it: USD')
   .option('--service-category <category>', 'of FOCUS, for the rows that do not say theirs: Compute')
-  .option('--period <month>', 'the month that is billed, such as 2026-04')
+  .option('--period <month>', 'the month that is billed, such as 2026-04', month)
   .option('--invoice-number <number>', 'the number printed on the bill')
   .option('--amount <amount>', 'what all lines come to, such as 24.00: another sum is refused')
   .option('--preview', 'the bill is not final: the next file of its month replaces it, as while the month runs')
@@ -56,13 +74,13 @@ program
 program
   .command('expected')
   .description('what a month is expected to cost, beside its bill')
-  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
   .addOption(json)
   .action(run(async () => (await import('./cli/expected.ts')).runExpected))
 program
   .command('rollup')
   .description('write the invoices of a month that is over')
-  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
   .option('--tenant <id>', 'only this tenant')
   .option('--force', 'rebuild drafts; issued invoices are never changed')
   .addOption(json)
@@ -71,7 +89,7 @@ program
   .command('export')
   .description('a month in an open format: the cost of the operator, or with --tenant what a tenant was invoiced')
   .addArgument(new Argument('<format>', 'focus: FOCUS 1.2, as CSV').choices(['focus']))
-  .requiredOption('--period <month>', 'the month, such as 2026-04')
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
   .option('--tenant <id>', 'the issued invoices of this tenant')
   .option('--preview', 'also bills that are not issued yet')
   .option('--output <file>', 'where to write it; standard output otherwise')
@@ -81,8 +99,8 @@ program
   .description('rate history under other prices: revenue and margin by tenant, now and then; nothing is stored')
   .requiredOption('--plan <code>', 'the plan whose subscriptions are rated')
   .requiredOption('--version <number>', 'the version of it that they are rated under; a draft will do', wholeNumber)
-  .requiredOption('--from <month>', 'the first month, such as 2026-01')
-  .requiredOption('--to <month>', 'the last month')
+  .requiredOption('--from <month>', 'the first month, such as 2026-01', month)
+  .requiredOption('--to <month>', 'the last month', month)
   .addOption(json)
   .action(run(async () => (await import('./cli/what-if.ts')).runWhatIf))
 program
@@ -104,11 +122,17 @@ program
   .addOption(json)
   .action(run(async () => (await import('./cli/doctor.ts')).runDoctor))
 
+for (const command of program.commands) {
+  const examples = EXAMPLES[command.name()] ?? []
+  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  arcadia ${example}`).join('\n')}`)
+}
+
 endQuietlyOnClosedPipe(process.stdout)
 try {
   await program.parseAsync()
 } catch (error) {
-  reportFailure(error)
+  // With --json standard output is one JSON document, whatever comes of it: the report, or why there is none.
+  reportFailure(error, { json: process.argv.includes('--json') })
   process.exitCode = 1
 }
 
@@ -120,4 +144,9 @@ function run<A extends unknown[]>(read: () => Promise<(...given: A) => Promise<v
 function wholeNumber(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.')
   return Number(text)
+}
+
+function month(text: string): string {
+  if (parseMonth(text) === undefined) throw new InvalidArgumentError('It must be a month such as 2026-10.')
+  return text
 }

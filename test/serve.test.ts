@@ -153,7 +153,19 @@ test('commands that only read refuse a data directory without books, and leave n
     const { stderr } = await failing(args, { ARCADIA_DATA_DIR: missing })
     assert.match(stderr, /There are no books in .*mistyped/)
   }
+  const { stdout } = await failing(['doctor', '--json'], { ARCADIA_DATA_DIR: missing })
+  assert.equal(JSON.parse(stdout).code, 'platform/no-books')
   await assert.rejects(stat(missing), { code: 'ENOENT' })
+})
+
+test('a command line that is wrong is answered with one that is right', async () => {
+  for (const [args, said] of [
+    [['roll-up'], /Did you mean rollup\?/],
+    [['rollup', '2026-10'], /arcadia rollup --period 2026-10/],
+    [['rollup', '--period=oct'], /It must be a month such as 2026-10\.[^]*arcadia rollup --period 2026-10/],
+  ] as const) {
+    assert.match((await failing([...args])).stderr, said)
+  }
 })
 
 /** Waits for the log line that says where the server listens. */
@@ -179,11 +191,14 @@ function arcadia(args: string[], env: Environment = {}): Promise<{ stdout: strin
   return promisify(execFile)(process.execPath, [MAIN, ...args], options)
 }
 
-async function failing(args: string[], env: Environment = {}): Promise<{ code: unknown; stderr: string }> {
+async function failing(
+  args: string[],
+  env: Environment = {},
+): Promise<{ code: unknown; stdout: string; stderr: string }> {
   try {
     await arcadia(args, env)
   } catch (error) {
-    return error as { code: unknown; stderr: string }
+    return error as { code: unknown; stdout: string; stderr: string }
   }
   throw new Error('the command succeeded')
 }

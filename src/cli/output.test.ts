@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { mock, test } from 'node:test'
-import { endQuietlyOnClosedPipe, progress } from './output.ts'
+import { endQuietlyOnClosedPipe, progress, table } from './output.ts'
 
 test('a reader that leaves early is no failure; any other error of the stream is one', () => {
   const stream = new PassThrough()
@@ -26,4 +26,19 @@ test('a bar that is interrupted gives the terminal its cursor and line wrap back
   } finally {
     kill.mock.restore()
   }
+})
+
+test('a table fits 80 columns: text wraps in its own column, and no number is broken', () => {
+  const columns = [
+    { title: 'invariant', value: (row: string[]) => row[0] ?? '' },
+    { title: 'promise', value: (row: string[]) => row[1] ?? '' },
+    { title: 'amount', align: 'right' as const, value: (row: string[]) => row[2] ?? '' },
+  ]
+  const promise = 'the lines of every bill add up to its amount, whatever they are matched to and whoever reads them'
+  const text = table(columns, [['costs.bills-conserve-money', promise, '1234567.89']], 80)
+  const lines = text.split('\n').slice(1)
+  assert.ok(lines.every((line) => line.length <= 80))
+  assert.ok(lines.length > 1)
+  assert.ok(lines[0]?.includes('costs.bills-conserve-money') && lines[0].endsWith('1234567.89'))
+  assert.equal(lines.map((line) => line.slice(28, 68).trim()).join(' '), promise)
 })

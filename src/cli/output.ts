@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { Problem } from '../kernel/problem.ts'
 import { stringifyJson } from '../platform/json.ts'
 
@@ -27,19 +27,57 @@ const NO_BORDERS = Object.fromEntries(
   ].map((part) => [part, '']),
 )
 
-export function table<R>(columns: readonly Column<R>[], rows: readonly R[]): string {
+/** Where a terminal does not say how wide it is. */
+const WIDTH_CHARS = 80
+const GAP_CHARS = 2
+
+/** Text wraps within its own column where the whole would be too wide; no word and no number is broken. */
+export function table<R>(
+  columns: readonly Column<R>[],
+  rows: readonly R[],
+  width = process.stdout.columns ?? WIDTH_CHARS,
+): string {
+  const cells = rows.map((row) => columns.map((column) => column.value(row)))
   const printed = new Table({
     head: columns.map((column) => styleText('bold', column.title)),
     colAligns: columns.map((column) => column.align ?? 'left'),
-    chars: { ...NO_BORDERS, middle: '  ' },
+    chars: { ...NO_BORDERS, middle: ' '.repeat(GAP_CHARS) },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colWidths: widthsOf(columns, { cells, width }),
+    wordWrap: true,
   })
-  for (const row of rows) printed.push(columns.map((column) => column.value(row)))
+  for (const row of cells) printed.push(row)
   return printed
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n')
+}
+
+/** The widest column of text gives way first, down to its longest word; null is as wide as it needs. */
+function widthsOf<R>(
+  columns: readonly Column<R>[],
+  { cells, width }: { cells: readonly (readonly string[])[]; width: number },
+): (number | null)[] {
+  const sizes = columns.map((column, index) => {
+    const texts = [column.title, ...cells.map((row) => row[index] ?? '')].map((text) => stripVTControlCharacters(text))
+    const widest = Math.max(...texts.map(charsOf))
+    const words = Math.max(...texts.flatMap((text) => text.split(/\s+/).map(charsOf)))
+    return { widest, least: column.align === 'right' ? widest : words, now: widest }
+  })
+  const gaps = GAP_CHARS * (columns.length - 1)
+  for (let over = sizes.reduce((total, { now }) => total + now, gaps) - width; over > 0; over -= 1) {
+    const [giving] = sizes.filter(({ now, least }) => now > least).toSorted((a, b) => b.now - a.now)
+    if (giving === undefined) break
+    giving.now -= 1
+  }
+  return sizes.map(({ now, widest }) => (now < widest ? now : null))
+}
+
+/** Scripts whose letters are twice as wide on a terminal count so. */
+function charsOf(text: string): number {
+  return text.replaceAll(/[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g, 'xx')
+    .length
 }
 
 export function heading(text: string): string {
@@ -110,8 +148,12 @@ function isClosedPipe(error: unknown): boolean {
 }
 
 /** A refusal says what to do next; anything else is a bug and shows where it came from. */
-export function reportFailure(error: unknown): void {
+export function reportFailure(error: unknown, { json = false }: { json?: boolean } = {}): void {
   if (isClosedPipe(error)) return
+  if (json && error instanceof Problem) {
+    printJson(error)
+    return
+  }
   if (!(error instanceof Problem)) {
     console.error(error)
     return
