@@ -43,6 +43,69 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     planted: [{ path: 'docs/a.md', text: 'Set ARCADIA_COLOUR.' }],
   },
   {
+    name: 'docs/configuration.md lists every job that comes by itself, and when',
+    check: (files) => {
+      const text = files.find(({ path }) => path === 'docs/configuration.md')?.text ?? ''
+      return files
+        .filter(({ path }) => /^src\/.*\/(jobs|audit)\.ts$/.test(path))
+        .flatMap((file) => [...file.text.matchAll(/name: '([\w.-]+)',(?:(?!name: ').)*?schedule: '([^']+)'/gs)])
+        .flatMap(([, name = '', cron = '']) => {
+          const row = text.split('\n').find((line) => line.startsWith(`| \`${name}\``))
+          return row?.includes(`| ${inWords(cron)}`) ? [] : [`${name} comes ${inWords(cron)}`]
+        })
+    },
+    planted: [
+      { path: 'src/contexts/costs/jobs.ts', text: "name: 'costs.count',\n schedule: '7 * * * *'" },
+      { path: 'docs/configuration.md', text: '| `costs.count` | hourly at :08 |' },
+    ],
+  },
+  {
+    name: 'docs/glossary.md has every word that a field of the API can be',
+    check: (files) => {
+      const document = files.find(({ path }) => path === 'docs/openapi.json')?.text ?? '{}'
+      const text = files.find(({ path }) => path === 'docs/glossary.md')?.text ?? ''
+      const lists = [...document.matchAll(/"enum": ?\[([^\]]*)\]/g)].map(([, list = '']) => list)
+      const words = new Set(lists.flatMap((list) => [...list.matchAll(/"([a-z_]+)"/g)].map(([, word = '']) => word)))
+      return [...words].flatMap((word) => (text.includes(`\`${word}\``) ? [] : [`${word} is not explained`]))
+    },
+    planted: [
+      { path: 'docs/openapi.json', text: '{"paths":{},"enum":["draft"]}' },
+      { path: 'docs/glossary.md', text: '# Glossary' },
+    ],
+  },
+  {
+    name: 'ARCHITECTURE.md names every file of the kernel and the platform',
+    check: (files) => {
+      const text = files.find(({ path }) => path === 'ARCHITECTURE.md')?.text ?? ''
+      return files.flatMap(({ path }) => {
+        const [, name] = /^src\/(?:kernel|platform)\/([\w-]+\.ts)$/.exec(path) ?? []
+        return name === undefined || text.includes(`\`${name}\``) ? [] : [`${path} is not named`]
+      })
+    },
+    planted: [
+      { path: 'src/platform/magic.ts', text: '' },
+      { path: 'ARCHITECTURE.md', text: '# Architecture' },
+    ],
+  },
+  {
+    name: 'docs/decisions.md names every dependency, in the version that is used where it says one',
+    check: (files) => {
+      const text = files.find(({ path }) => path === 'docs/decisions.md')?.text ?? ''
+      const used = files.find(({ path }) => path === 'package.json')?.text ?? '{}'
+      const { dependencies = {}, devDependencies = {} } = JSON.parse(used) as Record<string, Record<string, string>>
+      return Object.entries({ ...dependencies, ...devDependencies }).flatMap(([name, version]) => {
+        if (name.startsWith('@types/')) return []
+        if (!text.includes(`\`${name}\``)) return [`${name} is not named`]
+        const [, said = version] = new RegExp(`\`${RegExp.escape(name)}\` (\\d[\\w.-]*)`).exec(text) ?? []
+        return said === version ? [] : [`${name} is ${version}, not ${said}`]
+      })
+    },
+    planted: [
+      { path: 'package.json', text: '{"dependencies":{"pg":"8.23.1"}}' },
+      { path: 'docs/decisions.md', text: '| `pg` 8.0.0 | the driver |' },
+    ],
+  },
+  {
     // `arcadia is ready` is a line of the log.
     name: 'every command that a document names exists',
     check: (files) => {
@@ -110,6 +173,15 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     planted: [{ path: 'docs/a.md', text: '`arcadia_invoices_total`' }],
   },
 ]
+
+/** Of the schedules that there are. */
+function inWords(cron: string): string {
+  const [minute = '', hour = '', day] = cron.split(' ')
+  const at = `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}`
+  if (minute.startsWith('*/')) return `every ${minute.slice(2)} minutes`
+  if (hour === '*') return `hourly at :${minute.padStart(2, '0')}`
+  return day === '*' ? `daily ${at}` : `on the ${day}st at ${at}`
+}
 
 /** Not in the API's document. */
 const OPERATIONS = new Set(['/healthz', '/readyz', '/openapi.json', '/docs', '/metrics'])
