@@ -11,6 +11,19 @@ export function nearest(given: string, candidates: readonly string[]): { candida
   return present(measured.toSorted((a, b) => a.edits - b.edits)[0], 'what is compared with nothing has no nearest')
 }
 
+/** The candidate that a mistyped or shortened word means (`suspend` → suspended, `base_price` → base_price_cents), if any. */
+export function meantBy(given: string, candidates: readonly string[]): string | undefined {
+  if (candidates.length === 0) return undefined
+  const { candidate, edits } = nearest(given, candidates)
+  const { length } = given
+  const edits_max = length < SHORT_CHARACTERS ? Math.floor(length / 2) : Math.max(2, Math.floor(length / 3))
+  if (edits <= edits_max) return candidate
+  return candidates.find((one) => one.startsWith(`${given}_`) || given.startsWith(`${one}_`))
+}
+
+/** Two letters of a shorter word are most of it. */
+const SHORT_CHARACTERS = 4
+
 /** What was given, as a refusal repeats it. */
 export function quoted(given: string): string {
   return JSON.stringify(given.length > COMPARED_MAX_CHARACTERS ? `${given.slice(0, COMPARED_MAX_CHARACTERS)}…` : given)

@@ -1,6 +1,7 @@
 import { present } from '../kernel/invariant.ts'
+import { meantBy, quoted } from '../kernel/nearest.ts'
 import type { Fault } from '../kernel/problem.ts'
-import { EXPECTED_PATTERNS } from './wire.ts'
+import { DECIMAL_FORMAT } from './formats.ts'
 
 /** What the validator says of one keyword of a schema. */
 type Rejection = {
@@ -18,9 +19,9 @@ type Rejection = {
  * One fault per field, which says what was expected there. Of a field with alternatives only the one that was meant
  * speaks: the validator itself would tell the faults of them all, which contradict each other.
  */
-export function faultsOf(rejections: readonly Rejection[]): Fault[] {
+export function faultsOf(rejections: readonly Rejection[], { name = 'field' }: { name?: string } = {}): Fault[] {
   const byPath = Map.groupBy(settleUnions(rejections), pathOf)
-  return [...byPath].map(([path, same]) => ({ path, message: messageOf(mostTelling(same)) }))
+  return [...byPath].map(([path, same]) => ({ path, message: messageOf(mostTelling(same), name) }))
 }
 
 function settleUnions(rejections: readonly Rejection[]): Rejection[] {
@@ -49,8 +50,7 @@ function settleUnion(union: Rejection, inside: readonly Rejection[]): readonly R
   const isOfUnion = ({ instancePath }: Rejection): boolean => instancePath === union.instancePath
   const meant = branches.filter((branch) => !branch.some((one) => one.keyword === 'type' && isOfUnion(one)))
   if (meant.length === 0) {
-    const types = inside.filter(isOfUnion).flatMap(({ params }) => params['type'] ?? [])
-    return [{ ...union, keyword: 'type', params: { type: types } }]
+    return [{ ...union, keyword: 'type' }]
   }
   const missing = meant.flatMap(([one, ...more]) => (more.length === 0 ? (one?.params['missingProperty'] ?? []) : []))
   if (meant.length > 1 && missing.length === meant.length) return [{ ...union, params: { missing } }]
@@ -77,55 +77,132 @@ function mostTelling(same: readonly Rejection[]): Rejection {
   return present(same.find(({ keyword }) => TELLING.has(keyword)) ?? same[0], 'a group has a fault')
 }
 
-const EXPECTED_FORMATS: Readonly<Record<string, string>> = {
-  date: 'a date such as 2026-04-01',
-  'date-time': 'a time such as 2026-04-01T09:30:00Z',
-  uuid: 'an id, which is a UUID',
-  text: 'a text without NUL and lone surrogates',
+/** The words of ours that a schema may have for its refusals, beside those of JSON Schema that tell the rest. */
+export type Wording = {
+  /** What is expected, in words; with a function, those that what was found calls for. */
+  readonly expected?: string | ((found: string) => string)
+  /** What people write for it, and what they mean: of a field's name, or of one of a few words. */
+  readonly meant?: Readonly<Record<string, string>>
 }
 
-function messageOf(rejection: Rejection): string {
-  const { keyword, params, message = 'is not valid' } = rejection
+type Schema = Wording & {
+  readonly type?: string | readonly string[]
+  readonly format?: string
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly uniqueItems?: boolean
+} & { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties' | 'imum'}`]?: number }
+
+function messageOf({ keyword, params, parentSchema, data }: Rejection, name: string): string {
+  const schema = (parentSchema ?? {}) as Schema
   switch (keyword) {
     case 'required':
       return 'is required'
     case 'additionalProperties':
-      return 'is not a known field'
-    case 'type':
-      return `must be ${wordsOf(params['type']).join(' or ')}`
-    case 'enum':
-      return `must be one of: ${wordsOf(params['allowedValues']).join(', ')}`
-    case 'const':
-      return `must be ${JSON.stringify(params['allowedValue'])}`
+      return `is not a known ${name}${knownHint(String(params['additionalProperty']), schema)}`
     case 'discriminator':
-      return `must be one of: ${tagValues(rejection).join(', ')}`
-    case 'format':
-      return mustBe(EXPECTED_FORMATS[String(params['format'])]) ?? message
-    case 'pattern':
-      return mustBe(expectedPattern(rejection)) ?? message
+      return choiceMessage(params['tagValue'], { ...schema, enum: tagValues(String(params['tag']), schema) })
+    case 'enum':
+      return choiceMessage(data, schema)
     case 'anyOf':
-      return `needs one of: ${wordsOf(params['missing']).join(', ')}`
+      return `needs one of: ${[params['missing']].flat().join(', ')}`
+    case 'uniqueItems':
+      return 'must not name anything twice'
     default:
-      return message
+      return `must be ${expectedOf(schema, data)}${foundHint(schema, data)}`
   }
 }
 
-function expectedPattern({ params, data }: Rejection): string | undefined {
-  const expected = EXPECTED_PATTERNS.get(String(params['pattern']))
-  return typeof expected === 'function' ? expected(String(data)) : expected
+const KNOWN_SHOWN_MAX = 12
+
+function knownHint(given: string, { properties = {}, meant = {} }: Schema): string {
+  const known = Object.keys(properties)
+  const word = meant[given] ?? meantBy(given, known)
+  if (word !== undefined) {
+    const field = properties[word]
+    return `; did you mean ${word}${field === undefined ? '' : `, ${expectedOf(field, undefined)}`}?`
+  }
+  return known.length > 0 && known.length <= KNOWN_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
 }
 
-function mustBe(expected: string | undefined): string | undefined {
-  return expected === undefined ? undefined : `must be ${expected}`
+function choiceMessage(found: unknown, schema: Schema): string {
+  const words = (schema.enum ?? []).map(String)
+  const choice = `must be one of: ${words.join(', ')}`
+  if (found === undefined) return choice
+  if (typeof found !== 'string') return `${choice}; found ${shown(found)}`
+  const meant = Object.hasOwn(schema.meant ?? {}, found) ? schema.meant?.[found] : undefined
+  const word = meantBy(found, words)
+  if (meant !== undefined) return `${choice}; by ${quoted(found)} is meant ${meant}`
+  return `${choice}; found ${quoted(found)}${word === undefined ? '' : `, did you mean ${word}?`}`
 }
 
-function wordsOf(words: unknown): string[] {
-  return [...new Set([words].flat().map(String))]
+function tagValues(tag: string, { oneOf = [] }: Schema): unknown[] {
+  return oneOf.map(({ properties }) => properties?.[tag]?.const)
 }
 
-type Tagged = { oneOf?: readonly { properties?: Readonly<Record<string, { const?: unknown }>> }[] }
+/** What a schema lets in, in words. */
+function expectedOf(schema: Schema, found: unknown): string {
+  const { expected, type, anyOf } = schema
+  if (typeof expected === 'string') return expected
+  if (expected !== undefined) return expected(typeof found === 'string' ? found : '')
+  if (schema.const !== undefined) return JSON.stringify(schema.const)
+  if (schema.enum !== undefined) return `one of: ${schema.enum.join(', ')}`
+  if (anyOf?.some((branch) => branch.type !== undefined || branch.anyOf !== undefined)) {
+    return [...new Set(anyOf.map((branch) => expectedOf(branch, found)))].join(', or ')
+  }
+  if (typeof type === 'object') return type.map((one) => expectedOf({ ...schema, type: one }, found)).join(', or ')
+  switch (type) {
+    case 'string':
+      return schema.format === 'email' ? 'an e-mail address' : `a text${between(schema, 'Length', ' characters')}`
+    case 'integer':
+      return `a whole number${between({ minLength: schema.minimum, maxLength: schema.maximum }, 'Length', '')}`
+    case 'boolean':
+      return 'true or false'
+    case 'array':
+      return `a list${between(schema, 'Items', ' entries')}`
+    case 'object':
+      return `an object${between(schema, 'Properties', ' fields')}`
+    default:
+      return type ?? 'another value'
+  }
+}
 
-function tagValues({ params, parentSchema }: Rejection): string[] {
-  const tag = String(params['tag'])
-  return ((parentSchema as Tagged | undefined)?.oneOf ?? []).map(({ properties }) => String(properties?.[tag]?.const))
+type Bounds = { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties'}`]?: number | undefined }
+
+function between(bounds: Bounds, of: 'Length' | 'Items' | 'Properties', unit: string): string {
+  const [least, most] = [bounds[`min${of}`], bounds[`max${of}`]]
+  const by = unit === '' ? '' : ' of'
+  if (least !== undefined && most !== undefined) return `${by || ' from'} ${least} to ${most}${unit}`
+  if (most !== undefined) return `${by} at most ${most}${unit}`
+  return least === undefined ? '' : `${by} at least ${least}${unit}`
+}
+
+/** What was found, and where it is nearly right, how it is written. */
+function foundHint(schema: Schema, found: unknown): string {
+  const branches = [schema, ...(schema.anyOf ?? [])]
+  if (typeof found === 'string' && branches.some(({ expected }) => typeof expected === 'function')) return ''
+  const written = branches.map((branch) => writtenHint(branch, found)).find((hint) => hint !== undefined)
+  return `; found ${shown(found)}${written === undefined ? '' : `: ${written}`}`
+}
+
+function writtenHint({ type, format }: Schema, found: unknown): string | undefined {
+  if (format === DECIMAL_FORMAT && typeof found === 'number') return `write it as text, "${found}"`
+  if (format === DECIMAL_FORMAT && typeof found === 'string' && /^-?[0-9]+,[0-9]+$/.test(found))
+    return `write a point, not a comma: "${found.replace(',', '.')}"`
+  if (format === 'date' && typeof found === 'string' && /^(?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$/.test(found))
+    return 'there is no such day'
+  if (type === 'integer' && typeof found === 'string' && /^-?[0-9]{1,15}$/.test(found))
+    return `write ${found} without quotes`
+  return undefined
+}
+
+function shown(found: unknown): string {
+  if (found === undefined) return 'nothing'
+  if (typeof found === 'string') return quoted(found)
+  if (typeof found === 'number') return `the number ${found}`
+  if (Array.isArray(found)) return `a list of ${found.length}`
+  return found !== null && typeof found === 'object' ? 'an object' : JSON.stringify(found)
 }

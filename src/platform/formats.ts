@@ -2,6 +2,8 @@
 
 /** The format of a text that the database can hold. */
 export const TEXT_FORMAT = 'text'
+/** The format of an exact decimal as text; its pattern says which. */
+export const DECIMAL_FORMAT = 'decimal'
 /** Marks integers in minor units, of any size. */
 export const CENTS_KEYWORD = 'minor_units'
 
@@ -11,4 +13,4 @@ export function isStorableText(text: string): boolean {
 }
 
 /** For validators. */
-export const FORMATS = { [TEXT_FORMAT]: isStorableText }
+export const FORMATS = { [TEXT_FORMAT]: isStorableText, [DECIMAL_FORMAT]: true as const }

@@ -133,22 +133,30 @@ after(() => harness.close())
 
 describe('a body', () => {
   const refusals: [string, unknown, { path: string; message: string }[]][] = [
-    ['an unknown field', { name: 'x', nmae: 'y' }, [{ path: 'nmae', message: 'is not a known field' }]],
+    [
+      'an unknown field',
+      { name: 'x', nmae: 'y' },
+      [{ path: 'nmae', message: 'is not a known field; did you mean name, a text?' }],
+    ],
     ['a missing field', {}, [{ path: 'name', message: 'is required' }]],
-    ['text for a number', { name: 'x', count: '12' }, [{ path: 'count', message: 'must be integer' }]],
-    ['a number for text', { name: 12 }, [{ path: 'name', message: 'must be string' }]],
-    ['null for text', { name: null }, [{ path: 'name', message: 'must be string' }]],
+    [
+      'text for a number',
+      { name: 'x', count: '12' },
+      [{ path: 'count', message: 'must be a whole number; found "12": write 12 without quotes' }],
+    ],
+    ['a number for text', { name: 12 }, [{ path: 'name', message: 'must be a text; found the number 12' }]],
+    ['null for text', { name: null }, [{ path: 'name', message: 'must be a text; found null' }]],
     [
       'a wrong field inside a list',
       { name: 'x', lines: [{ quantity: 1 }, { quantity: 1, price: 2 }] },
-      [{ path: 'lines/1/price', message: 'is not a known field' }],
+      [{ path: 'lines/1/price', message: 'is not a known field; known are quantity' }],
     ],
     [
       'two mistakes',
       { count: 1.5 },
       [
         { path: 'name', message: 'is required' },
-        { path: 'count', message: 'must be integer' },
+        { path: 'count', message: 'must be a whole number; found the number 1.5' },
       ],
     ],
   ]
@@ -162,25 +170,77 @@ describe('a body', () => {
   }
 
   const told: [string, object, string, string][] = [
-    ['a number for text or null', { price: 1.5 }, 'price', 'must be string or null'],
-    ['text that is no decimal', { price: '1,5' }, 'price', 'must be an exact decimal such as "12.50"'],
-    ['text that is no date', { starts_on: 'soon' }, 'starts_on', 'must be a date such as 2026-04-01'],
-    ['a date of another age', { starts_on: '1066-10-14' }, 'starts_on', 'must be in the years 1900 to 2999'],
-    ['neither a text nor an object', { period: 4 }, 'period', 'must be string or object'],
+    [
+      'a number for text or null',
+      { price: 1.5 },
+      'price',
+      'must be an exact decimal as text such as "12.50", or null; found the number 1.5: write it as text, "1.5"',
+    ],
+    [
+      'text that is no decimal',
+      { price: '1,5' },
+      'price',
+      'must be an exact decimal as text such as "12.50"; found "1,5": write a point, not a comma: "1.5"',
+    ],
+    [
+      'text that is no date',
+      { starts_on: 'soon' },
+      'starts_on',
+      'must be a date such as 2026-04-01, in the years 1900 to 2999; found "soon"',
+    ],
+    [
+      'a day that there is not',
+      { starts_on: '2026-02-30' },
+      'starts_on',
+      'must be a date such as 2026-04-01, in the years 1900 to 2999; found "2026-02-30": there is no such day',
+    ],
+    [
+      'a date of another age',
+      { starts_on: '1066-10-14' },
+      'starts_on',
+      'must be a date such as 2026-04-01, in the years 1900 to 2999; found "1066-10-14"',
+    ],
+    [
+      'neither a text nor an object',
+      { period: 4 },
+      'period',
+      'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999, or {"start": "2026-04-01", "end": "2026-05-01"}, of which the end is exclusive; found the number 4',
+    ],
     [
       'a text for one of two',
       { period: 'April' },
       'period',
-      'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999',
+      'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999; found "April"',
     ],
     ['an object for one of two', { period: { start: '2026-04-01' } }, 'period/end', 'is required'],
     ['no kind', { model: { amount: '1' } }, 'model/kind', 'must be one of: flat, tiers'],
-    ['a kind that is unknown', { model: { kind: 'cubic' } }, 'model/kind', 'must be one of: flat, tiers'],
-    ['a kind that is none', { model: { kind: 7 } }, 'model/kind', 'must be one of: flat, tiers'],
+    [
+      'a kind that is unknown',
+      { model: { kind: 'cubic' } },
+      'model/kind',
+      'must be one of: flat, tiers; found "cubic"',
+    ],
+    [
+      'a kind that is mistyped',
+      { model: { kind: 'teirs' } },
+      'model/kind',
+      'must be one of: flat, tiers; found "teirs", did you mean tiers?',
+    ],
+    ['a kind that is none', { model: { kind: 7 } }, 'model/kind', 'must be one of: flat, tiers; found the number 7'],
     ['a fault within its kind', { model: { kind: 'flat' } }, 'model/amount', 'is required'],
     ['what could be either', { subject: [{ code: 'x' }] }, 'subject/0', 'needs one of: version, price'],
-    ['a fault in what was meant', { subject: [{ code: 'x', version: '2' }] }, 'subject/0/version', 'must be integer'],
-    ['a union in a union', { subject: [{ code: 'x', price: 2 }] }, 'subject/0/price', 'must be string or null'],
+    [
+      'a fault in what was meant',
+      { subject: [{ code: 'x', version: '2' }] },
+      'subject/0/version',
+      'must be a whole number; found "2": write 2 without quotes',
+    ],
+    [
+      'a union in a union',
+      { subject: [{ code: 'x', price: 2 }] },
+      'subject/0/price',
+      'must be an exact decimal as text such as "12.50", or null; found the number 2: write it as text, "2"',
+    ],
   ]
   for (const [what, fields, path, message] of told) {
     test(`with ${what} is refused with one fault, which says what is expected`, async () => {
@@ -223,7 +283,7 @@ describe('a body', () => {
 
   test('with a word that is none of those known is refused with one fault, which names them', async () => {
     const { status, body } = await harness.call('POST', '/echo', { body: { name: 'x', kind: 'c' } })
-    assert.deepEqual([status, body.errors], [422, [{ path: 'kind', message: 'must be one of: a, b' }]])
+    assert.deepEqual([status, body.errors], [422, [{ path: 'kind', message: 'must be one of: a, b; found "c"' }]])
   })
 
   test('of another kind is refused', async () => {
@@ -257,7 +317,7 @@ describe('a query', () => {
 
   test('is refused by a route that has none, and nothing is done', async () => {
     const { status, body } = await harness.call('POST', '/echo?preview=true', { body: { name: 'x' } })
-    assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known field' }]])
+    assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known parameter' }]])
   })
 })
 

@@ -15,7 +15,8 @@ import {
   type RawServerDefault,
 } from 'fastify'
 import type { Logger } from 'pino'
-import { invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
+import { quoted } from '../kernel/nearest.ts'
+import { type Fault, invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
 import { authenticate, type Caller, forbidden, type Role } from './auth.ts'
 import type { Clock } from './clock.ts'
 import type { Database } from './db.ts'
@@ -25,6 +26,7 @@ import { CENTS_KEYWORD, FORMATS } from './formats.ts'
 import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
+import { createRouteMap } from './route-map.ts'
 import { createValidator } from './validate.ts'
 import { serveProgress } from './progress.ts'
 import { Query } from './wire.ts'
@@ -56,6 +58,11 @@ const unsupportedMediaType = problem({
   code: 'request/unsupported-media-type',
   status: 415,
   title: 'This kind of body is not understood here',
+})
+const methodNotAllowed = problem({
+  code: 'request/method-not-allowed',
+  status: 405,
+  title: 'The path does not take this method',
 })
 const internal = problem({ code: 'internal', status: 500, title: 'Something went wrong on our side' })
 
@@ -90,7 +97,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
     // Schemas of requests come back in answers.
     serializerOpts: { ajv: { formats: FORMATS } },
     // What the router refuses before there is a route: a path that cannot be decoded, or is too long.
-    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
+    frameworkErrors: (error, request, reply) => sendProblem(reply, problemOf(error, request)),
     // A caller's own id is kept, so that both sides find the same call in their logs.
     genReqId: (request) => {
       const given = request.headers['x-request-id']
@@ -232,11 +239,21 @@ function plainInteger(value: bigint): unknown {
 }
 
 function answerProblems(app: App): void {
+  const map = createRouteMap(app)
   app.setNotFoundHandler((request, reply) => {
-    sendProblem(reply, notFound(`There is nothing at ${request.method} ${request.url.split('?')[0]}.`))
+    const [path = ''] = request.url.split('?')
+    const methods = map.methodsAt(path)
+    if (methods.length > 0) {
+      void reply.header('allow', methods.join(', '))
+      sendProblem(reply, methodNotAllowed(`${path} takes ${methods.join(' and ')}, not ${request.method}.`))
+      return
+    }
+    const near = map.nearestTo(path)
+    const hint = near === undefined ? 'See /docs for what there is.' : `Did you mean ${near}?`
+    sendProblem(reply, notFound(`There is nothing at ${request.method} ${path}. ${hint}`))
   })
   app.setErrorHandler((error: FastifyError | Problem, request, reply) => {
-    const refused = problemOf(error)
+    const refused = problemOf(error, request)
     const { code, status } = refused
     if (refused === error && status >= 500) request.log.warn({ code, request_id: request.id }, 'request refused')
     else if (status >= 500) request.log.error({ err: error, request_id: request.id }, 'request failed')
@@ -258,22 +275,20 @@ function sendProblem(reply: FastifyReply, refused: Problem): void {
 /** Text that PostgreSQL cannot hold: NUL, or half of a surrogate pair. */
 const UNSTORABLE_TEXT = new Set(['22021', '22P05'])
 
-function problemOf(error: FastifyError | Problem): Problem {
+function problemOf(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error
   if (isDiskFull(error)) return diskFull('The disk that uploads are kept on is full. Nothing was stored. Make room.')
   if (UNSTORABLE_TEXT.has(error.code))
     return invalidInput('A text holds a character that cannot be stored (NUL or a lone surrogate).')
   if (error.validation) {
+    const part = error.validationContext ?? 'request'
+    const faults = faultsOf(error.validation, part === 'querystring' ? { name: 'parameter' } : {}).slice(0, FAULTS_MAX)
     // A path that cannot name anything names nothing.
-    if (error.validationContext === 'params') return notFound('No such object.')
-    return invalidInput(
-      `The ${error.validationContext ?? 'request'} is not valid.`,
-      faultsOf(error.validation).slice(0, FAULTS_MAX),
-    )
+    return part === 'params' ? nothingNamed(faults) : invalidInput(`The ${part} is not valid.`, faults)
   }
   switch (error.statusCode ?? 500) {
     case 400:
-      return malformed(error.message)
+      return malformed(MALFORMED[error.code] ?? error.message)
     // A path that the documentation does not serve, or that is longer than any of ours.
     case 403:
     case 414:
@@ -283,10 +298,30 @@ function problemOf(error: FastifyError | Problem): Problem {
     // What the multipart reader says of a body that is none.
     case 406:
     case 415:
-      return unsupportedMediaType(error.message)
+      return unsupportedMediaType(
+        `Found ${quoted(request.headers['content-type'] ?? '')}; understood here: ${mediaTypesOf(request).join(', ')}.`,
+      )
     default:
       return internal('The error has been logged under this request id.')
   }
+}
+
+const AN_OBJECT = 'Send JSON with Content-Type: application/json, such as {"name": "value"}.'
+/** What a body that cannot be parsed is told, by the framework's code. */
+const MALFORMED: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: `The body is empty. ${AN_OBJECT}`,
+  FST_ERR_CTP_INVALID_JSON_BODY: `The body is not JSON. ${AN_OBJECT}`,
+}
+
+function nothingNamed(faults: readonly Fault[]): Problem {
+  const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}` : fault.message))
+  return notFound(`Nothing has this path: ${places.join('; ')}.`)
+}
+
+/** The kinds of body that a route says it takes. */
+function mediaTypesOf({ routeOptions }: FastifyRequest): string[] {
+  const body = routeOptions.schema?.body as { content?: object } | undefined
+  return Object.keys(body?.content ?? { 'application/json': body })
 }
 
 function observe(app: App, { metrics }: HttpOptions): void {

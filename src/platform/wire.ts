@@ -9,9 +9,11 @@ import {
 import { expectedCountry, isCountry } from '../kernel/country.ts'
 import { expectedCurrency, isCurrency } from '../kernel/money.ts'
 import { expectedTimeZone, isTimeZone, parseMonth, type Period, YEAR_PATTERN, YEARS_TAKEN } from '../kernel/period.ts'
+import { quoted } from '../kernel/nearest.ts'
 import { invalidInput, notFound } from '../kernel/problem.ts'
 import type { Caller } from './auth.ts'
-import { CENTS_KEYWORD, isStorableText, TEXT_FORMAT } from './formats.ts'
+import type { Wording } from './faults.ts'
+import { CENTS_KEYWORD, DECIMAL_FORMAT, isStorableText, TEXT_FORMAT } from './formats.ts'
 
 /** The building blocks of request and response schemas: one spelling of money, times, lists and identifiers. */
 
@@ -24,55 +26,91 @@ const IN_OUR_YEARS = `^${YEAR_PATTERN}-`
 const INSTANT_PATTERN = `${IN_OUR_YEARS}[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$`
 
 /** Minor units in a request. */
-export const Cents = (options: { minimum?: number } = {}) =>
-  Type.Integer({ minimum: options.minimum ?? -CENTS_MAX, maximum: CENTS_MAX })
+export const Cents = ({ minimum = -CENTS_MAX }: { minimum?: number } = {}) =>
+  Type.Integer({
+    minimum,
+    maximum: CENTS_MAX,
+    expected: `whole minor units as a number, such as 5050 for 50.50${minimum < 0 ? '' : `, at least ${minimum}`}`,
+  })
 /**
  * Minor units in an answer: exact, whatever their size. Without a type, because the serializer takes no bigint where a
  * schema has alternatives; the API document says that it is an integer.
  */
 export const CentsOut = Type.Unsafe<bigint>({ [CENTS_KEYWORD]: true })
 export const DecimalText = Type.String({
+  format: DECIMAL_FORMAT,
   pattern: DECIMAL_PATTERN,
+  expected: 'an exact decimal as text such as "12.50"',
   description: 'An exact decimal in plain notation, as a string',
 })
 /** For what programs write, who may use an exponent; to be read by `readDecimal`. */
 export const WrittenDecimalText = Type.String({
+  format: DECIMAL_FORMAT,
   pattern: WRITTEN_DECIMAL_PATTERN,
+  expected: 'an exact decimal as text such as "12.50" or "1.5E-06"',
   description: 'An exact decimal as a string, in plain notation or with an exponent such as "1.5E-06"',
 })
 export const UnsignedDecimalText = Type.String({
+  format: DECIMAL_FORMAT,
   pattern: UNSIGNED_DECIMAL_PATTERN,
+  expected: 'an exact decimal as text such as "12.50", not below 0',
   description: 'An exact decimal that is not negative, as a string',
 })
 export const PositiveDecimalText = Type.String({
+  format: DECIMAL_FORMAT,
   pattern: POSITIVE_DECIMAL_PATTERN,
+  expected: 'an exact decimal as text such as "12.50", above 0',
   description: 'An exact decimal above 0, as a string',
 })
+const ID_PATTERN = '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 /** Hexadecimal digits and hyphens alone: the format would also let `urn:uuid:…` through, which no column takes. */
-export const Id = Type.String({ format: 'uuid', pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' })
+export const Id = Type.String({
+  format: 'uuid',
+  pattern: ID_PATTERN,
+  expected: 'an id such as 0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11',
+})
 /** A text that the database can hold: without NUL and lone surrogates. Every text of a request is one, or of a narrower form. */
 export const TextOf = (options: TStringOptions = {}) => Type.String({ ...options, format: TEXT_FORMAT })
 /** Any text, and a number that an `integer` column holds: as parts of a cursor. */
 export const CursorText = TextOf()
 export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
-const CURRENCY_PATTERN = '^[A-Z]{3}$'
-export const CurrencyCode = Type.String({ pattern: CURRENCY_PATTERN, description: 'ISO 4217' })
-const COUNTRY_PATTERN = '^[A-Z]{2}$'
-export const CountryCode = Type.String({ pattern: COUNTRY_PATTERN, description: 'ISO 3166-1 alpha-2' })
-export const DateText = Type.String({ format: 'date', pattern: IN_OUR_YEARS, description: YEARS_TAKEN })
+export const CurrencyCode = Type.String({
+  pattern: '^[A-Z]{3}$',
+  description: 'ISO 4217',
+  expected: expectedCurrency,
+})
+export const CountryCode = Type.String({
+  pattern: '^[A-Z]{2}$',
+  description: 'ISO 3166-1 alpha-2',
+  expected: expectedCountry,
+})
+export const DateText = Type.String({
+  format: 'date',
+  pattern: IN_OUR_YEARS,
+  description: YEARS_TAKEN,
+  expected: `a date such as 2026-04-01, ${YEARS_TAKEN}`,
+})
 export const InstantText = Type.String({
   format: 'date-time',
   pattern: INSTANT_PATTERN,
   description: `RFC 3339, ${YEARS_TAKEN}, with at most nine digits of a second`,
+  expected: `a time such as 2026-04-01T09:30:00Z, ${YEARS_TAKEN}, with at most nine digits of a second`,
 })
 export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
 export const InstantOut = Type.Unsafe<Temporal.Instant>({ type: 'string', format: 'date-time' })
-const MONTH_PATTERN = `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`
+const A_MONTH = `a month such as 2026-04, or a day in it, ${YEARS_TAKEN}`
 export const PeriodText = Type.String({
-  pattern: MONTH_PATTERN,
+  pattern: `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`,
+  expected: A_MONTH,
   description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS_TAKEN}`,
 })
-export const PeriodBody = Type.Object({ start: DateText, end: DateText }, { additionalProperties: false })
+export const PeriodBody = Type.Object(
+  { start: DateText, end: DateText },
+  {
+    additionalProperties: false,
+    expected: '{"start": "2026-04-01", "end": "2026-05-01"}, of which the end is exclusive',
+  },
+)
 export const PeriodOut = Type.Object({ start: DateOut, end: DateOut })
 /** What is allowed, but seldom meant. */
 export type Warning = { code: string; path: string; message: string }
@@ -82,29 +120,15 @@ export const Reason = TextOf({ minLength: 1, maxLength: 500 })
 /** A JSON object whose content is not ours to describe. */
 export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProperties: true })
 
-/** What a text of each pattern above is, for the refusal of one that is not. */
-export const EXPECTED_PATTERNS: ReadonlyMap<string, string | ((given: string) => string)> = new Map<
-  string,
-  string | ((given: string) => string)
->([
-  [DECIMAL_PATTERN, 'an exact decimal such as "12.50"'],
-  [WRITTEN_DECIMAL_PATTERN, 'an exact decimal such as "12.50" or "1.5E-06"'],
-  [UNSIGNED_DECIMAL_PATTERN, 'an exact decimal such as "12.50", not below 0'],
-  [POSITIVE_DECIMAL_PATTERN, 'an exact decimal such as "12.50", above 0'],
-  [CURRENCY_PATTERN, expectedCurrency],
-  [COUNTRY_PATTERN, expectedCountry],
-  [IN_OUR_YEARS, YEARS_TAKEN],
-  [MONTH_PATTERN, `a month such as 2026-04, or a day in it, ${YEARS_TAKEN}`],
-  [INSTANT_PATTERN, `a time such as 2026-04-01T09:30:00Z, ${YEARS_TAKEN}, with at most nine digits of a second`],
-])
-
 /** One of a few words. Unlike a union of literals, it is refused with one fault, which names them all. */
-export const OneOf = <const Words extends readonly string[]>(words: Words, options: { default?: Words[number] } = {}) =>
-  Type.Unsafe<Words[number]>({ type: 'string', enum: words, ...options })
+export const OneOf = <const Words extends readonly string[]>(
+  words: Words,
+  options: { default?: Words[number] } & Pick<Wording, 'meant'> = {},
+) => Type.Unsafe<Words[number]>({ type: 'string', enum: words, ...options })
 export const Nullable = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ anyOf: [schema, { type: 'null' }] })
-export const Body = <P extends Record<string, TSchema>>(properties: P) =>
-  Type.Object(properties, { additionalProperties: false })
+export const Body = <P extends Record<string, TSchema>>(properties: P, options: Pick<Wording, 'meant'> = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options })
 /** A body that may be left out. */
 export const OptionalBody = <P extends Record<string, TSchema>>(properties: P) =>
   Type.Unsafe<Static<Type.TObject<P>> | null>({ ...Body(properties), type: ['object', 'null'] })
@@ -185,9 +209,7 @@ function isCursorKey<Parts extends readonly TString[]>(key: unknown, parts: Part
 export function readPeriodText(text: string, path = 'period'): Period {
   const month = parseMonth(text)
   if (!month)
-    throw invalidInput('The period is not valid.', [
-      { path, message: `must be a month such as 2026-04, or a day in it, ${YEARS_TAKEN}` },
-    ])
+    throw invalidInput('The period is not valid.', [{ path, message: `must be ${A_MONTH}; found ${quoted(text)}` }])
   return month
 }
 
