@@ -26,6 +26,7 @@ import { CENTS_KEYWORD, FORMATS } from './formats.ts'
 import { createIdempotency } from './idempotency.ts'
 import type { Ids } from './ids.ts'
 import type { Metrics } from './metrics.ts'
+import { resolveNames } from './naming.ts'
 import { createRouteMap } from './route-map.ts'
 import { createValidator } from './validate.ts'
 import { serveProgress } from './progress.ts'
@@ -213,6 +214,7 @@ function guard(app: App, { jwt_secret, clock, db, ids }: HttpOptions): void {
       throw forbidden(`This call needs one of the roles: ${access.join(', ')}.`)
     }
   })
+  resolveNames(app, db)
   app.addHook('preHandler', idempotency.begin)
   app.addHook('onSend', idempotency.end)
 }

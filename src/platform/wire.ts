@@ -62,7 +62,7 @@ export const PositiveDecimalText = Type.String({
   expected: 'an exact decimal as text such as "12.50", above 0',
   description: 'An exact decimal above 0, as a string',
 })
-const ID_PATTERN = '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+export const ID_PATTERN = '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 /** Hexadecimal digits and hyphens alone: the format would also let `urn:uuid:…` through, which no column takes. */
 export const Id = Type.String({
   format: 'uuid',
@@ -194,7 +194,7 @@ export function readCursor<const Parts extends readonly TString[]>(
     // Falls through to the refusal.
   }
   throw invalidInput('The querystring is not valid.', [
-    { path: 'cursor', message: 'must be the next_cursor of the page before' },
+    { path: 'cursor', message: 'must be the next_cursor of the page before, of this list; start again without it' },
   ])
 }
 
@@ -229,6 +229,11 @@ export function readPeriodBody(
 }
 
 /** The currency, country or time zone, if it is one. Each throws `request/invalid` otherwise, with the nearest that is. */
+/** A period of either spelling: a month, or its dates. Throws `request/invalid`. */
+export function readPeriod(given: string | Static<typeof PeriodBody>, path: string): Period {
+  return typeof given === 'string' ? readPeriodText(given, path) : readPeriodBody(given, path)
+}
+
 export function requireCurrency(code: string, path: string): string {
   return isCurrency(code) ? code : refuse(path, expectedCurrency(code))
 }

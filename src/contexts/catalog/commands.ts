@@ -144,7 +144,10 @@ export async function replacePlanVersion(
   { now }: Now,
 ): Promise<PlanVersion> {
   const { id, status } = await lockVersion(tx, named)
-  if (status !== 'draft') throw versionPublished(`Add a new version to plan ${named.plan_code}; this one is ${status}.`)
+  if (status !== 'draft')
+    throw versionPublished(
+      `This version is ${status} and never changes. Add a new one: POST /plans/${named.plan_code}/versions.`,
+    )
   const { charges, ...terms } = versionTermsOf(given)
   await tx.deleteFrom('catalog.charge').where('plan_version_id', '=', id).execute()
   const version = await storeVersion(tx, id, terms)

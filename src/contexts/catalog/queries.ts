@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import { meantBy } from '../../kernel/nearest.ts'
 import type { Fault } from '../../kernel/problem.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
 import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
@@ -48,7 +50,8 @@ export async function findPublishedVersion(
     .execute()
   const versions = drafts ? rows : rows.filter((row) => row.status !== null && row.status !== 'draft')
   if (versions.length === 0) {
-    const fault = { path: at.code, message: `there is no plan ${code}` }
+    const known = await readCodes(reader, 'plan', { drafts })
+    const fault = { path: at.code, message: `there is no plan ${code}${knownHint(code, known)}` }
     throw unknownPlan('GET /plans lists the plans.', [fault])
   }
   const named = versions.filter((row) => version === undefined || row.version === version)
@@ -62,7 +65,12 @@ export async function findPublishedVersion(
       version === undefined
         ? { path: at.code, message: `plan ${code} has no published version` }
         : { path: at.version, message: `version ${version} of plan ${code} is ${named[0]?.status}, not published` }
-    throw planNotPublished(`Only a published version is sold. GET /plans/${code} lists the versions.`, [fault])
+    const [latest] = named
+    const advice =
+      latest?.status === 'draft'
+        ? `Publish it first: POST /plans/${code}/versions/${latest.version}/publish.`
+        : `GET /plans/${code} lists the versions.`
+    throw planNotPublished(`Only a published version is sold. ${advice}`, [fault])
   }
   return { id: sold.id, code: sold.code, version: sold.version, currency: sold.currency }
 }
@@ -78,10 +86,13 @@ export async function readAddons(
 ): Promise<Addon[]> {
   const rows = await reader.selectFrom('catalog.addon').selectAll().where('code', '=', anyOf(codes)).execute()
   const byCode = new Map(rows.map((row) => [row.code, row]))
-  const faults = codes.flatMap((code, index): Fault[] =>
-    byCode.has(code) ? [] : [{ path: pathOf(index), message: `there is no add-on ${code}` }],
-  )
-  if (faults.length > 0) throw unknownAddon('GET /addons lists the add-ons.', faults)
+  if (codes.some((code) => !byCode.has(code))) {
+    const known = await readCodes(reader, 'addon')
+    const faults = codes.flatMap((code, index): Fault[] =>
+      byCode.has(code) ? [] : [{ path: pathOf(index), message: `there is no add-on ${code}${knownHint(code, known)}` }],
+    )
+    throw unknownAddon('GET /addons lists the add-ons.', faults)
+  }
   return codes.flatMap((code) => byCode.get(code) ?? [])
 }
 
@@ -97,10 +108,14 @@ export async function planFaults(
   const named = plan.charges.map(({ meter }) => meter)
   const registered = await readMeters(reader, named, { keep: keep_meters })
   const aggregations = new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter.aggregation]))
+  const isUnknown = plan.charges.some(({ meter }) => !aggregations.has(meter))
+  const known = isUnknown ? [...BUILT_IN_METERS.map(({ code }) => code), ...(await readCodes(reader, 'meter'))] : []
   return [
     ...checkCharges(plan, aggregations),
     ...plan.charges.flatMap(({ meter }, index): Fault[] =>
-      aggregations.has(meter) ? [] : [{ path: `charges/${index}/meter`, message: `there is no meter ${meter}` }],
+      aggregations.has(meter)
+        ? []
+        : [{ path: `charges/${index}/meter`, message: `there is no meter ${meter}${knownHint(meter, known)}` }],
     ),
     ...plan.charges.flatMap(builtInFaults),
   ]
@@ -119,6 +134,31 @@ function builtInFaults(charge: Charge, index: number): Fault[] {
       ? [{ path: `${path}/meter`, message: `must be a sum or a count of events; ${meter} has none` }]
       : []),
   ]
+}
+
+const CODES_SHOWN_MAX = 12
+/** What is sold has no more codes; of those beyond it none is the nearest. */
+const CODES_READ_MAX = 1_000
+
+/** The code that was meant, or else those that exist, for the refusal of one that does not. */
+function knownHint(given: string, known: readonly string[]): string {
+  const meant = meantBy(given.trim().replaceAll(/[ -]/g, '_'), known) ?? meantBy(given, known)
+  if (meant !== undefined) return `; did you mean ${meant}?`
+  return known.length > 0 && known.length <= CODES_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
+}
+
+async function readCodes(
+  reader: Reader,
+  of: 'plan' | 'addon' | 'meter',
+  { drafts = true }: { drafts?: boolean } = {},
+): Promise<string[]> {
+  const { rows } = await sql<{ code: string }>`
+    select code from ${sql.table(`catalog.${of}`)} named
+    where ${drafts} or exists (
+      select from catalog.plan_version version where version.plan_code = named.code and version.status <> 'draft'
+    )
+    order by code limit ${CODES_READ_MAX}`.execute(reader)
+  return rows.map(({ code }) => code)
 }
 
 /** The meters among `codes` that exist; with `keep`, none is deleted before the transaction ends. */

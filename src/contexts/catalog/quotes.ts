@@ -3,7 +3,7 @@ import { present } from '../../kernel/invariant.ts'
 import { days, instantsOf, isBefore, type Period } from '../../kernel/period.ts'
 import { type Fault, invalidInput, type Problem } from '../../kernel/problem.ts'
 import type { Reader } from '../../platform/db.ts'
-import { found, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
+import { found, readPeriod, readPeriodBody, requireCurrency } from '../../platform/wire.ts'
 import {
   amountTooLargeIn,
   type AttachedAddon,
@@ -77,7 +77,7 @@ export async function quoteGiven(
 }
 
 function readPeriods(request: QuoteRequest): { period: Period; active: Period } {
-  const period = readPeriodBody(request.period, 'period')
+  const period = readPeriod(request.period, 'period')
   const active = request.active === undefined ? period : readPeriodBody(request.active, 'active', { or_none: true })
   if (isBefore(active.start, period.start) || !isBefore(active.start, period.end) || isBefore(period.end, active.end)) {
     throw invalidInput('The request is not valid.', [{ path: 'active', message: 'must lie within period' }])

@@ -12,6 +12,7 @@ import {
   OneOf,
   PeriodBody,
   PeriodOut,
+  PeriodText,
   PositiveDecimalText,
   Reason,
   TextOf,
@@ -34,8 +35,16 @@ const QUOTE_EVENTS_MAX = 10_000
 const QUOTE_DISCOUNTS_MAX = 100
 const EVENT_PROPERTIES_MAX = 100
 
-const MeterCode = Type.String({ pattern: '^[a-z][a-z0-9_]{0,62}$' })
-const Code = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,62}$' })
+const MeterCode = Type.String({
+  pattern: '^[a-z][a-z0-9_]{0,62}$',
+  expected: 'small letters, digits and _, a letter first, at most 63, such as api_calls',
+})
+/** Where a meter is only named, what is no code is as unknown as one that nobody registered. */
+const NamedMeter = TextOf({ minLength: 1, maxLength: 63 })
+const Code = Type.String({
+  pattern: '^[a-z][a-z0-9_-]{0,62}$',
+  expected: 'small letters, digits, _ and -, a letter first, at most 63, such as studio-2',
+})
 const Name = TextOf({ minLength: 1, maxLength: 200 })
 const Unit = TextOf({ minLength: 1, maxLength: 50 })
 /** A draft may be wrong: here a value has its form, and publishing names those that cannot be rated. */
@@ -74,17 +83,21 @@ const Filter = Type.Record(Type.String(), Type.Array(TextOf(), { maxItems: FILTE
   maxProperties: FILTER_PROPERTIES_MAX,
 })
 const charged = {
-  meter: MeterCode,
+  meter: NamedMeter,
   filter: Type.Optional(Nullable(Filter)),
   included_quantity: Type.Optional(Nullable(AmountText)),
   min_amount: Type.Optional(Nullable(PriceText)),
   max_amount: Type.Optional(Nullable(PriceText)),
 }
+const TIERED =
+  'graduated, where each unit has the price of its own tier, or volume, where all have that of the tier reached'
+
 /** The discriminator keeps the faults of the models that were not meant out of the answer. */
 const ChargeSchema = Type.Unsafe<Charge>({
   type: 'object',
   required: ['model'],
   discriminator: { propertyName: 'model' },
+  meant: { tiered: TIERED, tiers: TIERED, flat: 'per_unit, or base_price_cents of the plan', percent: 'percentage' },
   oneOf: [
     Body({ ...charged, model: Type.Literal('per_unit'), unit_price: PriceText }),
     Body({ ...charged, model: Type.Literal('graduated'), tiers: Tiers }),
@@ -226,7 +239,7 @@ export const QuoteBody = Body({
     ),
   ),
   llm_charges: Type.Optional(Type.Array(WrittenDecimalText, { maxItems: QUOTE_LLM_CHARGES_MAX })),
-  period: PeriodBody,
+  period: Type.Union([PeriodText, PeriodBody]),
   active: Type.Optional(
     Type.Unsafe<Static<typeof PeriodBody>>({
       ...PeriodBody,

@@ -22,6 +22,7 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { DeploymentRef } from '../deployments/index.ts'
 import { CHARGE_CATEGORIES } from '../../providers/bill-line.ts'
 import { assignLine } from './commands.ts'
 import { type CostLineRow, findCostLine, listCostLines } from './line-queries.ts'
@@ -83,7 +84,7 @@ const CostLinesQuery = Query({
   period: Type.Optional(PeriodText),
   kind: Type.Optional(Text),
   match_status: Type.Optional(MatchStatus),
-  deployment_id: Type.Optional(Id),
+  deployment_id: Type.Optional(DeploymentRef),
   provider_invoice_id: Type.Optional(Id),
 })
 

@@ -2,6 +2,8 @@ export { createDeployment, type DeploymentTransition, transition } from './comma
 export { deploymentsInvariants } from './invariants.ts'
 export { readDeployment } from './queries.ts'
 export {
+  DeploymentParams,
+  DeploymentRef,
   deploymentFields,
   DeploymentEventOut,
   deploymentsRoutes,

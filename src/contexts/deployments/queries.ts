@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Reader } from '../../platform/db.ts'
+import type { FindByName } from '../../platform/naming.ts'
 import { CursorText, found, Id, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import type { Deployment, DeploymentEvent, DeploymentState } from './deployment.ts'
 
@@ -8,12 +9,28 @@ const EVENTS_SHOWN_MAX = 200
 /** A deployment with its latest events, the newest first. */
 type DeploymentWhole = Deployment & { events: DeploymentEvent[] }
 
-export type DeploymentFilter = { scope: string | null; tenant_id?: string; state?: DeploymentState }
+export type DeploymentFilter = { scope: string | null; tenant_id?: string; slug?: string; state?: DeploymentState }
+
+/** `tenant~slug`, as a deployment may be named wherever its id is taken. One that is archived gives way to its successor. */
+export const findDeploymentByName: FindByName = async (reader, words, scope) => {
+  const [tenant_id = '', slug = ''] = words.split('~')
+  if (scope !== null && scope !== tenant_id) return undefined
+  const row = await reader
+    .selectFrom('deployments.deployment')
+    .select('id')
+    .where('tenant_id', '=', tenant_id)
+    .where('slug', '=', slug)
+    .orderBy(sql`state = 'archived'`)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id
+}
 
 /** Deployments by tenant and slug; `scope` is the only tenant the caller may see, null means all. */
 export async function listDeployments(
   reader: Reader,
-  { scope, tenant_id, state, limit, cursor }: Page & DeploymentFilter,
+  { scope, tenant_id, slug, state, limit, cursor }: Page & DeploymentFilter,
 ): Promise<{ data: Deployment[]; next_cursor: string | null }> {
   const after = readCursor(cursor, [CursorText, CursorText, Id])
   const rows = await reader
@@ -21,6 +38,7 @@ export async function listDeployments(
     .selectAll()
     .$if(scope !== null, (query) => query.where('tenant_id', '=', scope))
     .$if(tenant_id !== undefined, (query) => query.where('tenant_id', '=', tenant_id ?? ''))
+    .$if(slug !== undefined, (query) => query.where('slug', '=', slug ?? ''))
     .$if(state !== undefined, (query) => query.where('state', '=', state ?? 'active'))
     .$if(after !== undefined, (query) =>
       query.where(sql<boolean>`(tenant_id, slug, id) > (${after?.[0]}, ${after?.[1]}, ${after?.[2]}::uuid)`),

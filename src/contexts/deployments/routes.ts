@@ -9,7 +9,6 @@ import {
   callerOf,
   Data,
   Example,
-  IdParams,
   InstantOut,
   List,
   ListQuery,
@@ -18,10 +17,11 @@ import {
   Query,
   TextOf,
 } from '../../platform/wire.ts'
-import { TenantId } from '../tenants/index.ts'
+import { IdOrName } from '../../platform/naming.ts'
+import { TENANT_ID_PATTERN, TenantId } from '../tenants/index.ts'
 import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
 import { DEPLOYMENT_STATES } from './deployment.ts'
-import { listDeployments } from './queries.ts'
+import { findDeploymentByName, listDeployments } from './queries.ts'
 
 /** Follows a transition in its transaction. */
 export type TransitionHook = (tx: Tx, change: DeploymentTransition) => Promise<unknown>
@@ -40,11 +40,24 @@ const DisplayName = TextOf({ minLength: 1, maxLength: 200 })
 const Label = Nullable(TextOf({ minLength: 1, maxLength: 200 }))
 const Reason = Nullable(TextOf({ maxLength: 500 }))
 
+const SLUG_PATTERN = '^[a-z0-9][a-z0-9_-]{0,62}$'
+
+/** A deployment wherever a path or a filter names one. */
+export const DeploymentRef = IdOrName({
+  what: 'deployment',
+  pattern: `${TENANT_ID_PATTERN.slice(1, -1)}~${SLUG_PATTERN.slice(1, -1)}`,
+  expected: 'the id of a deployment, or tenant~slug such as elbe~shop; GET /deployments?tenant_id=…&slug=… finds it',
+  description: 'Its id, or tenant~slug',
+  find: findDeploymentByName,
+})
+export const DeploymentParams = Type.Object({ id: DeploymentRef })
+
 const DeploymentBody = Body({
   tenant_id: TenantId,
   slug: Type.String({
-    pattern: '^[a-z0-9][a-z0-9_-]{0,62}$',
+    pattern: SLUG_PATTERN,
     description: 'Unique within the tenant, but for archived deployments that were never billed',
+    expected: 'small letters and digits, with _ and - between them, at most 63, such as my-app',
   }),
   display_name: Type.Optional(DisplayName),
   region: Type.Optional(Label),
@@ -74,6 +87,7 @@ const TransitionBody = Body({ to: State, reason: Type.Optional(Reason) })
 const DeploymentQuery = Query({
   ...ListQuery,
   tenant_id: Type.Optional(TextOf()),
+  slug: Type.Optional(TextOf()),
   state: Type.Optional(State),
 })
 const TransitionQuery = Query({
@@ -156,7 +170,7 @@ export const deploymentsRoutes =
         schema: {
           tags,
           summary: 'Change a deployment',
-          params: IdParams,
+          params: DeploymentParams,
           body: Example(DeploymentChanges, { display_name: 'Coffee shop', region: 'syd1', template_version: '5.2' }),
           response: { 200: Data(DeploymentOut) },
         },
@@ -175,7 +189,7 @@ export const deploymentsRoutes =
         schema: {
           tags,
           summary: 'Move a deployment on in its lifecycle',
-          params: IdParams,
+          params: DeploymentParams,
           querystring: TransitionQuery,
           body: Example(TransitionBody, { to: 'paused', reason: 'closed over the winter' }),
           response: { 200: Data(Type.Unsafe<unknown>(Type.Union([preview.answer, DeploymentOut]))) },

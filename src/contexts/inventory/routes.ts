@@ -22,6 +22,7 @@ import {
   readCursor,
   TextOf,
 } from '../../platform/wire.ts'
+import { DeploymentRef } from '../deployments/index.ts'
 import { assignResource, lockInventory } from './commands.ts'
 import { findResource, listListings, listResources, loadSpans } from './queries.ts'
 import { RESOURCE_KINDS } from './resource.ts'
@@ -130,7 +131,7 @@ const ListResourcesQuery = Query({
   kind: Type.Optional(OneOf(RESOURCE_KINDS)),
   project: Type.Optional(TextOf({ description: 'The name of the project' })),
   name: Type.Optional(TextOf({ minLength: 1, description: 'A part of the name, in any case' })),
-  deployment_id: Type.Optional(Id),
+  deployment_id: Type.Optional(DeploymentRef),
   assigned: Type.Optional(Type.Boolean()),
   alive: Type.Optional(Type.Boolean()),
 })

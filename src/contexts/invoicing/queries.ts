@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Period } from '../../kernel/period.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
+import type { FindByName } from '../../platform/naming.ts'
 import { DateText, Id, type Page, readCursor } from '../../platform/wire.ts'
 import type { TaxTerms } from '../pricing/index.ts'
 import type { Tenant } from '../tenants/index.ts'
@@ -44,6 +45,9 @@ export async function listInvoices(
     .limit(limit + 1)
     .execute()
 }
+
+export const findInvoiceByNumber: FindByName = async (reader, number, scope) =>
+  (await visible(reader, scope).where('number', '=', number).executeTakeFirst())?.id
 
 export function invoiceKey(invoice: Invoice): string[] {
   return [invoice.period_start.toString(), invoice.id]

@@ -6,6 +6,7 @@ import { scopeOf } from '../../platform/auth.ts'
 import type { Tx } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
+import { IdOrName } from '../../platform/naming.ts'
 import { parseInstant } from '../../platform/intake.ts'
 import {
   AnyObject,
@@ -36,12 +37,14 @@ import {
   TextOf,
 } from '../../platform/wire.ts'
 import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
+import { DeploymentParams } from '../deployments/index.ts'
 import { explain } from '../pricing/index.ts'
 import { issueCreditNote, issueInvoice, recordPayment, voidInvoice } from './commands.ts'
 import { renderInvoice } from './document.ts'
 import { type Invoice, type InvoiceLine, owedCents, type Seller, settlementOf } from './invoice.ts'
 import { readProjection } from './projection.ts'
 import {
+  findInvoiceByNumber,
   invoiceKey,
   listInvoices,
   readInvoice,
@@ -68,6 +71,16 @@ export const invoicingRoutes =
   }
 
 const tags = ['invoices']
+
+/** An invoice wherever a path names one. */
+const InvoiceRef = IdOrName({
+  what: 'invoice',
+  pattern: 'INV-[0-9]{4}-[0-9]{1,12}',
+  expected: 'the id of an invoice, or its number such as INV-2026-000001',
+  description: 'Its id, or its number',
+  find: findInvoiceByNumber,
+})
+const InvoiceParams = Type.Object({ id: InvoiceRef })
 
 const RollupBody = Body({
   period: Type.Union([PeriodText, PeriodBody]),
@@ -225,7 +238,7 @@ function rollupRoutes(app: App, edge: Edge, { seller }: InvoicingDeps): void {
       schema: {
         tags,
         summary: 'What the running month comes to so far, and to its end with the usage so far',
-        params: IdParams,
+        params: DeploymentParams,
         response: { 200: Data(ProjectionOut) },
       },
     },
@@ -294,7 +307,7 @@ function readingRoutes(app: App, edge: Edge): void {
       schema: {
         tags,
         summary: 'An invoice with its lines, payments and credit notes',
-        params: IdParams,
+        params: InvoiceParams,
         response: { 200: Data(WholeInvoiceOut) },
       },
     },
@@ -314,7 +327,7 @@ function readingRoutes(app: App, edge: Edge): void {
       schema: {
         tags,
         summary: 'The invoice as a document',
-        params: IdParams,
+        params: InvoiceParams,
         response: {
           200: {
             content: { 'application/pdf': { schema: Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }) } },
@@ -342,7 +355,7 @@ function readingRoutes(app: App, edge: Edge): void {
       schema: {
         tags,
         summary: 'The facts and the formula behind the amount of a line',
-        params: Type.Object({ id: Id, line_id: Id }),
+        params: Type.Object({ id: InvoiceRef, line_id: Id }),
         response: { 200: Data(ExplanationOut) },
       },
     },
@@ -365,7 +378,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
       schema: {
         tags,
         summary: 'Number a draft and send it to the books',
-        params: IdParams,
+        params: InvoiceParams,
         body: NoBody,
         response: { 200: Data(IssuedOut) },
       },
@@ -388,7 +401,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
       schema: {
         tags,
         summary: 'Make a draft or an unpaid invoice void, so that its period can be invoiced again',
-        params: IdParams,
+        params: InvoiceParams,
         body: Example(VoidBody, { reason: 'billed to the wrong address' }),
         response: { 200: Data(InvoiceOut) },
       },
@@ -411,7 +424,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
       schema: {
         tags,
         summary: 'Record a payment; the same reference again is the same payment',
-        params: IdParams,
+        params: InvoiceParams,
         body: Example(PaymentBody, {
           amount_cents: 1500,
           paid_at: '2026-05-12T03:20:00Z',
@@ -462,7 +475,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
       schema: {
         tags,
         summary: 'Credit part of an issued invoice; the amount includes its tax',
-        params: IdParams,
+        params: InvoiceParams,
         body: Example(CreditNoteBody, { amount_cents: 550, reason: 'an outage on 21 April' }),
         response: { 201: Data(CreditNoteOut) },
       },

@@ -25,6 +25,7 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { DeploymentRef } from '../deployments/index.ts'
 import { type Recorded, recordLlmUsage } from './commands.ts'
 import { canonical, type LlmEvent, nothingAccepted, readEvent } from './event.ts'
 import { listEvents, sumByModel } from './queries.ts'
@@ -151,7 +152,7 @@ export const llmUsageRoutes =
           tags: ['llm-usage'],
           summary: 'LLM events of a month, the latest first, and their sums per model; by default the running month',
           querystring: Query({
-            deployment_id: Type.Optional(Id),
+            deployment_id: Type.Optional(DeploymentRef),
             period: Type.Optional(PeriodText),
             held: Type.Optional(Type.Boolean()),
             ...ListQuery,

@@ -15,13 +15,13 @@ import {
   Example,
   found,
   Id,
-  IdParams,
   Nullable,
   PeriodOut,
   PeriodText,
   Query,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { DeploymentParams } from '../deployments/index.ts'
 import { type ReadEvent, recordUsage, type UsageReceipt } from './commands.ts'
 import { nothingAccepted, readCloudEvent, readPlainEvent } from './event.ts'
 import { findDeployment, readUnits } from './queries.ts'
@@ -128,7 +128,7 @@ export const meteringRoutes =
         schema: {
           tags: ['usage'],
           summary: 'Quantities per meter of a month, up to now; by default the running month',
-          params: IdParams,
+          params: DeploymentParams,
           querystring: Query({ period: Type.Optional(PeriodText) }),
           response: { 200: Data(Usage) },
         },

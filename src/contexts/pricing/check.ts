@@ -1,5 +1,6 @@
-import { type Decimal, decimal, isDecimalText, round, ZERO } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, isDecimalText, ONE, round, ZERO } from '../../kernel/decimal.ts'
 import { type Currency, expectedCurrency, isCurrency } from '../../kernel/money.ts'
+import { quoted } from '../../kernel/nearest.ts'
 import type { Fault } from '../../kernel/problem.ts'
 import type { Charge, PercentageTerms, PlanTerms, Tier } from './facts.ts'
 import { isPerEvent } from './models/percentage.ts'
@@ -99,7 +100,7 @@ function modelFaults(charge: Charge, path: string): Fault[] {
         ...priceFaults(charge.package_price, `${path}/package_price`),
       ]
     case 'percentage':
-      return [...priceFaults(charge.rate, `${path}/rate`), ...eventFaults(charge, path)]
+      return [...rateFaults(charge.rate, `${path}/rate`), ...eventFaults(charge, path)]
   }
 }
 
@@ -115,7 +116,8 @@ function eventFaults({ fixed_per_event, min_per_event, max_per_event }: Percenta
 }
 
 function tiersFaults(tiers: readonly Tier[], path: string): Fault[] {
-  if (tiers.length === 0) return [{ path, message: 'must have at least one tier' }]
+  if (tiers.length === 0)
+    return [{ path, message: 'must have at least one tier, such as {"up_to": null, "unit_price": "0.10"}' }]
   return tiers.flatMap((tier, index) => [
     ...boundFaults(tiers, index, `${path}/${index}/up_to`),
     ...priceFaults(tier.unit_price, `${path}/${index}/unit_price`),
@@ -125,13 +127,18 @@ function tiersFaults(tiers: readonly Tier[], path: string): Fault[] {
 
 function boundFaults(tiers: readonly Tier[], index: number, path: string): Fault[] {
   const up_to = tiers[index]?.up_to ?? null
-  if (index === tiers.length - 1) return unless(up_to === null, path, 'must be null in the last tier')
-  if (up_to === null) return [{ path, message: 'must be null in the last tier only' }]
+  if (index === tiers.length - 1)
+    return unless(up_to === null, path, `must be null in the last tier, which has no end; found ${quoted(up_to ?? '')}`)
+  if (up_to === null) return [{ path, message: 'must be null in the last tier only: none after it would be reached' }]
   const bound = parse(up_to)
   const below = parse(tiers[index - 1]?.up_to)
   return [
     ...positiveFaults(up_to, path),
-    ...unless(!bound || !below || bound.gt(below), path, 'must be above the up_to of the tier before'),
+    ...unless(
+      !bound || !below || bound.gt(below),
+      path,
+      `must be above the up_to of the tier before, ${quoted(tiers[index - 1]?.up_to ?? '')}; found ${quoted(up_to)}`,
+    ),
   ]
 }
 
@@ -142,6 +149,13 @@ function priceFaults(text: string, path: string): Fault[] {
     ...amountFaults(text, path),
     ...unless(short, path, `must have at most ${PRICE_MAX_PLACES} digits after the point`),
   ]
+}
+
+/** A rate in percent is the usual mistake, and would be a hundred times what is meant. */
+function rateFaults(text: string, path: string): Fault[] {
+  const rate = parse(text)
+  const message = `must be a fraction of at most 1, such as "0.029" for 2.9 %; found ${quoted(text)}`
+  return [...priceFaults(text, path), ...unless(!rate || rate.lte(ONE), path, message)]
 }
 
 function positiveFaults(text: string, path: string): Fault[] {

@@ -154,7 +154,7 @@ export function requireCurrencyOf(
   if (others.length === 0) return
   throw currencyMismatch(
     `The tenant is billed in ${tenant.currency}; nothing is converted.`,
-    others.map(({ path, currency }) => ({ path, message: `is sold in ${currency}` })),
+    others.map(({ path, currency }) => ({ path, message: `is sold in ${currency}, not in ${tenant.currency}` })),
   )
 }
 

@@ -24,7 +24,13 @@ import {
   TextOf,
 } from '../../platform/wire.ts'
 import { ChargesOut, discountFields, overrideFields, QuoteOut } from '../catalog/index.ts'
-import { deploymentFields, DeploymentEventOut, readDeployment, type TransitionPreview } from '../deployments/index.ts'
+import {
+  deploymentFields,
+  DeploymentEventOut,
+  DeploymentParams,
+  readDeployment,
+  type TransitionPreview,
+} from '../deployments/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
 import { correctStart } from './correct-start.ts'
@@ -238,7 +244,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
       schema: {
         tags: ['deployments'],
         summary: 'A deployment with its subscription and events',
-        params: IdParams,
+        params: DeploymentParams,
         response: { 200: Data(DeploymentWhole) },
       },
     },
@@ -257,7 +263,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
       schema: {
         tags,
         summary: 'Subscribe a deployment to a plan',
-        params: IdParams,
+        params: DeploymentParams,
         querystring: Preview,
         body: Example(Order, SHOP_ORDER),
         response: created,

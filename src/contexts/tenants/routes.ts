@@ -24,7 +24,11 @@ import { createTenant, deleteTenant, updateTenant } from './commands.ts'
 import { listTenants, readTenant } from './queries.ts'
 import { assumedTaxOf, taxTermsOf, type Tenant, TENANT_ID_PATTERN, warningsOf } from './tenant.ts'
 
-export const TenantId = Type.String({ pattern: TENANT_ID_PATTERN, description: 'Given by the operator' })
+export const TenantId = Type.String({
+  pattern: TENANT_ID_PATTERN,
+  expected: 'letters and digits, with _ and - between them, at most 63, such as my-tenant',
+  description: 'Given by the operator',
+})
 
 const Treatment = OneOf(['taxable', 'export', 'exempt'])
 const TaxBody = Body({

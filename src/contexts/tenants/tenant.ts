@@ -2,7 +2,8 @@ import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { abnFault } from '../../kernel/abn.ts'
 import { keepsTimeOf } from '../../kernel/country.ts'
-import { decimal, ONE, ZERO } from '../../kernel/decimal.ts'
+import { type Decimal, decimal, ONE, plain, ZERO } from '../../kernel/decimal.ts'
+import { quoted } from '../../kernel/nearest.ts'
 import { isTimeZone } from '../../kernel/period.ts'
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import type { Warning } from '../../platform/wire.ts'
@@ -101,5 +102,16 @@ function rateFaults(rate: string | null): Fault[] {
   const value = decimal(rate)
   return value.gt(ZERO) && value.lt(ONE)
     ? []
-    : [{ path, message: 'must be a fraction between 0 and 1, such as "0.10"' }]
+    : [
+        {
+          path,
+          message: `must be a fraction between 0 and 1, such as "0.10" for 10 %; found ${quoted(rate)}${inPercent(value)}`,
+        },
+      ]
+}
+
+/** How a rate is written that was given in percent. */
+function inPercent(value: Decimal): string {
+  const hundred = decimal('100')
+  return value.gte(ONE) && value.lt(hundred) ? `: ${plain(value)} % is "${plain(value.div(hundred))}"` : ''
 }
