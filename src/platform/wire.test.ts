@@ -56,7 +56,10 @@ test('a date, a time and a period lie in the years 1900 to 2999', () => {
       () => readPeriodText(`${year}-12`),
       {
         errors: [
-          { path: 'period', message: 'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999' },
+          {
+            path: 'period',
+            message: `must be a month such as 2026-04, or a day in it, in the years 1900 to 2999; found "${year}-12"`,
+          },
         ],
       },
       year,

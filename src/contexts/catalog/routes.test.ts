@@ -88,7 +88,7 @@ test('a meter of unique things says which property makes them unique, and no oth
       unknown,
       {
         path: 'aggregation',
-        message: 'must be one of: sum, count, max, last, unique_count, time_weighted_sum',
+        message: 'must be one of: sum, count, max, last, unique_count, time_weighted_sum; found "median"',
       },
     ],
   ] as const) {
@@ -423,13 +423,13 @@ test('what is not in the catalogue is not found', async () => {
 
 test('a charge of no model or an unknown one is told the models, once', async () => {
   const message = 'must be one of: per_unit, graduated, volume, package, percentage'
-  for (const charge of [
-    { meter: 'm', model: 'cubic', unit_price: '1' },
-    { meter: 'm', unit_price: '1' },
-  ]) {
+  for (const [charge, found] of [
+    [{ meter: 'm', model: 'cubic', unit_price: '1' }, '; found "cubic"'],
+    [{ meter: 'm', unit_price: '1' }, ''],
+  ] as const) {
     const version = { ...PLAIN, charges: [charge] }
     const { status, body } = await harness.call('POST', '/plans', { body: { code: 'models', name: 'x', version } })
-    assert.deepEqual([status, body.errors], [422, [{ path: 'version/charges/0/model', message }]])
+    assert.deepEqual([status, body.errors], [422, [{ path: 'version/charges/0/model', message: message + found }]])
   }
 })
 
@@ -441,13 +441,19 @@ test('a field with alternatives is refused with one fault, which says what is ex
   }
   const path = 'version/charges/0'
   assert.deepEqual(await refused({ min_amount: 5 }), [
-    { path: `${path}/min_amount`, message: 'must be string or null' },
+    {
+      path: `${path}/min_amount`,
+      message: 'must be an exact decimal as text such as "12.50", or null; found the number 5: write it as text, "5"',
+    },
   ])
   assert.deepEqual(await refused({ min_amount: '5,00' }), [
-    { path: `${path}/min_amount`, message: 'must be an exact decimal such as "12.50"' },
+    {
+      path: `${path}/min_amount`,
+      message: 'must be an exact decimal as text such as "12.50"; found "5,00": write a point, not a comma: "5.00"',
+    },
   ])
   assert.deepEqual(await refused({ filter: { region: 'syd1' } }), [
-    { path: `${path}/filter/region`, message: 'must be array' },
+    { path: `${path}/filter/region`, message: 'must be a list of at most 100 entries; found "syd1"' },
   ])
 })
 

@@ -175,7 +175,7 @@ test('a question that cannot be answered names the field and the rule', async ()
     [
       { code: 'studio', version: 2 },
       { from: '2026-13' },
-      'from: must be a month such as 2026-04, or a day in it, in the years 1900 to 2999',
+      'from: must be a month such as 2026-04, or a day in it, in the years 1900 to 2999; found "2026-13"',
     ],
   ]
   for (const [plan, months, fault] of refusals) {

@@ -34,16 +34,18 @@ test('a meter is priced only once', () => {
 test('tiers must rise strictly from above 0', () => {
   assert.deepEqual(faults({ ...TIERED, tiers: bounds('0', '10', '10', null) }), [
     'charges/0/tiers/0/up_to must be above 0',
-    'charges/0/tiers/2/up_to must be above the up_to of the tier before',
+    'charges/0/tiers/2/up_to must be above the up_to of the tier before, "10"; found "10"',
   ])
 })
 
 test('exactly the last tier has no bound', () => {
   assert.deepEqual(faults({ ...TIERED, tiers: bounds(null, '10') }), [
-    'charges/0/tiers/0/up_to must be null in the last tier only',
-    'charges/0/tiers/1/up_to must be null in the last tier',
+    'charges/0/tiers/0/up_to must be null in the last tier only: none after it would be reached',
+    'charges/0/tiers/1/up_to must be null in the last tier, which has no end; found "10"',
   ])
-  assert.deepEqual(faults({ ...TIERED, tiers: [] }), ['charges/0/tiers must have at least one tier'])
+  assert.deepEqual(faults({ ...TIERED, tiers: [] }), [
+    'charges/0/tiers must have at least one tier, such as {"up_to": null, "unit_price": "0.10"}',
+  ])
 })
 
 test('every negative amount is named', () => {

@@ -86,6 +86,8 @@ export function quoteFacts(
 /** Decimal strings from 0 to 10,000 with up to 3 digits after the point, small whole numbers often. */
 export const quantities: fc.Arbitrary<string> = fc.oneof(thousandths(10_000_000n), fc.nat(30).map(String))
 /** Decimal strings from 0 to 100, with up to 3 digits after the point. */
+/** From 0 to 1. */
+const fractions = thousandths(1_000n)
 export const prices: fc.Arbitrary<string> = thousandths(100_000n)
 /** The same without 0. */
 export const sizes: fc.Arbitrary<string> = prices.filter((text) => text !== '0')
@@ -102,7 +104,7 @@ export const tiers = fc
   })
 
 const perEventTerms = fc
-  .record({ rate: prices, fixed: fc.option(prices), limits: fc.tuple(fc.option(prices), fc.option(prices)) })
+  .record({ rate: fractions, fixed: fc.option(prices), limits: fc.tuple(fc.option(prices), fc.option(prices)) })
   .map(({ rate, fixed, limits }) => {
     const [min_per_event, max_per_event] = inOrder(limits)
     return { model: 'percentage' as const, rate, fixed_per_event: fixed, min_per_event, max_per_event }
@@ -118,7 +120,7 @@ export function charges(meter: string): fc.Arbitrary<Charge> {
     fc.record({ model: fc.constant('per_unit' as const), unit_price: prices }),
     fc.record({ model: fc.constantFrom('graduated' as const, 'volume' as const), tiers }),
     fc.record({ model: fc.constant('package' as const), package_size: sizes, package_price: prices }),
-    fc.record({ model: fc.constant('percentage' as const), rate: prices }),
+    fc.record({ model: fc.constant('percentage' as const), rate: fractions }),
     perEventTerms,
   )
   const limits = fc.tuple(fc.option(prices), fc.option(prices)).map(inOrder)
@@ -218,7 +220,7 @@ export const discounts: fc.Arbitrary<DiscountTerms[]> = fc.array(
   fc
     .tuple(
       fc.oneof(
-        fc.record({ rate: thousandths(1_000n), amount_cents: fc.constant(null) }),
+        fc.record({ rate: fractions, amount_cents: fc.constant(null) }),
         fc.record({ rate: fc.constant(null), amount_cents: fc.bigInt({ min: 0n, max: 100_000n }) }),
       ),
       fc.option(lineKinds),
