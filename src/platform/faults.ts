@@ -165,8 +165,10 @@ function expectedOf(schema: Schema, found: unknown): string {
       return `a list${between(schema, 'Items', ' entries')}`
     case 'object':
       return `an object${between(schema, 'Properties', ' fields')}`
+    case undefined:
+      return 'another value'
     default:
-      return type ?? 'another value'
+      return type
   }
 }
 
