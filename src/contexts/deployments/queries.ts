@@ -11,7 +11,7 @@ type DeploymentWhole = Deployment & { events: DeploymentEvent[] }
 
 export type DeploymentFilter = { scope: string | null; tenant_id?: string; slug?: string; state?: DeploymentState }
 
-/** `tenant~slug`, as a deployment may be named wherever its id is taken. One that is archived gives way to its successor. */
+/** `tenant~slug`, as a deployment may be named wherever its id is taken. One whose slug is free again has its id only. */
 export const findDeploymentByName: FindByName = async (reader, words, scope) => {
   const [tenant_id = '', slug = ''] = words.split('~')
   if (scope !== null && scope !== tenant_id) return undefined
@@ -20,9 +20,7 @@ export const findDeploymentByName: FindByName = async (reader, words, scope) => 
     .select('id')
     .where('tenant_id', '=', tenant_id)
     .where('slug', '=', slug)
-    .orderBy(sql`state = 'archived'`)
-    .orderBy('id', 'desc')
-    .limit(1)
+    .where('slug_released_at', 'is', null)
     .executeTakeFirst()
   return row?.id
 }

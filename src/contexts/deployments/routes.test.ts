@@ -47,6 +47,26 @@ async function force(id: string, state: DeploymentState): Promise<void> {
   )
 }
 
+test('a deployment is found by tenant~slug too, by an id in capitals, and by a filter; for another tenant there is none', async () => {
+  const id = await deploy('named')
+  for (const name of ['acme~named', id.toUpperCase(), id])
+    assert.equal((await harness.call('GET', `/deployments/${name}`)).body.data.id, id, name)
+  assert.equal((await harness.call('PATCH', '/deployments/acme~named', { body: { region: 'syd1' } })).body.data.id, id)
+  const { data } = (await harness.call('GET', '/deployments?tenant_id=acme&slug=named')).body
+  assert.deepEqual(
+    data.map((found: { id: string }) => found.id),
+    [id],
+  )
+  assert.equal((await harness.call('GET', '/deployments/acme~named', { as: { tenant: 'acme' } })).status, 200)
+  for (const [name, as] of [
+    ['acme~named', { tenant: 'globex' }],
+    ['globex~named', 'operator'],
+  ] as const) {
+    const { status, body } = await harness.call('GET', `/deployments/${name}`, { as })
+    assert.deepEqual([status, body.detail], [404, `No such deployment: ${name}.`])
+  }
+})
+
 test('a deployment is active and metered, and named by its slug, unless it says otherwise', async () => {
   const plain = await harness.call('POST', '/deployments', { body: { tenant_id: 'acme', slug: 'shop' } })
   assert.equal(plain.status, 201)

@@ -81,6 +81,20 @@ test('the document is a PDF named by its number', async () => {
   assert.ok(answer.text.startsWith('%PDF-'))
 })
 
+test('an invoice is found by its number too, wherever its id is taken; for another tenant there is none', async () => {
+  const number = 'INV-2026-000001'
+  assert.equal((await company.ok('GET', `/invoices/${number}`, MULGA)).id, mulga.issued_id)
+  assert.equal((await company.call('GET', `/invoices/${number}.pdf`, MULGA)).status, 200)
+  assert.equal((await company.call('POST', `/invoices/${number}/issue`)).body.code, 'invoicing/already-issued')
+  for (const [name, as] of [
+    [number, BOAB],
+    ['INV-2026-999999', {}],
+  ] as const) {
+    const { status, body } = await company.call('GET', `/invoices/${name}`, as)
+    assert.deepEqual([status, body.code, body.detail], [404, 'request/not-found', `No such invoice: ${name}.`])
+  }
+})
+
 test('the projection is the running month so far, and to its end with the usage so far', async () => {
   company.clock.set('2026-05-10T12:00:00Z')
   await company.use(boab.deployment_id, '30', '2026-05-03T00:00:00Z')
