@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { App } from './http.ts'
-import { Data, found } from './wire.ts'
+import { Data, found, TextOf } from './wire.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,7 +33,7 @@ export function serveProgress(app: App): void {
         tags: ['operations'],
         summary:
           'How far a call is that is under way in this process, by its x-request-id; a total of 0 is not known yet',
-        params: Type.Object({ request_id: Type.String() }),
+        params: Type.Object({ request_id: TextOf() }),
         response: { 200: Data(Type.Object({ done: Type.Integer(), total: Type.Integer() })) },
       },
     },
