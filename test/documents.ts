@@ -13,8 +13,8 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     name: 'docs/configuration.md lists the variables that are read, with their defaults, and no other',
     check: (files) => {
-      const config = files.find(({ path }) => path === 'src/config.ts')?.text ?? ''
-      const text = files.find(({ path }) => path === 'docs/configuration.md')?.text ?? ''
+      const config = textOf(files, 'src/config.ts')
+      const text = textOf(files, 'docs/configuration.md')
       const read = new Set([...config.matchAll(/'([A-Z][A-Z_]{2,}[A-Z])'/g)].map(([, name = '']) => name))
       const listed = new Set([...text.matchAll(/`([A-Z][A-Z_]{3,})`/g)].map(([, name = '']) => name))
       const defaults = [...text.matchAll(/^\| `([A-Z_]+)` +\| `([^`]+)` +\|/gm)]
@@ -45,7 +45,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     name: 'docs/configuration.md lists every job that comes by itself, and when',
     check: (files) => {
-      const text = files.find(({ path }) => path === 'docs/configuration.md')?.text ?? ''
+      const text = textOf(files, 'docs/configuration.md')
       return files
         .filter(({ path }) => /^src\/.*\/(jobs|audit)\.ts$/.test(path))
         .flatMap((file) => [...file.text.matchAll(/name: '([\w.-]+)',(?:(?!name: ').)*?schedule: '([^']+)'/gs)])
@@ -62,8 +62,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     name: 'docs/glossary.md has every word that a field of the API can be',
     check: (files) => {
-      const document = files.find(({ path }) => path === 'docs/openapi.json')?.text ?? '{}'
-      const text = files.find(({ path }) => path === 'docs/glossary.md')?.text ?? ''
+      const [document, text] = [textOf(files, 'docs/openapi.json') || '{}', textOf(files, 'docs/glossary.md')]
       const lists = [...document.matchAll(/"enum": ?\[([^\]]*)\]/g)].map(([, list = '']) => list)
       const words = new Set(lists.flatMap((list) => [...list.matchAll(/"([a-z_]+)"/g)].map(([, word = '']) => word)))
       return [...words].flatMap((word) => (text.includes(`\`${word}\``) ? [] : [`${word} is not explained`]))
@@ -74,9 +73,26 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     ],
   },
   {
+    name: 'docs/glossary.md has the words that the names of fields are made of',
+    check: (files) => {
+      const [document, text] = [
+        textOf(files, 'docs/openapi.json') || '{}',
+        textOf(files, 'docs/glossary.md').toLowerCase(),
+      ]
+      const parts = new Set(fieldsOf(JSON.parse(document)).flatMap((name) => name.split('_')))
+      return [...parts].flatMap((part) =>
+        text.includes(part.replace(/s$/, '')) ? [] : [`${part} is in no word of it`],
+      )
+    },
+    planted: [
+      { path: 'docs/openapi.json', text: '{"paths":{},"properties":{"colour_id":{"type":"string"}}}' },
+      { path: 'docs/glossary.md', text: '# Glossary: id' },
+    ],
+  },
+  {
     name: 'ARCHITECTURE.md names every file of the kernel and the platform',
     check: (files) => {
-      const text = files.find(({ path }) => path === 'ARCHITECTURE.md')?.text ?? ''
+      const text = textOf(files, 'ARCHITECTURE.md')
       return files.flatMap(({ path }) => {
         const [, name] = /^src\/(?:kernel|platform)\/([\w-]+\.ts)$/.exec(path) ?? []
         return name === undefined || text.includes(`\`${name}\``) ? [] : [`${path} is not named`]
@@ -90,8 +106,8 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     name: 'docs/decisions.md names every dependency, in the version that is used where it says one',
     check: (files) => {
-      const text = files.find(({ path }) => path === 'docs/decisions.md')?.text ?? ''
-      const used = files.find(({ path }) => path === 'package.json')?.text ?? '{}'
+      const text = textOf(files, 'docs/decisions.md')
+      const used = textOf(files, 'package.json') || '{}'
       const { dependencies = {}, devDependencies = {} } = JSON.parse(used) as Record<string, Record<string, string>>
       return Object.entries({ ...dependencies, ...devDependencies }).flatMap(([name, version]) => {
         if (name.startsWith('@types/')) return []
@@ -109,7 +125,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     // `arcadia is ready` is a line of the log.
     name: 'every command that a document names exists',
     check: (files) => {
-      const main = files.find(({ path }) => path === 'src/main.ts')?.text ?? ''
+      const main = textOf(files, 'src/main.ts')
       const known = new Set([...main.matchAll(/\.command\('([\w-]+)'/g)].map(([, name = '']) => name))
       return documents(files).flatMap(({ path, text }) =>
         [...text.matchAll(/(?:^|[`(/]|-- )arcadia (?!is\b|has\b)([a-z][a-z-]*)/gm)].flatMap(([, name = '']) =>
@@ -125,7 +141,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     name: 'every route that a document names exists',
     check: (files) => {
-      const document = files.find(({ path }) => path === 'docs/openapi.json')?.text ?? '{"paths":{}}'
+      const document = textOf(files, 'docs/openapi.json') || '{"paths":{}}'
       const { paths } = JSON.parse(document) as { paths: Record<string, Record<string, unknown>> }
       const known = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((m) => ({ m, path })))
       return documents(files).flatMap(({ path, text }) =>
@@ -146,7 +162,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     name: 'every log line and every check in the tables of docs/operations.md is said by the program',
     check: (files) => {
       const said = files.filter(({ path }) => /^src\/.*\.ts$/.test(path) && !path.endsWith('.test.ts'))
-      const text = files.find(({ path }) => path === 'docs/operations.md')?.text ?? ''
+      const text = textOf(files, 'docs/operations.md')
       return [...text.matchAll(/^\| (?:log line|check) .*\n\| -.*\n((?:\|.*\n)+)/gm)]
         .flatMap(([, rows = '']) => [...rows.matchAll(/^\| `([^`]+)`/gm)])
         .flatMap(([, line = '']) =>
@@ -173,6 +189,24 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     planted: [{ path: 'docs/a.md', text: '`arcadia_invoices_total`' }],
   },
 ]
+
+/** The names of all properties of a document's schemas, without those of its examples. */
+function fieldsOf(schema: unknown): string[] {
+  if (schema === null || typeof schema !== 'object') return []
+  return Object.entries(schema).flatMap(([key, value]) => {
+    if (key === 'example' || key === 'examples') return []
+    const isNames =
+      key === 'properties' &&
+      value !== null &&
+      typeof value === 'object' &&
+      !('type' in value && typeof value.type === 'string')
+    return [...(isNames ? Object.keys(value as object) : []), ...fieldsOf(value)]
+  })
+}
+
+function textOf(files: readonly SourceFile[], path: string): string {
+  return files.find((file) => file.path === path)?.text ?? ''
+}
 
 /** Of the schedules that there are. */
 function inWords(cron: string): string {
