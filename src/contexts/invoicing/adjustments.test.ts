@@ -156,6 +156,34 @@ test('what was credited is not given back again by an adjustment', async () => {
   assert.deepEqual(await adjustments('goodwill', '2026-05'), [['2026-04-01', -5_000]])
 })
 
+test('the audit finds a month of which more was given back than was billed, and a credit note that is of no months', async () => {
+  await credited('planted', { billed_cents: 10_000, credits: [1_100], ended_on: '2026-04-16' })
+  const note = `(select id from invoicing.credit_note where tenant_id = 'planted')`
+  const change = (cents: number) =>
+    company.db.script(`update invoicing.credit_note_month set amount_cents = ${cents} where credit_note_id = ${note}`)
+  const broken = async () =>
+    (await runAudit(company.db.read, invoicingInvariants)).flatMap(({ name, violations }) =>
+      violations.map(({ subject, detail }) => [name, subject, detail]),
+    )
+  assert.deepEqual(await broken(), [])
+  // 100.00 were billed and May gives back 50.00: with 50.01 of credit it would be a cent too much.
+  await change(5_000)
+  assert.deepEqual(
+    (await broken()).map(([name]) => name),
+    ['invoicing.credits-are-of-months'],
+  )
+  await change(5_001)
+  const [given_back, of_months] = await broken()
+  assert.deepEqual(given_back, [
+    'invoicing.given-back-was-billed',
+    'planted 2026-04-01',
+    'billed 5000, credited 5001',
+  ])
+  assert.deepEqual([of_months?.[0], of_months?.[2]], ['invoicing.credits-are-of-months', 'net 1000 of months worth 5001'])
+  await change(1_000)
+  assert.deepEqual(await broken(), [])
+})
+
 test('a credit note gives back no more than adjustments, in drafts too, have left', async () => {
   const april = await credited('left', { billed_cents: 10_000, credits: [1_100], ended_on: '2026-04-16' })
   const body = { amount_cents: 4_401, reason: 'All' }

@@ -100,10 +100,19 @@ test('only a taxed supply to an Australian buyer is a tax invoice', () => {
   assert.equal(titleOf({ ...INVOICE, status: 'void' }), 'Tax invoice (void)')
 })
 
+test('of an invoice that is void nothing is owed, and of one that is issued the total', async () => {
+  const owed = async (invoice: Partial<Invoice>) => {
+    const words = (await textOf([LINE], invoice)).join('\n').split('\n')
+    return words[words.indexOf('Owed') + 1]
+  }
+  assert.equal(await owed({}), '1,358.02')
+  assert.equal(await owed({ status: 'void' }), '0.00')
+})
+
 /** The words of each page, a line each. The library writes text as hexadecimal in compressed streams. */
-async function textOf(lines: InvoiceLine[]): Promise<string[]> {
+async function textOf(lines: InvoiceLine[], changes: Partial<Invoice> = {}): Promise<string[]> {
   const pdf = await renderInvoice({
-    invoice: INVOICE,
+    invoice: { ...INVOICE, ...changes },
     timezone: 'Australia/Perth',
     lines,
     payments: [],

@@ -277,10 +277,10 @@ test('a property is a text, a number, true, false or null; a list or an object i
       [2, 'metering/invalid-event'],
     ],
   )
-  assert.match(rejected[0].detail, /properties.tags must be/)
-  assert.match(rejected[1].detail, /properties.place must be/)
+  assert.match(rejected[0].detail, /properties\/tags must be/)
+  assert.match(rejected[1].detail, /properties\/place must be/)
   const { body } = await post('application/cloudevents+json', { ...cloud, time: '2026-05-01T12:00:00Z', data })
-  assert.match(body.rejected[0].detail, /data.tags must be/)
+  assert.match(body.rejected[0].detail, /data\/tags must be/)
 })
 
 test('an event that is nested too deep spoils no other', async () => {
