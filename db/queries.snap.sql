@@ -308,7 +308,9 @@ select (select coalesce(sum(amount_cents), 0)::bigint from invoicing.payment whe
 
 select * from "catalog"."addon" where "code" = $1 for update;
 
-select * from "catalog"."addon" where "code" = any($1);
+select * from "catalog"."addon" where "code" = any($1) order by "code";
+
+select * from "catalog"."addon" where "code" = any($1) order by "code" for key share;
 
 select * from "catalog"."addon" where "code" > $1 order by "code" limit $2;
 

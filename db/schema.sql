@@ -529,6 +529,17 @@ CREATE INDEX span_of_deployment ON inventory.span USING btree (tenant_id, deploy
 CREATE INDEX span_of_resource ON inventory.span USING btree (resource_id, starts_at);
 CREATE TRIGGER span_changed BEFORE INSERT OR UPDATE ON inventory.span FOR EACH ROW EXECUTE FUNCTION platform.note_transaction();
 
+create table invoicing.acknowledged_usage (
+  tenant_id text not null,
+  id uuid not null,
+  deployment_id uuid not null,
+  period_start date not null,
+  acknowledged_at timestamp with time zone not null,
+  facts_seen pg_snapshot not null,
+  constraint acknowledged_usage_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX acknowledged_usage_of_month ON invoicing.acknowledged_usage USING btree (tenant_id, period_start, deployment_id);
+
 create table invoicing.credit_note (
   tenant_id text not null,
   id uuid not null,

@@ -335,6 +335,14 @@ export interface DB {
     price_monthly: string | null
     changed_in: Computed<string>
   }
+  'invoicing.acknowledged_usage': {
+    tenant_id: string
+    id: string
+    deployment_id: string
+    period_start: Temporal.PlainDate
+    acknowledged_at: Temporal.Instant
+    facts_seen: string
+  }
   'invoicing.credit_note': {
     tenant_id: string
     id: string

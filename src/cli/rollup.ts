@@ -2,10 +2,10 @@ import { unbilledNote } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { watched, withApi } from './connect.ts'
-import { print, printJson, table } from './output.ts'
+import { type Column, print, printJson, table } from './output.ts'
 
 /** As `POST /invoices/rollup` answers. */
-type Rollup = {
+export type Rollup = {
   created: number
   rebuilt: number
   skipped: number
@@ -25,24 +25,19 @@ export async function runRollup(options: {
     watched(api, 'Invoicing', (headers) => api.post<Rollup>('/invoices/rollup', body, headers)),
   )
   if (options.json) printJson(result)
-  else {
-    print(
-      `${period}: ${result.created} created, ${result.rebuilt} rebuilt, ${result.skipped} skipped, ${result.parked.length} parked`,
-    )
-    const unbilled = unbilledNote(result.unbilled)
-    if (unbilled !== null) print(`Not billed: ${unbilled}. GET /invoices/unbilled lists them.`)
-    if (result.parked.length > 0) {
-      print(
-        table(
-          [
-            { title: 'parked tenant', value: (row) => row.tenant_id },
-            { title: 'code', value: (row) => row.code },
-            { title: 'detail', value: (row) => row.detail },
-          ],
-          result.parked,
-        ),
-      )
-    }
-  }
+  else print(textOf(period, result))
   if (result.parked.length > 0) process.exitCode = 1
+}
+
+export function textOf(period: string, { created, rebuilt, skipped, parked, unbilled }: Rollup): string {
+  const counts = `${period}: ${created} created, ${rebuilt} rebuilt, ${skipped} skipped, ${parked.length} parked`
+  const note = unbilledNote(unbilled)
+  const parts = [counts, ...(note === null ? [] : [`Not billed: ${note}. GET /invoices/unbilled lists them.`])]
+  if (parked.length === 0) return parts.join('\n')
+  const columns: Column<Rollup['parked'][number]>[] = [
+    { title: 'parked tenant', value: (row) => row.tenant_id },
+    { title: 'code', value: (row) => row.code },
+    { title: 'detail', value: (row) => row.detail },
+  ]
+  return [...parts, table(columns, parked)].join('\n')
 }

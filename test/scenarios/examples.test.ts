@@ -97,6 +97,9 @@ async function tell(bodies: readonly ExampleBody[]): Promise<ReadonlySet<string>
   await send('POST /usage/events application/cloudevents+json')
   await send('POST /usage/events application/cloudevents-batch+json')
   await send('POST /integrations/llm-usage')
+  const late = { id: 'late', deployment_id: id, meter: 'requests', quantity: '4', occurred_at: '2025-03-10T00:00:00Z' }
+  await ok('POST', '/usage/events', { events: [late] })
+  await send('POST /invoices/unbilled/acknowledge')
 
   await send('POST /billing/sync')
   await books.sync()

@@ -40,6 +40,21 @@ test('the operator asks the running program how it is, and whether its books hol
   }
 })
 
+test('the doctor and the metrics tell what is used and on no invoice', async () => {
+  const [{ id: deployment_id }] = await books.ok('GET', '/deployments')
+  await books.ok('POST', '/meters', { code: 'calls', name: 'Calls', unit: 'call', aggregation: 'sum' })
+  const event = { id: 'free', deployment_id, meter: 'calls', quantity: '5', occurred_at: '2026-04-20T00:00:00Z' }
+  await books.ok('POST', '/usage/events', { events: [event] })
+  const { checks } = await books.ok('GET', '/doctor')
+  assert.deepEqual(
+    checks.find(({ name }: { name: string }) => name === 'unbilled'),
+    { name: 'unbilled', ok: true, detail: '1 unpriced_usage: GET /invoices/unbilled lists them' },
+  )
+  const { text } = await books.call('GET', 'metrics')
+  assert.match(text, /^arcadia_unbilled\{kind="unpriced_usage"\} 1$/m)
+  assert.match(text, /^arcadia_unbilled\{kind="too_late"\} 0$/m)
+})
+
 test('a sync that is waited for answers what came of it', async () => {
   const summary = await books.ok('POST', '/billing/sync?wait=true', {})
   assert.ok(summary.resources > 0)

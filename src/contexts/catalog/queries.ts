@@ -76,15 +76,24 @@ export async function findPublishedVersion(
 }
 
 /**
- * Add-ons as they are sold today, in the order of `codes`. Throws `catalog/unknown-addon`, naming each by the path that
- * the caller has named it at.
+ * Add-ons as they are sold today, in the order of `codes`. With `keep`, none is deleted before the transaction ends. Throws
+ * `catalog/unknown-addon`, naming each by the path that the caller has named it at.
  */
 export async function readAddons(
   reader: Reader,
   codes: readonly string[],
-  pathOf: (index: number) => string = (index) => `addons/${index}/code`,
+  {
+    keep = false,
+    pathOf = (index) => `addons/${index}/code`,
+  }: { keep?: boolean; pathOf?: (index: number) => string } = {},
 ): Promise<Addon[]> {
-  const rows = await reader.selectFrom('catalog.addon').selectAll().where('code', '=', anyOf(codes)).execute()
+  const rows = await reader
+    .selectFrom('catalog.addon')
+    .selectAll()
+    .where('code', '=', anyOf(codes))
+    .orderBy('code')
+    .$if(keep, (query) => query.forKeyShare())
+    .execute()
   const byCode = new Map(rows.map((row) => [row.code, row]))
   if (codes.some((code) => !byCode.has(code))) {
     const known = await readCodes(reader, 'addon')

@@ -174,12 +174,11 @@ test('the audit finds a month of which more was given back than was billed, and 
   )
   await change(5_001)
   const [given_back, of_months] = await broken()
-  assert.deepEqual(given_back, [
-    'invoicing.given-back-was-billed',
-    'planted 2026-04-01',
-    'billed 5000, credited 5001',
-  ])
-  assert.deepEqual([of_months?.[0], of_months?.[2]], ['invoicing.credits-are-of-months', 'net 1000 of months worth 5001'])
+  assert.deepEqual(given_back, ['invoicing.given-back-was-billed', 'planted 2026-04-01', 'billed 5000, credited 5001'])
+  assert.deepEqual(
+    [of_months?.[0], of_months?.[2]],
+    ['invoicing.credits-are-of-months', 'net 1000 of months worth 5001'],
+  )
   await change(1_000)
   assert.deepEqual(await broken(), [])
 })

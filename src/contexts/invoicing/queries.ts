@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { present } from '../../kernel/invariant.ts'
 import type { Period } from '../../kernel/period.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
 import type { FindByName } from '../../platform/naming.ts'
@@ -306,4 +307,13 @@ function linesOf(reader: Reader, { tenant_id, invoice_id }: { tenant_id: string;
     .where('invoice_id', '=', invoice_id)
     .orderBy('position')
     .$narrowType<{ details: Record<string, string> }>()
+}
+
+/**
+ * What the transactions have committed that the facts are made of. Taken before they are read, so that what is committed
+ * in between counts as not seen, and is looked at again.
+ */
+export async function readSnapshot(reader: Reader): Promise<string> {
+  const { rows } = await sql<{ seen: string }>`select pg_current_snapshot()::text as seen`.execute(reader)
+  return present(rows[0], 'there is one snapshot').seen
 }

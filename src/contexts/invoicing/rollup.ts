@@ -12,7 +12,7 @@ import { billOf } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 import { type Draft, draftOf, type Seller } from './invoice.ts'
 import { periodNotOver } from './problems.ts'
-import { lockTenants, readTenants } from './queries.ts'
+import { lockTenants, readSnapshot, readTenants } from './queries.ts'
 import { readUnbilled, type Unbilled } from './unbilled.ts'
 
 export type RollupDeps = Pick<Edge, 'db' | 'clock' | 'ids'> & { seller: Seller }
@@ -107,15 +107,6 @@ async function rollupBatch(
   const created = written.filter((tenant_id) => !rebuilt.has(tenant_id)).length
   const thereAlready = tenants.length - due.length + billable.length - written.length
   return { created, rebuilt: rebuilt.size, skipped: thereAlready, parked, unbilled }
-}
-
-/**
- * What the transactions have committed that the facts are made of. Taken before they are read, so that what is committed
- * in between counts as not seen, and is looked at again.
- */
-async function readSnapshot(tx: ContextTx<'invoicing'>): Promise<string> {
-  const { rows } = await sql<{ seen: string }>`select pg_current_snapshot()::text as seen`.execute(tx)
-  return present(rows[0], 'there is one snapshot').seen
 }
 
 type Live = { id: string; status: 'draft' | 'issued' | 'paid' | 'void' }

@@ -3,7 +3,7 @@ import { present } from '../../kernel/invariant.ts'
 import type { Period } from '../../kernel/period.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { scopeOf } from '../../platform/auth.ts'
-import type { Tx } from '../../platform/db.ts'
+import { type Tx, within } from '../../platform/db.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import { IdOrName } from '../../platform/naming.ts'
@@ -34,11 +34,13 @@ import {
   Query,
   readPeriodBody,
   readPeriodText,
+  Reason,
   TextOf,
 } from '../../platform/wire.ts'
 import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
 import { DeploymentParams } from '../deployments/index.ts'
 import { explain } from '../pricing/index.ts'
+import { acknowledgeLateUsage } from './acknowledge.ts'
 import { issueCreditNote, issueInvoice, recordPayment, voidInvoice } from './commands.ts'
 import { renderInvoice } from './document.ts'
 import { type Invoice, type InvoiceLine, owedCents, type Seller, settlementOf } from './invoice.ts'
@@ -203,6 +205,8 @@ const CreditNoteBody = Body({
   amount_cents: Cents({ minimum: 1 }),
   reason: TextOf({ minLength: 1, maxLength: 500 }),
 })
+
+const AcknowledgementBody = Body({ deployment_id: Id, period: PeriodText, reason: Reason })
 
 function rollupRoutes(app: App, edge: Edge, { seller }: InvoicingDeps): void {
   app.post(
@@ -391,6 +395,32 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
         return issued
       })
       return { data: { ...invoiceOut(invoice), unbilled: await readUnbilledOf(edge.db.read, invoice, by.now) } }
+    },
+  )
+
+  app.post(
+    '/invoices/unbilled/acknowledge',
+    {
+      config: { access },
+      schema: {
+        tags,
+        summary: 'Take usage that came too late for any invoice off the list of what is unbilled, with a reason',
+        description:
+          'Of a deployment and month, what is listed as `too_late` now; what comes later is listed again. `GET /events` ' +
+          'tells who did it and why.',
+        body: Example(AcknowledgementBody, {
+          deployment_id: '{boab~shop}',
+          period: '2025-03',
+          reason: 'billed by hand on INV-2026-000001',
+        }),
+        response: { 200: Data(Type.Array(UnbilledOut)) },
+      },
+    },
+    async (request) => {
+      const { deployment_id, period, reason } = request.body
+      const usage = { deployment_id, period: readPeriodText(period), reason }
+      const act = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+      return { data: await edge.db.transaction((tx) => acknowledgeLateUsage(within(tx), usage, act)) }
     },
   )
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import type { As } from '../../../test/support/http.ts'
+import { eventsRoutes } from '../events/index.ts'
 import { type Company, testCompany } from './company.fixture.ts'
 
 let company: Company
 
 before(async () => {
-  company = await testCompany()
+  company = await testCompany({ routes: (edge) => [eventsRoutes(edge)] })
   await company.post('/meters', { code: 'gigabytes', name: 'Gigabytes', unit: 'GB', aggregation: 'sum' })
 })
 after(() => company.close())
@@ -77,5 +79,38 @@ test('usage that comes more than twelve months late is listed until an invoice i
   await company.rollup({ tenant_id: 'tardy' })
   assert.equal((await company.invoice('tardy')).subtotal_cents, 5_075)
   assert.deepEqual(await company.ok('GET', '/invoices/unbilled?tenant_id=tardy'), [])
+  company.clock.set('2026-05-02T06:00:00Z')
+})
+
+test('what came too late is acknowledged with a reason, and what comes after that is listed again', async () => {
+  const id = await company.tenant('given_up')
+  await company.subscribe(id)
+  company.clock.set('2027-06-20T00:00:00Z')
+  await send(id, 'api_calls', '4', '2026-04-20T00:00:00Z')
+  await company.ask('given_up', id, { id: 'late', charge: '0.25', occurred_at: '2026-04-20T00:00:00Z' })
+  await send(id, 'api_calls', '7', '2026-05-20T00:00:00Z')
+  const acknowledge = (body: object, as: As = 'operator') =>
+    company.call('POST', '/invoices/unbilled/acknowledge', { as, body })
+  const april = { deployment_id: id.toUpperCase(), period: '2026-04', reason: 'Billed by hand' }
+  const listed = async () => shown(await company.ok('GET', '/invoices/unbilled?tenant_id=given_up'))
+  const may = ['too_late', '2026-05', 'api_calls', '7', 1]
+  assert.equal((await acknowledge({ ...april, reason: '' })).status, 422)
+  assert.equal((await acknowledge(april, { tenant: 'given_up' })).status, 403)
+  assert.equal((await acknowledge({ ...april, deployment_id: '00000000-0000-4000-8000-000000000000' })).status, 404)
+  const { status, body } = await acknowledge(april)
+  assert.equal(status, 200)
+  assert.deepEqual(shown(body.data), [
+    ['too_late', '2026-04', 'api_calls', '4', 1],
+    ['too_late', '2026-04', null, '0.25', 1],
+  ])
+  assert.deepEqual(await listed(), [may])
+  assert.equal((await acknowledge(april)).status, 404)
+  const { data } = (await company.call('GET', `/events?subject=${id}`)).body
+  assert.deepEqual(
+    data.map((event: Record<string, unknown>) => [event['type'], event['actor'], event['reason']]),
+    [['usage.acknowledged', 'test-platform_admin', 'Billed by hand']],
+  )
+  await send(id, 'api_calls', '9', '2026-04-21T00:00:00Z')
+  assert.deepEqual(await listed(), [['too_late', '2026-04', 'api_calls', '9', 1], may])
   company.clock.set('2026-05-02T06:00:00Z')
 })

@@ -129,9 +129,10 @@ export function countUnbilled(unbilled: readonly Unbilled[]): Map<string, number
 
 /**
  * Usage of months that no invoice adjusts any more, as it came more than a year after them, and that no live invoice of
- * the months since was made with. To bill it, its month is made void and rolled up again, or it is billed by hand.
+ * the months since was made with. To bill it, its month is made void and rolled up again, or it is billed by hand
+ * and acknowledged.
  */
-async function readTooLate(reader: Reader, tenant_id?: string): Promise<Unbilled[]> {
+export async function readTooLate(reader: Reader, tenant_id?: string): Promise<Unbilled[]> {
   const spans = await readLateSpans(reader, tenant_id)
   const windows = spans.flatMap(({ tenant_id: id, timezone, first, last }) => {
     const zone = isTimeZone(timezone) ? timezone : 'UTC'
@@ -159,6 +160,10 @@ async function readTooLate(reader: Reader, tenant_id?: string): Promise<Unbilled
       where i.tenant_id = w.tenant_id and i.status <> 'void'
         and i.period_start between w.period_start and w.last_adjusting
         and e.received_at <= i.created_at and coalesce(pg_visible_in_snapshot(e.changed_in, i.facts_seen), true)
+    ) and not exists (
+      select from invoicing.acknowledged_usage a
+      where a.tenant_id = w.tenant_id and a.period_start = w.period_start and a.deployment_id = e.deployment_id
+        and e.received_at <= a.acknowledged_at and pg_visible_in_snapshot(e.changed_in, a.facts_seen)
     )
     group by w.tenant_id, w.period_start, e.deployment_id, e.meter
     order by w.tenant_id, w.period_start, e.deployment_id, e.meter`.execute(reader)

@@ -57,7 +57,7 @@ export async function attachAddon(
   const subscription = await lockSubscription(tx, id)
   const starts_on = start_date ?? firstDayOpen(subscription, made)
   requireDayOf(subscription, { date: starts_on, path: 'start_date' })
-  const addons = await readAddons(tx, [wanted.code], () => 'code')
+  const addons = await readAddons(tx, [wanted.code], { keep: true, pathOf: () => 'code' })
   requireCurrencyOf(subscription, { addons, pathOf: () => 'code' })
   await insertAddons(tx, { ...subscription, starts_on }, { wanted: [wanted], sold: addons, ids: made.ids })
   await touch(tx, subscription, made)

@@ -34,6 +34,7 @@ export async function subscribe(tx: Tx, order: Order, { now, ids }: Made): Promi
   const sold = await readAddons(
     tx,
     order.addons.map((addon) => addon.code),
+    { keep: true },
   )
   requireCurrencyOf(deployment, { version, addons: sold })
 
