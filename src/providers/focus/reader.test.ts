@@ -288,6 +288,19 @@ test('a bare list of costs is a bill, where provider, currency, month and catego
       message: 'expected this column in the header, or currency=USD for the whole file',
     },
   ])
+  const bare = createFocusReader(['BilledCost', 'ResourceName', 'ServiceName'])
+  assert.ok('faults' in bare)
+  assert.deepEqual(
+    bare.faults.map(({ column, message }) => [column, message.replace('expected this column in the header', '')]),
+    [
+      ['BillingCurrency', ', or currency=USD for the whole file'],
+      ['BillingPeriodStart', ', or period=2026-04 for the whole file'],
+      ['ChargeCategory', ', or provider=example-cloud for the whole file'],
+      ['ChargePeriodEnd', ', or provider=example-cloud for the whole file'],
+      ['ChargePeriodStart', ', or provider=example-cloud for the whole file'],
+      ['ProviderName', ', or provider=example-cloud for the whole file'],
+    ],
+  )
 })
 
 test('what a row says itself goes before what is said of the whole file', () => {

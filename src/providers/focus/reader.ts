@@ -116,7 +116,7 @@ function locateColumns(header: readonly string[], defaults: BillDefaults): Colum
     if (name !== undefined && names.indexOf(name) !== names.lastIndexOf(name))
       faults.push({ row: 1, column, message: 'expected this column once' })
     if (name === undefined && isRequired(column) && !stated.has(column))
-      faults.push({ row: 1, column, message: `expected this column in the header${insteadOf(column)}` })
+      faults.push({ row: 1, column, message: `expected this column in the header${insteadOf(column, names)}` })
   }
   return faults.length > 0 ? { faults } : { at, called, extra: extraColumns(header, at) }
 }
@@ -135,9 +135,11 @@ function statedFor(names: readonly string[], defaults: BillDefaults): ReadonlySe
 
 const CHARGE_PERIOD = ['ChargePeriodStart', 'ChargePeriodEnd'] as const
 
-/** How to say it of the whole file. */
-function insteadOf(column: Column): string {
-  const name = STATED_BY[column]
+/** How to say it of the whole file: of a file without a provider's name, also what comes with that. */
+function insteadOf(column: Column, names: readonly string[]): string {
+  const isList = !spellingsOf('ProviderName').some((spelling) => names.includes(spelling))
+  const assumed = isList && statedFor(names, { provider: 'any' }).has(column) ? STATED_BY.ProviderName : undefined
+  const name = STATED_BY[column] ?? assumed
   return name === undefined ? '' : `, or ${name} for the whole file`
 }
 
