@@ -1,5 +1,5 @@
 import type { Application } from '../src/app.ts'
-import { heading, mark, print, table } from '../src/cli/output.ts'
+import { heading, mark, print, printText, table } from '../src/cli/output.ts'
 import { decimal, plain } from '../src/kernel/decimal.ts'
 import { formatMinor } from '../src/kernel/money.ts'
 import { runAudit } from '../src/platform/audit.ts'
@@ -49,7 +49,6 @@ type CostLine = {
   description: string
   amount: string
   match_status: string
-  match_method: string | null
   match_reason: string
   tenant_id: string | null
   deployment_id: string | null
@@ -196,14 +195,18 @@ async function printBill(operator: Client): Promise<void> {
         { title: 'kind', value: (line) => line.kind },
         { title: 'description', value: (line) => line.description },
         { title: CURRENCY, align: 'right', value: (line) => formatMinor(BigInt(cents(line.amount)), CURRENCY) },
-        { title: 'deployment', value: (line) => slugs.get(line.deployment_id ?? '') ?? '–' },
-        { title: 'match', value: (line) => line.match_method ?? line.match_status },
+        { title: 'deployment', value: (line) => slugs.get(line.deployment_id ?? '') ?? unowned(line) },
         { title: 'why', value: (line) => line.match_reason },
       ],
       lines,
     ),
   )
   print(`Total ${formatMinor(BigInt(add(lines.map((line) => cents(line.amount)))), CURRENCY)}`)
+}
+
+/** Credits and taxes have no owner to be missed. */
+function unowned({ match_status }: CostLine): string {
+  return match_status === 'unmatched' ? match_status : '–'
 }
 
 async function printInvoices(operator: Client): Promise<void> {
@@ -255,7 +258,7 @@ async function printMargin(operator: Client): Promise<void> {
     ),
   )
   const drafts = totals.draft_revenue_cents === 0 ? '' : ` (drafts: ${money(totals.draft_revenue_cents)})`
-  print(
+  printText(
     `Revenue ${money(totals.revenue_cents)}${drafts} − attributed ${money(totals.attributed_cost_cents)} − unmatched ${money(totals.unmatched_cost_cents)}` +
       ` − tax ${money(totals.tax_cents)} − credits ${money(totals.credit_cents)} = margin ${money(totals.margin_cents)}` +
       ` (${percent(totals.coverage)} of the net cost is attributed)`,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { mock, test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { endQuietlyOnClosedPipe, progress, table } from './output.ts'
 
 test('a reader that leaves early is no failure; any other error of the stream is one', () => {
@@ -41,4 +42,40 @@ test('a table fits 80 columns: text wraps in its own column, and no number is br
   assert.ok(lines.length > 1)
   assert.ok(lines[0]?.includes('costs.bills-conserve-money') && lines[0].endsWith('1234567.89'))
   assert.equal(lines.map((line) => line.slice(28, 68).trim()).join(' '), promise)
+})
+
+test('a table whose words are too long for its width still fits: they are broken where their parts join, or anywhere', () => {
+  const columns = ['kind', 'description', 'deployment', 'match', 'why'].map((title, index) => ({
+    title,
+    value: (row: readonly string[]) => row[index] ?? '',
+  }))
+  const row = [
+    'load_balancer',
+    'catalogue-app-1-1774000800456 (syd1)',
+    'fjordlys/newsroom',
+    'kind_and_name',
+    'resource id 3297b5b2-085f-8593-8142-799cc909252f',
+  ]
+  for (const width of [120, 80, 60, 50]) {
+    const lines = table(columns, [row], width).split('\n')
+    assert.ok(
+      lines.every((line) => line.length <= width),
+      lines.join('\n'),
+    )
+  }
+  // Nothing is lost, and nothing is broken that need not be.
+  const column = (text: string, title: string, next: string) => {
+    const [head = '', ...lines] = text.split('\n').map((line) => stripVTControlCharacters(line))
+    const [start, end] = [head.indexOf(title), next === '' ? undefined : head.indexOf(next)]
+    return lines.map((line) => line.slice(start, end).trim()).filter((line) => line !== '')
+  }
+  const text = table(columns, [row], 80)
+  assert.equal(column(text, 'why', '').join('').replaceAll(' ', ''), row[4]?.replaceAll(' ', ''))
+  assert.equal(column(text, 'deployment', 'match').join(''), 'fjordlys/newsroom')
+  assert.deepEqual(column(table(columns, [row], 130), 'why', ''), [
+    'resource id',
+    '3297b5b2-085f-8593-8142-799cc909252f',
+  ])
+  const long = 'x'.repeat(300)
+  assert.equal(column(table(columns, [['kind', long]], 80), 'description', 'deployment').join(''), long)
 })

@@ -30,23 +30,26 @@ const NO_BORDERS = Object.fromEntries(
 /** Where a terminal does not say how wide it is. */
 const WIDTH_CHARS = 80
 const GAP_CHARS = 2
+/** No column of text gets narrower than this. */
+const LEAST_CHARS = 8
 
-/** Text wraps within its own column where the whole would be too wide; no word and no number is broken. */
+/** Text wraps within its own column where the whole would be too wide: between words, else within them; no number does. */
 export function table<R>(
   columns: readonly Column<R>[],
   rows: readonly R[],
   width = process.stdout.columns ?? WIDTH_CHARS,
 ): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)))
+  const widths = widthsOf(columns, { cells, width })
   const printed = new Table({
     head: columns.map((column) => styleText('bold', column.title)),
     colAligns: columns.map((column) => column.align ?? 'left'),
     chars: { ...NO_BORDERS, middle: ' '.repeat(GAP_CHARS) },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colWidths: widthsOf(columns, { cells, width }),
+    colWidths: widths,
     wordWrap: true,
   })
-  for (const row of cells) printed.push(row)
+  for (const row of cells) printed.push(row.map((text, index) => breakWords(text, widths[index] ?? Infinity)))
   return printed
     .toString()
     .split('\n')
@@ -54,24 +57,60 @@ export function table<R>(
     .join('\n')
 }
 
-/** The widest column of text gives way first, down to its longest word; null is as wide as it needs. */
+/**
+ * The widest column of text gives way first: all of them down to their longest word, then to the longest part of a
+ * word, then to the least; null is as wide as it needs.
+ */
 function widthsOf<R>(
   columns: readonly Column<R>[],
   { cells, width }: { cells: readonly (readonly string[])[]; width: number },
 ): (number | null)[] {
   const sizes = columns.map((column, index) => {
     const texts = [column.title, ...cells.map((row) => row[index] ?? '')].map((text) => stripVTControlCharacters(text))
-    const widest = Math.max(...texts.map(charsOf))
-    const words = Math.max(...texts.flatMap((text) => text.split(/\s+/).map(charsOf)))
-    return { widest, least: column.align === 'right' ? widest : words, now: widest }
+    const widest = longest(texts)
+    const word = column.align === 'right' ? widest : longest(texts.flatMap((text) => text.split(/\s+/)))
+    const part =
+      column.align === 'right' ? widest : longest(texts.flatMap((text) => text.split(/\s+/).flatMap(partsOf)))
+    return { widest, leasts: [word, part, Math.min(word, LEAST_CHARS)], now: widest }
   })
   const gaps = GAP_CHARS * (columns.length - 1)
-  for (let over = sizes.reduce((total, { now }) => total + now, gaps) - width; over > 0; over -= 1) {
-    const [giving] = sizes.filter(({ now, least }) => now > least).toSorted((a, b) => b.now - a.now)
-    if (giving === undefined) break
-    giving.now -= 1
+  let over = sizes.reduce((total, { now }) => total + now, gaps) - width
+  for (const round of [0, 1, 2]) {
+    for (; over > 0; over -= 1) {
+      const [giving] = sizes.filter(({ now, leasts }) => now > (leasts[round] ?? 0)).toSorted((a, b) => b.now - a.now)
+      if (giving === undefined) break
+      giving.now -= 1
+    }
   }
   return sizes.map(({ now, widest }) => (now < widest ? now : null))
+}
+
+/** A word that is wider than its column is broken after a sign that joins parts; a part that is, anywhere. */
+function breakWords(text: string, width: number): string {
+  return text
+    .split(' ')
+    .map((word) => (charsOf(stripVTControlCharacters(word)) <= width ? word : piecesOf(word, width).join('\n')))
+    .join(' ')
+}
+
+function piecesOf(word: string, width: number): string[] {
+  const pieces = ['']
+  for (const part of partsOf(word)) {
+    for (const bit of charsOf(part) <= width ? [part] : part) {
+      const joined = `${pieces.at(-1)}${bit}`
+      if (charsOf(joined) <= width) pieces[pieces.length - 1] = joined
+      else pieces.push(bit)
+    }
+  }
+  return pieces
+}
+
+function partsOf(word: string): string[] {
+  return word.split(/(?<=[-_/])/)
+}
+
+function longest(texts: readonly string[]): number {
+  return Math.max(...texts.map(charsOf))
 }
 
 /** Scripts whose letters are twice as wide on a terminal count so. */
@@ -90,6 +129,17 @@ export function mark(ok: boolean): string {
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+/** A sentence for people: on a terminal it wraps between words. */
+export function printText(text: string, { columns = Infinity }: { columns?: number } = process.stdout): void {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const joined = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`
+    if (charsOf(joined) <= columns) lines[lines.length - 1] = joined
+    else lines.push(word)
+  }
+  print(lines.join('\n'))
 }
 
 export function printJson(value: unknown): void {
