@@ -33,6 +33,7 @@ export async function runDemo(options: { json?: true; serve: boolean }): Promise
   const say = options.json ? () => {} : print
   const opened = new AsyncDisposableStack()
   try {
+    say('Opening the books of the demo: new ones take some seconds …')
     const { app, url, finance } = await openDemo(options, opened)
     const token = (role: string) =>
       mintToken(
@@ -93,8 +94,9 @@ async function openDemo(options: { serve: boolean }, opened: AsyncDisposableStac
     FINANCE_JWT_SECRET: secret,
     ...(!options.serve && { PORT: '0' }),
   })
-  if (config.database.kind === 'postgres') await migrateBooks(config)
-  const app = opened.adopt(await openApp(config, createLog(config.log_level)), closeIt)
+  const log = createLog(config.log_level)
+  if (config.database.kind === 'postgres') await migrateBooks(config, log)
+  const app = opened.adopt(await openApp(config, log), closeIt)
   const url = await listen(await app.http(), config)
   if (config.database.kind === 'embedded') await announceServer(config.database.data_dir, url)
   return { app, finance, url }

@@ -54,7 +54,6 @@ import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, auditRoutes, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
 import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
-import { hasBooks } from './platform/data-dir.ts'
 import { type Database, openDatabase } from './platform/db.ts'
 import { inMib } from './platform/disk.ts'
 import { doctorRoutes } from './platform/doctor.ts'
@@ -92,7 +91,7 @@ export async function openApp(
   const ids = randomIds
   const migrations = await readMigrations()
   const metrics = createMetrics()
-  const db = given.db ?? (await openLogged(config, log, metrics))
+  const db = given.db ?? (await openBooks(config, log, metrics))
   try {
     // Embedded, the program is the only one on its database and brings it up to date; a server's schema is moved on
     // purpose, by `arcadia migrate`.
@@ -153,17 +152,6 @@ export async function openApp(
   }
 }
 
-/** A first start takes seconds, in which nobody should wonder. */
-async function openLogged(config: Config, log: Logger, metrics: Metrics): Promise<Database> {
-  if (config.database.kind === 'embedded') {
-    const { data_dir } = config.database
-    const is_new = !(await hasBooks(data_dir))
-    log.info({ data_dir }, is_new ? 'making a new database: this takes some seconds, once' : 'opening the database')
-  }
-  const on_low_disk = warnOfLowDisk(log)
-  return openDatabase(config, { template: findTemplate, log, on_retry: metrics.transactionRetried, on_low_disk })
-}
-
 /**
  * What each context brings, in order. A context reaches those below it only through the hooks that it is handed here;
  * they run in its own transaction.
@@ -218,6 +206,11 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       ...financeInvariants,
     ],
   }
+}
+
+function openBooks(config: Config, log: Logger, metrics: Metrics): Promise<Database> {
+  const on_low_disk = warnOfLowDisk(log)
+  return openDatabase(config, { template: findTemplate, log, on_retry: metrics.transactionRetried, on_low_disk })
 }
 
 function warnOfLowDisk(log: Logger): (free_bytes: number) => void {

@@ -1,11 +1,17 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import './cli/compile-cache.ts'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { loadConfig } from './config.ts'
+import { monthMeant } from './cli/month.ts'
 import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
-import { parseMonth } from './kernel/period.ts'
+import { dateIn, parseMonth } from './kernel/period.ts'
+import { invalidInput } from './kernel/problem.ts'
+import { systemClock } from './platform/clock.ts'
 
 // What this program writes is about money: files, folders and uploads are their owner's alone.
 process.umask(0o077)
 
 const json = new Option('--json', 'print the report as JSON')
+const is_json_asked_for = process.argv.includes('--json')
 
 /** Shown by the help of a command, and below a command line that is refused. */
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -31,6 +37,8 @@ const program = new Command('arcadia')
   // `what-if --version 2` asks for a version of a plan.
   .enablePositionalOptions()
   .addHelpText('after', '\nConfiguration comes from the environment: see docs/configuration.md.')
+// Before the commands, which take it over: what is wrong is thrown, and not written as text besides.
+if (is_json_asked_for) program.exitOverride().configureOutput({ writeErr: () => {} })
 
 program
   .command('serve')
@@ -64,7 +72,7 @@ program
   .option('--provider <provider>', 'whose bill it is, where the file does not say it: digitalocean, another cloud')
   .option('--currency <code>', 'what it is in, where the file does not say it: USD')
   .option('--service-category <category>', 'of FOCUS, for the rows that do not say theirs: Compute')
-  .option('--period <month>', 'the month that is billed, such as 2026-04', month)
+  .option('--period <month>', 'the month that is billed, such as 2026-04', month('--period'))
   .option('--invoice-number <number>', 'the number printed on the bill')
   .option('--amount <amount>', 'what all lines come to, such as 24.00: another sum is refused')
   .option('--preview', 'the bill is not final: the next file of its month replaces it, as while the month runs')
@@ -74,13 +82,13 @@ program
 program
   .command('expected')
   .description('what a month is expected to cost, beside its bill')
-  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month('--period'))
   .addOption(json)
   .action(run(async () => (await import('./cli/expected.ts')).runExpected))
 program
   .command('rollup')
   .description('write the invoices of a month that is over')
-  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month('--period'))
   .option('--tenant <id>', 'only this tenant')
   .option('--force', 'rebuild drafts; issued invoices are never changed')
   .addOption(json)
@@ -89,7 +97,7 @@ program
   .command('export')
   .description('a month in an open format: the cost of the operator, or with --tenant what a tenant was invoiced')
   .addArgument(new Argument('<format>', 'focus: FOCUS 1.2, as CSV').choices(['focus']))
-  .requiredOption('--period <month>', 'the month, such as 2026-04', month)
+  .requiredOption('--period <month>', 'the month, such as 2026-04', month('--period'))
   .option('--tenant <id>', 'the issued invoices of this tenant')
   .option('--preview', 'also bills that are not issued yet')
   .option('--output <file>', 'where to write it; standard output otherwise')
@@ -99,8 +107,8 @@ program
   .description('rate history under other prices: revenue and margin by tenant, now and then; nothing is stored')
   .requiredOption('--plan <code>', 'the plan whose subscriptions are rated')
   .requiredOption('--version <number>', 'the version of it that they are rated under; a draft will do', wholeNumber)
-  .requiredOption('--from <month>', 'the first month, such as 2026-01', month)
-  .requiredOption('--to <month>', 'the last month', month)
+  .requiredOption('--from <month>', 'the first month, such as 2026-01', month('--from'))
+  .requiredOption('--to <month>', 'the last month', month('--to'))
   .addOption(json)
   .action(run(async () => (await import('./cli/what-if.ts')).runWhatIf))
 program
@@ -131,9 +139,18 @@ endQuietlyOnClosedPipe(process.stdout)
 try {
   await program.parseAsync()
 } catch (error) {
+  const is_help = error instanceof CommanderError && error.exitCode === 0
   // With --json standard output is one JSON document, whatever comes of it: the report, or why there is none.
-  reportFailure(error, { json: process.argv.includes('--json') })
-  process.exitCode = 1
+  if (!is_help) reportFailure(refusalOf(error), { json: is_json_asked_for })
+  if (!is_help) process.exitCode = 1
+}
+
+/** A command line that is wrong is refused like any other input, with one that is right. */
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error
+  const [example = '--help'] = EXAMPLES[process.argv[2] ?? ''] ?? []
+  const said = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  return invalidInput(`The command line is not valid: ${said.replace(/[^.?]$/, '$&.')} For example: arcadia ${example}`)
 }
 
 /** A command is read when it is called: help and refusals do not wait for the whole program. */
@@ -146,7 +163,12 @@ function wholeNumber(text: string): number {
   return Number(text)
 }
 
-function month(text: string): string {
-  if (parseMonth(text) === undefined) throw new InvalidArgumentError('It must be a month such as 2026-10.')
-  return text
+function month(flag: string): (text: string) => string {
+  return (text) => {
+    if (parseMonth(text) !== undefined) return text
+    const now = loadConfig().now ?? systemClock.now()
+    const meant = monthMeant(text, dateIn(now, 'UTC'))
+    const hint = meant === undefined ? '' : ` Did you mean ${flag} ${meant}?`
+    throw new InvalidArgumentError(`It must be a month such as 2026-10.${hint}`)
+  }
 }

@@ -24,11 +24,14 @@ test('the real files come in by the command line with their sums, packed, in par
   await writeFile(whole, await readFile(`${FIXTURES}2025-03-nine-columns.csv`))
   await writeFile(packed, gzipSync(await readFile(`${FIXTURES}hard-cases.csv`)))
   const { part, rest } = await inParts(`${FIXTURES}2019-01-eight-columns.csv`)
-  const [titles, bill] = (await arcadia(['import', whole])).stdout.split('\n')
+  const first_import = await arcadia(['import', whole])
+  assert.match(first_import.stderr, /making a new database/)
+  const [titles, bill] = first_import.stdout.split('\n')
   assert.match(titles ?? '', /^bill +month +status +amount +lines +matched +allocated +unmatched +check +id$/)
   assert.match(bill ?? '', /^500 +2025-03 +issued +85\.41 USD +9 +0 +0 +8 +balanced +[-0-9a-f]{36}$/)
   await arcadia(['import', packed, '--period', '2026-04', '--invoice-number', '512'])
-  const { stdout } = await arcadia(['import', part, '-', '--period', '2019-01', '--json'], rest)
+  const { stdout, stderr } = await arcadia(['import', part, '-', '--period', '2019-01', '--json'], rest)
+  assert.equal(stderr, '')
   const { bills, ...first } = JSON.parse(stdout)
   assert.deepEqual(bills, [first])
   assert.deepEqual([first.month, first.status, first.amount, first.gap], ['2019-01', 'issued', '122.11', '0'])
@@ -52,7 +55,7 @@ test('a file that cannot be read is told in words, with its path once, and nothi
   await writeFile(locked, 'a', { mode: 0o000 })
   assert.match(
     await refusalOf(join(dir, 'nothing.csv')),
-    /nothing\.csv cannot be read: there is no such file or directory\./,
+    /nothing\.csv cannot be read: there is no such file or folder\./,
   )
   assert.match(await refusalOf(dir), /is a directory\. Name the files in it/)
   // Whoever may read everything is refused nothing.

@@ -15,6 +15,7 @@ import { PATIENCE_MS } from './support/patience.ts'
 
 const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const COMMANDS = fileURLToPath(new URL('support/commands.ts', import.meta.url))
 const BILL = fileURLToPath(new URL('../src/providers/digitalocean/fixtures/2025-03-nine-columns.csv', import.meta.url))
 const POLL_MS = 20
 const TENANT = { id: 't_42', legal_name: 'Example Pty Ltd', country: 'AU', currency: 'AUD' }
@@ -139,11 +140,34 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.equal(answer.status, 200)
   })
 
-  test('says the same beside nobody: the command opens the books itself', async () => {
+  test('makes a token beside it only for a tenant that there is', async () => {
+    const { stdout } = await arcadia(['token', '--role', 'tenant', '--tenant', TENANT.id])
+    assert.equal((await get(running.url, '/api/v1/invoices', stdout.trim())).status, 200)
+    const { code, stderr } = await failing(['token', '--role', 'tenant', '--tenant', 't_43'])
+    assert.equal(code, 1)
+    assert.match(stderr, /There is no tenant t_43\. GET \/tenants lists them/)
+  })
+
+  test('says the same beside nobody: each command opens the books itself', async () => {
+    const plan = { code: 'studio', name: 'Studio', version: { currency: 'AUD', base_price_cents: 5_000 } }
+    const sending = await startPost(running.url, '/api/v1/plans', { token, length: JSON.stringify(plan).length })
+    sending.end(JSON.stringify(plan))
+    const [answer] = (await once(sending, 'response')) as [IncomingMessage]
+    assert.equal(answer.statusCode, 201)
+    const beside = await inOneProcess(REPORTS)
     const exited = once(running.child, 'exit')
     running.child.kill('SIGTERM')
     await exited
-    assert.equal((await arcadia(['export', 'focus', '--period', '2025-03'])).stdout, exported)
+    const alone = await inOneProcess(REPORTS)
+    assert.equal(alone, beside)
+    const wanted = [
+      exported,
+      '"name": "costs.bills-conserve-money"',
+      '2025-03 in USD',
+      '"winners"',
+      'provider/not-configured',
+    ]
+    for (const text of wanted) assert.ok(alone.includes(text), text)
   })
 })
 
@@ -163,8 +187,22 @@ test('a command line that is wrong is answered with one that is right', async ()
     [['roll-up'], /Did you mean rollup\?/],
     [['rollup', '2026-10'], /arcadia rollup --period 2026-10/],
     [['rollup', '--period=oct'], /It must be a month such as 2026-10\.[^]*arcadia rollup --period 2026-10/],
+    [['what-if', '--from=October'], /Did you mean --from 2025-10\?/],
   ] as const) {
-    assert.match((await failing([...args])).stderr, said)
+    assert.match((await failing([...args], { ARCADIA_NOW: '2026-05-02T06:00:00Z' })).stderr, said)
+  }
+})
+
+test('with --json a command line that is wrong is refused as JSON, too', async () => {
+  for (const [args, said] of [
+    [['rollup'], /required option '--period <month>' not specified.* arcadia rollup --period 2026-10$/],
+    [['rollup', '--period=oct'], /'oct' is invalid\. It must be a month/],
+    [['roll-up'], /Did you mean rollup\?/],
+  ] as const) {
+    const { code, stdout, stderr } = await failing([...args, '--json'])
+    const refusal = JSON.parse(stdout)
+    assert.deepEqual([code, stderr, refusal.code], [1, '', 'request/invalid'])
+    assert.match(refusal.detail, said)
   }
 })
 
@@ -182,6 +220,24 @@ async function serve(): Promise<Running> {
     reader.on('close', () => reject(new Error(`the server ended before it was ready:\n${lines.join('\n')}`)))
   })
   return { child, url: String(JSON.parse(ready).url), lines }
+}
+
+/** Whose answers hold no time of day. */
+const REPORTS = [
+  ['audit', '--json'],
+  ['expected', '--period', '2025-03'],
+  ['export', 'focus', '--period', '2025-03'],
+  ['what-if', '--plan', 'studio', '--version', '1', '--from', '2025-03', '--to', '2025-03', '--json'],
+  ['sync', '--json'],
+]
+
+/** What commands print one after the other, in one process: to start one takes longer than most of them. */
+async function inOneProcess(commands: readonly string[][]): Promise<string> {
+  const options = { env: environment(), timeout: PATIENCE_MS }
+  return promisify(execFile)(process.execPath, [COMMANDS, JSON.stringify(commands)], options).then(
+    ({ stdout }) => stdout,
+    (error: { stdout: string }) => error.stdout,
+  )
 }
 
 type Environment = Record<string, string>

@@ -1,7 +1,7 @@
 import { type Config, loadConfig } from '../config.ts'
 import { mintToken, readSecret } from '../platform/auth.ts'
 import { frozenClock, systemClock } from '../platform/clock.ts'
-import { findServer, requireBooks } from '../platform/data-dir.ts'
+import { findServer, hasBooks, requireBooks } from '../platform/data-dir.ts'
 import { randomIds } from '../platform/ids.ts'
 import { createLog } from '../platform/log.ts'
 import { type Client, createClient } from './client.ts'
@@ -12,6 +12,7 @@ const TOKEN_TTL = Temporal.Duration.from({ hours: 1 })
 const PROGRESS_POLL_MS = 250
 /** A command's output is its report; only trouble is logged beside it. */
 const QUIET_LEVEL = 'error'
+const MAKING_LEVEL = 'info'
 
 /**
  * Runs a command on the API of the configured books: that of a remote server, that of the server which holds the data
@@ -59,13 +60,21 @@ export async function watched<T>(
 
 async function withOwnServer<T>(config: Config, work: (api: Client) => Promise<T>): Promise<T> {
   const { openApp } = await import('../app.ts')
-  const app = await openApp(config, createLog(QUIET_LEVEL))
+  const log = await commandLog(config)
+  const app = await openApp(config, log)
+  log.level = QUIET_LEVEL
   try {
     const url = await (await app.http()).listen({ host: '127.0.0.1', port: 0 })
     return await work(createClient({ url, token: await adminToken(config, app.jwt_secret) }))
   } finally {
     await app.close()
   }
+}
+
+/** Says what happens where a command makes books, as a server does. */
+export async function commandLog({ database }: Config): Promise<ReturnType<typeof createLog>> {
+  const makes_books = database.kind === 'embedded' && !(await hasBooks(database.data_dir))
+  return createLog(makes_books ? MAKING_LEVEL : QUIET_LEVEL)
 }
 
 async function secretOf({ jwt_secret }: Config, data_dir: string): Promise<string> {

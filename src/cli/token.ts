@@ -1,9 +1,9 @@
 import { type Config, loadConfig } from '../config.ts'
-import { invalidInput, Problem } from '../kernel/problem.ts'
+import { invalidInput, notFound, Problem } from '../kernel/problem.ts'
 import { isRole, mintToken, readSecret, ROLES } from '../platform/auth.ts'
 import { frozenClock, systemClock } from '../platform/clock.ts'
-import { dataDirInUse, requireBooks } from '../platform/data-dir.ts'
-import { openDatabase, type Reader } from '../platform/db.ts'
+import { requireBooks } from '../platform/data-dir.ts'
+import { withApi } from './connect.ts'
 import { print } from './output.ts'
 
 const TTL = /^(\d{1,6})([smhd])$/
@@ -17,7 +17,7 @@ export async function runToken(options: {
 }): Promise<void> {
   const config = loadConfig()
   requireRole(options)
-  if (options.tenant !== undefined) await requireTenantOf(config, options.tenant)
+  if (options.tenant !== undefined) await requireTenant(config, options.tenant)
   const clock = config.now ? frozenClock(config.now) : systemClock
   print(
     await mintToken(
@@ -33,26 +33,14 @@ export function requireRole({ role, tenant }: { role: string; tenant?: string })
     throw invalidInput('The role tenant belongs to a tenant: name it with --tenant.')
 }
 
-export async function requireTenant(reader: Reader, id: string): Promise<void> {
-  const tenant = await reader.selectFrom('tenants.tenant').select('id').where('id', '=', id).executeTakeFirst()
-  if (tenant === undefined) throw invalidInput(`There is no tenant ${id}. GET /tenants lists them.`)
-}
-
-/** Books that a running server holds cannot be looked at here: the token is made, and it is said. */
-async function requireTenantOf(config: Config, id: string): Promise<void> {
+async function requireTenant({ database, remote }: Config, id: string): Promise<void> {
   // Every process has a database in memory of its own.
-  if (config.database.kind === 'memory') return
-  if (config.database.kind === 'embedded') await requireBooks(config.database.data_dir)
+  if (database.kind === 'memory' && remote === null) return
   try {
-    const db = await openDatabase(config)
-    try {
-      await requireTenant(db.read, id)
-    } finally {
-      await db.close()
-    }
+    await withApi((api) => api.get(`/tenants/${encodeURIComponent(id)}`))
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== dataDirInUse.kind.code) throw error
-    process.stderr.write(`Not checked that there is a tenant ${id}: ${error.message}\n`)
+    if (!(error instanceof Problem) || error.code !== notFound.kind.code) throw error
+    throw invalidInput(`There is no tenant ${id}. GET /tenants lists them.`)
   }
 }
 

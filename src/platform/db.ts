@@ -144,8 +144,14 @@ async function openDirectory(dir: string, free: FreeSpace, options: OpenOptions)
   const half_made = `${dir}.half-made`
   if (existsSync(half_made)) await rm(dir, { recursive: true, force: true })
   try {
-    if (existsSync(join(dir, 'PG_VERSION'))) return await PGlite.create({ ...settings(buffers), dataDir: dir })
-    requireSpaceForDatabase(dirname(dir), free)
+    const data_dir = dirname(dir)
+    if (existsSync(join(dir, 'PG_VERSION'))) {
+      options.log?.info({ data_dir }, 'opening the database')
+      return await PGlite.create({ ...settings(buffers), dataDir: dir })
+    }
+    requireSpaceForDatabase(data_dir, free)
+    // In these seconds nobody should wonder.
+    options.log?.info({ data_dir }, 'making a new database: this takes some seconds, once')
     await writeFile(half_made, '')
     const pglite = await newPGlite(buffers, options, { dataDir: dir })
     await rm(half_made)
