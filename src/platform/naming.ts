@@ -17,6 +17,7 @@ type Names = {
   pattern: string
   expected: string
   description: string
+  example: string
   find: FindByName
 }
 
@@ -30,6 +31,7 @@ export const IdOrName = (names: Names) =>
     pattern: `(?:${ID_PATTERN})|^(?:${names.pattern})$`,
     expected: names.expected,
     description: names.description,
+    examples: [names.example],
     [NAMES]: names,
   })
 

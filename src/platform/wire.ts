@@ -77,6 +77,7 @@ export const CursorNumber = Type.String({ pattern: '^[0-9]{1,9}$' })
 export const CurrencyCode = Type.String({
   pattern: '^[A-Z]{3}$',
   description: 'ISO 4217',
+  examples: ['USD'],
   expected: expectedCurrency,
 })
 export const CountryCode = Type.String({
@@ -88,12 +89,14 @@ export const DateText = Type.String({
   format: 'date',
   pattern: IN_OUR_YEARS,
   description: YEARS_TAKEN,
+  examples: ['2026-07-01'],
   expected: `a date such as 2026-04-01, ${YEARS_TAKEN}`,
 })
 export const InstantText = Type.String({
   format: 'date-time',
   pattern: INSTANT_PATTERN,
   description: `RFC 3339, ${YEARS_TAKEN}, with at most nine digits of a second`,
+  examples: ['2026-04-20T10:00:00Z'],
   expected: `a time such as 2026-04-01T09:30:00Z, ${YEARS_TAKEN}, with at most nine digits of a second`,
 })
 export const DateOut = Type.Unsafe<Temporal.PlainDate>({ type: 'string', format: 'date' })
@@ -103,6 +106,7 @@ export const PeriodText = Type.String({
   pattern: `${IN_OUR_YEARS}[0-9]{2}(-[0-9]{2})?$`,
   expected: A_MONTH,
   description: `A month, or any day in it: 2026-04 or 2026-04-17, ${YEARS_TAKEN}`,
+  examples: ['2026-04'],
 })
 export const PeriodBody = Type.Object(
   { start: DateText, end: DateText },
@@ -123,7 +127,7 @@ export const AnyObject = Type.Unsafe<unknown>({ type: 'object', additionalProper
 /** One of a few words. Unlike a union of literals, it is refused with one fault, which names them all. */
 export const OneOf = <const Words extends readonly string[]>(
   words: Words,
-  options: { default?: Words[number] } & Pick<Wording, 'meant'> = {},
+  options: { default?: Words[number]; examples?: Words[number][] } & Pick<Wording, 'meant'> = {},
 ) => Type.Unsafe<Words[number]>({ type: 'string', enum: words, ...options })
 export const Nullable = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ anyOf: [schema, { type: 'null' }] })

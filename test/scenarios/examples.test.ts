@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { demoAccount } from '../../demo/digitalocean/index.ts'
 import { present } from '../../src/kernel/invariant.ts'
+import { createValidator } from '../../src/platform/validate.ts'
 import { memoryDatabase } from '../support/database.ts'
-import { type ExampleBody, jsonBodies, withIds } from '../support/examples.ts'
+import { type ExampleBody, jsonBodies, queryParameters, unshownParameters, withIds } from '../support/examples.ts'
 import { type Books, openBooks } from './books.ts'
 
 const [BILL] = demoAccount().invoices
@@ -14,7 +15,7 @@ before(async () => {
 })
 after(() => books.close())
 
-test('every JSON body has an example, and all of them are taken in the order of a month', async () => {
+test('every JSON body has an example, and all of them are taken in the order of a month, like those of queries', async () => {
   const bodies = jsonBodies(await document())
   assert.ok(bodies.length > 40)
   assert.deepEqual(
@@ -27,7 +28,24 @@ test('every JSON body has an example, and all of them are taken in the order of 
     [],
     'the story does not send them',
   )
+  assert.deepEqual(await refusedQueries(await document()), [])
   assert.deepEqual(await books.broken(), [])
+})
+
+test('every query shows by example what has a form of its own, and its examples fit', async () => {
+  const described = await document()
+  assert.deepEqual(unshownParameters(described), [])
+  const compile = createValidator({ coerceTypes: false })
+  const shown = queryParameters(described).filter(({ example }) => example !== undefined)
+  assert.ok(shown.length > 20)
+  assert.deepEqual(
+    shown.filter(({ schema, example }) => !compile(schema)(example)).map(({ call, name }) => `${call} ${name}`),
+    [],
+  )
+  const period = { in: 'query', name: 'period', schema: { type: 'string', pattern: '^[0-9]+$' } }
+  assert.deepEqual(unshownParameters({ paths: { '/api/v1/gadgets': { get: { parameters: [period] } } } }), [
+    'GET /gadgets period',
+  ])
 })
 
 test('a JSON body without an example is named', () => {
@@ -134,6 +152,23 @@ async function tell(bodies: readonly ExampleBody[]): Promise<ReadonlySet<string>
   await send('POST /subscriptions/{id}/cancel', subscription.id)
   await send('POST /plans/{code}/versions/{version}/retire', 'studio', '1')
   return sent
+}
+
+/** What lists answer no 200 to: each example by itself, beside what is required. */
+async function refusedQueries(described: { paths: object }): Promise<string[]> {
+  const all = queryParameters(described).filter(({ call }) => /^GET [^{]+$/.test(call))
+  const refused: string[] = []
+  for (const { call, name, example } of all) {
+    if (example === undefined) continue
+    const beside = all.filter(
+      (one) => one.call === call && one.required && one.name !== name && one.example !== undefined,
+    )
+    const query = new URLSearchParams([...beside, { name, example }].map((one) => [one.name, String(one.example)]))
+    const path = `${call.slice('GET '.length)}?${query.toString()}`
+    const { status, text } = await books.call('GET', path)
+    if (status !== 200) refused.push(`${path}: ${text}`)
+  }
+  return refused
 }
 
 async function liveInvoice(): Promise<string> {

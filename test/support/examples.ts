@@ -14,7 +14,7 @@ export function jsonBodies(document: { paths: object }): ExampleBody[] {
       Object.entries<any>(requestBody?.content ?? {})
         .filter(([type]) => /[/+]json$/.test(type))
         .map(([type, media]) => ({
-          call: [method.toUpperCase(), path.replace('/api/v1', ''), ...(type === PLAIN ? [] : [type])].join(' '),
+          call: [callOf(method, path), ...(type === PLAIN ? [] : [type])].join(' '),
           type,
           examples: examplesOf(media),
         })),
@@ -28,6 +28,33 @@ export function examplesOf({ example, examples = {} }: any): unknown[] {
 }
 
 const PLAIN = 'application/json'
+
+/** By name alone nobody knows what to write there. */
+const TOLD_BY_EXAMPLE = new Set(['filename', 'group_by'])
+
+/** Parameters of queries that have a form of their own and no example, as `GET /margin period`. */
+export function unshownParameters(document: { paths: object }): string[] {
+  return queryParameters(document)
+    .filter(({ name, schema }) => schema.pattern !== undefined || TOLD_BY_EXAMPLE.has(name))
+    .filter(({ example }) => example === undefined)
+    .map(({ call, name }) => `${call} ${name}`)
+}
+
+export type Parameter = { call: string; name: string; required: boolean; schema: any; example?: string }
+
+export function queryParameters(document: { paths: object }): Parameter[] {
+  return Object.entries<any>(document.paths).flatMap(([path, operations]) =>
+    Object.entries<any>(operations).flatMap(([method, { parameters = [] }]) =>
+      parameters
+        .filter((one: { in: string }) => one.in === 'query')
+        .map((one: object) => ({ ...one, call: callOf(method, path) })),
+    ),
+  )
+}
+
+function callOf(method: string, path: string): string {
+  return `${method.toUpperCase()} ${path.replace('/api/v1', '')}`
+}
 
 /** An example with the ids of what its `{tenant~slug}` stand for. */
 export function withIds(example: unknown, deployments: ReadonlyMap<string, string>): unknown {

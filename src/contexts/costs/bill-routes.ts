@@ -360,20 +360,23 @@ const ProductsQuery = Query({
 
 const PRODUCT_CURSOR = [CursorText, ...PRODUCT_KEY.map(() => CursorText)]
 
+const shown = (example: string) => Type.String({ ...Text, examples: [example] })
+
 const ImportQuery = Query({
   // As it is written elsewhere, or as people write it: what is meant is found out where the bill is read.
-  provider: Type.Optional(Text),
+  provider: Type.Optional(shown('digitalocean')),
   currency: Type.Optional(CurrencyCode),
-  service_category: Type.Optional(Text),
+  service_category: Type.Optional(shown('Compute')),
   period: Type.Optional(PeriodText),
-  invoice_number: Type.Optional(Text),
+  invoice_number: Type.Optional(shown('512000038')),
   amount: Type.Optional(
     Type.String({
       pattern: DECIMAL_PATTERN,
       description: 'What all lines together come to, in major units: another sum is refused',
+      examples: ['86.92'],
     }),
   ),
-  filename: Type.Optional(Text),
+  filename: Type.Optional(shown('DigitalOcean Invoice 2026 Apr (6173678-512000038).csv')),
   preview: Type.Optional(
     Type.Boolean({
       description:

@@ -85,7 +85,7 @@ const CostLinesQuery = Query({
   kind: Type.Optional(Text),
   match_status: Type.Optional(MatchStatus),
   deployment_id: Type.Optional(DeploymentRef),
-  provider_invoice_id: Type.Optional(Id),
+  provider_invoice_id: Type.Optional(Type.String({ ...Id, examples: ['0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11'] })),
 })
 
 const AssignmentBody = Body({ deployment_id: Nullable(Id), remember: Type.Optional(Type.Boolean()) })

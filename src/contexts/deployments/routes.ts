@@ -48,6 +48,7 @@ export const DeploymentRef = IdOrName({
   pattern: `${TENANT_ID_PATTERN.slice(1, -1)}~${SLUG_PATTERN.slice(1, -1)}`,
   expected: 'the id of a deployment, or tenant~slug such as elbe~shop; GET /deployments?tenant_id=…&slug=… finds it',
   description: 'Its id, or tenant~slug',
+  example: 'boab~shop',
   find: findDeploymentByName,
 })
 export const DeploymentParams = Type.Object({ id: DeploymentRef })

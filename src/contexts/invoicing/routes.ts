@@ -80,6 +80,7 @@ const InvoiceRef = IdOrName({
   pattern: 'INV-[0-9]{4}-[0-9]{1,12}',
   expected: 'the id of an invoice, or its number such as INV-2026-000001',
   description: 'Its id, or its number',
+  example: 'INV-2026-000001',
   find: findInvoiceByNumber,
 })
 const InvoiceParams = Type.Object({ id: InvoiceRef })

@@ -68,6 +68,7 @@ export const marginRoutes =
 
 const GroupBy = OneOf(['tenant', 'deployment', 'kind'], {
   default: 'deployment',
+  examples: ['tenant'],
 })
 const MarginQuery = Query({ period: PeriodText, group_by: GroupBy, currency: Type.Optional(CurrencyCode) })
 
