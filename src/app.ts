@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
-import { catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
+import { catalogChecks, catalogInvariants, catalogRoutes } from './contexts/catalog/index.ts'
 import {
   type CostsDeps,
   costsChecks,
@@ -192,7 +192,7 @@ function wireContexts(edge: Edge, { config, provider, finance }: Connections & {
       ...invoicingJobs(edge, invoicing),
       ...financeJobs(edge, books),
     ],
-    checks: [...inventoryChecks, ...costsChecks, ...invoicingChecks],
+    checks: [...catalogChecks, ...inventoryChecks, ...costsChecks, ...invoicingChecks],
     invariants: [
       ...tenantsInvariants,
       ...catalogInvariants,

@@ -55,6 +55,43 @@ test('the doctor and the metrics tell what is used and on no invoice', async () 
   assert.match(text, /^arcadia_unbilled\{kind="too_late"\} 0$/m)
 })
 
+test('the doctor names prices that were entered before their currency had other minor units', async () => {
+  const found = async () => {
+    const { checks } = await books.ok('GET', '/doctor')
+    const { ok, detail } = checks.find(({ name }: { name: string }) => name === 'prices')
+    return [ok, detail]
+  }
+  assert.deepEqual(await found(), [true, 'are in the minor units that they were entered in'])
+  for (const currency of ['HUF', 'JPY']) {
+    const code = currency.toLowerCase()
+    await books.ok('POST', '/plans', { code, name: code, version: { currency, base_price_cents: 5_000 } })
+    await books.ok('POST', `/plans/${code}/versions/1/publish`)
+  }
+  const addon = { code: 'huf_disk', name: 'Disk', price_cents: 900, currency: 'HUF', quantity: '1' }
+  await books.ok('POST', '/addons', addon)
+  // As if the books had been upgraded after that.
+  await books.app.edge.db.script("update platform.migration set applied_at = '2026-05-03T00:00:00Z' where version = 23")
+  const [is_ok, detail] = await found()
+  assert.equal(is_ok, true)
+  assert.match(detail, /mean a hundredth now .*: add-on huf_disk \(HUF\), plan huf version 1 \(HUF\)\./)
+  await books.ok('POST', '/tenants', { id: 'pest', legal_name: 'Pest', country: 'HU', currency: 'HUF' })
+  const { id } = await books.ok('POST', '/deployments', { tenant_id: 'pest', slug: 'app' })
+  const { id: subscription } = await books.ok('POST', `/deployments/${id}/subscribe`, { plan_code: 'huf' })
+  const discount = { name: 'Friends', amount_cents: 100 }
+  await books.ok('POST', `/subscriptions/${subscription}/discounts`, discount)
+  const [is_ok_when_sold, when_sold] = await found()
+  assert.equal(is_ok_when_sold, false)
+  assert.match(when_sold, new RegExp(`discount of subscription ${subscription} \\(HUF\\)`))
+  books.clock.set('2026-05-03T00:00:00Z')
+  await books.call('PATCH', '/addons/huf_disk', { body: { price_cents: 90_000 } })
+  const version = { currency: 'HUF', base_price_cents: 500_000 }
+  await books.ok('POST', '/plans/huf/versions', version)
+  await books.ok('POST', '/plans/huf/versions/2/publish')
+  await books.ok('POST', '/plans/huf/versions/1/retire')
+  await books.ok('POST', `/subscriptions/${subscription}/cancel`, { end_date: '2026-05-02' })
+  assert.deepEqual(await found(), [true, 'are in the minor units that they were entered in'])
+})
+
 test('a sync that is waited for answers what came of it', async () => {
   const summary = await books.ok('POST', '/billing/sync?wait=true', {})
   assert.ok(summary.resources > 0)

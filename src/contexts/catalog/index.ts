@@ -1,4 +1,5 @@
 export { discountFaults, discountTermsOf, type NewDiscount } from './discount.ts'
+export { catalogChecks } from './checks.ts'
 export { catalogInvariants } from './invariants.ts'
 export { type Addon, type NewPlanVersion, planTermsOf } from './plan.ts'
 export { unknownPlan } from './problems.ts'
