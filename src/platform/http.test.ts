@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { Type } from 'typebox'
@@ -486,6 +488,35 @@ describe('operations', () => {
     for (const path of ['/docs/static/..%5c', '/docs/static/%00', '/docs/static/..%2f..%2fpackage.json']) {
       const answer = await inject(path)
       assert.deepEqual([answer.statusCode, answer.json().code], [404, 'request/not-found'], path)
+    }
+  })
+
+  test('a part or a version that a file of the documentation does not have is refused as a mistake of the caller', async () => {
+    for (const headers of [{ range: 'bytes=9999999999-' }, { 'if-match': '"another"' }] as const) {
+      const answer = await harness.app.inject({ url: '/docs/static/swagger-ui.css', headers })
+      assert.deepEqual([answer.statusCode, answer.json().code], [400, 'request/malformed'], JSON.stringify(headers))
+    }
+  })
+
+  test('what is no request of HTTP, or has headers without end, is told so in the form of every refusal', async () => {
+    const { port } = new URL(await harness.app.listen({ host: '127.0.0.1', port: 0 }))
+    const sent = async (bytes: string): Promise<string> => {
+      const socket = connect(Number(port), '127.0.0.1')
+      socket.write(bytes)
+      return text(socket)
+    }
+    for (const [bytes, status, code] of [
+      ['no request\r\n\r\n', '400 Bad Request', 'request/malformed'],
+      [
+        `GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}`,
+        '431 Request Header',
+        'request/headers-too-large',
+      ],
+    ] as const) {
+      const [head = '', body = ''] = (await sent(bytes)).split('\r\n\r\n')
+      assert.ok(head.startsWith(`HTTP/1.1 ${status}`), head)
+      assert.match(head, /Content-Type: application\/problem\+json/)
+      assert.equal(JSON.parse(body).code, code)
     }
   })
 

@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import {
+  type ConnectionError,
   fastify,
   type FastifyBaseLogger,
   type FastifyError,
@@ -14,6 +15,8 @@ import {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify'
+import { maxHeaderSize, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { quoted } from '../kernel/nearest.ts'
 import { type Fault, invalidInput, notFound, Problem, problem } from '../kernel/problem.ts'
@@ -55,6 +58,16 @@ declare module 'fastify' {
 
 const malformed = problem({ code: 'request/malformed', status: 400, title: 'The request cannot be read' })
 const tooLarge = problem({ code: 'request/too-large', status: 413, title: 'The request is too large' })
+const headersTooLarge = problem({
+  code: 'request/headers-too-large',
+  status: 431,
+  title: 'The headers of the request are too large',
+})
+const timedOut = problem({
+  code: 'request/timed-out',
+  status: 408,
+  title: 'The request did not come to its end in time',
+})
 const unsupportedMediaType = problem({
   code: 'request/unsupported-media-type',
   status: 415,
@@ -99,6 +112,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
     serializerOpts: { ajv: { formats: FORMATS } },
     // What the router refuses before there is a route: a path that cannot be decoded, or is too long.
     frameworkErrors: (error, request, reply) => sendProblem(reply, problemOf(error, request)),
+    clientErrorHandler: refuseUnreadable,
     // A caller's own id is kept, so that both sides find the same call in their logs.
     genReqId: (request) => {
       const given = request.headers['x-request-id']
@@ -274,6 +288,27 @@ function sendProblem(reply: FastifyReply, refused: Problem): void {
     .send({ ...refused.toJSON() })
 }
 
+/** What is no request to the parser of HTTP: there is no route, and no reply but what is written to the connection. */
+function refuseUnreadable({ code }: ConnectionError, socket: Socket): void {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const refused = unreadable(code)
+  const body = JSON.stringify(refused)
+  const head = [
+    `HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+function unreadable(code: string): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') return headersTooLarge(`All headers together may have ${maxHeaderSize} bytes.`)
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return timedOut(`The whole request must be there within ${REQUEST_TIMEOUT_MS / 1_000} seconds.`)
+  return malformed('What came is not a request in HTTP/1.1.')
+}
+
 /** Text that PostgreSQL cannot hold: NUL, or half of a surrogate pair. */
 const UNSTORABLE_TEXT = new Set(['22021', '22P05'])
 
@@ -290,6 +325,9 @@ function problemOf(error: FastifyError | Problem, request: FastifyRequest): Prob
   }
   switch (error.statusCode ?? 500) {
     case 400:
+    // What the files of the documentation are asked for under a condition, or in parts that they do not have.
+    case 412:
+    case 416:
       return malformed(MALFORMED[error.code] ?? error.message)
     // A path that the documentation does not serve, or that is longer than any of ours.
     case 403:

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { laterInstant } from '../../kernel/period.ts'
+import { laterInstant, YEAR_PATTERN } from '../../kernel/period.ts'
 import { Amount, Identifier, instantOrNull, Links, Maybe, normalised, Quantity, textOrNull, Time } from './fields.ts'
 import { exclusiveEnd, type InvoiceItem } from './item.ts'
 
@@ -74,7 +74,7 @@ const InvoiceHeaderAnswer = Type.Object({
   invoice_uuid: Type.String({ minLength: 1 }),
   invoice_id: Identifier,
   amount: Amount,
-  invoice_period: Type.String({ pattern: '^\\d{4}-(0[1-9]|1[0-2])$' }),
+  invoice_period: Type.String({ pattern: `^${YEAR_PATTERN}-(0[1-9]|1[0-2])$` }),
   updated_at: Maybe(Time),
 })
 

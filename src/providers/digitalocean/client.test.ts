@@ -137,6 +137,16 @@ for (const [name, item] of Object.entries({
   })
 }
 
+for (const invoice_period of ['9999-12', '2026-13', '2026-4']) {
+  test(`a bill of ${invoice_period} is an invalid response that names the place`, async () => {
+    const header = { invoice_uuid: 'one', invoice_id: '1', amount: '1.00', invoice_period }
+    const digitalOcean = answering({ '/v2/customers/my/invoices': { invoices: [header] } })
+    const error = await failureOf(digitalOcean.invoices())
+    assert.equal(error.reason, 'invalid_response')
+    assert.match(error.message, /\/invoices\/0\/invoice_period/)
+  })
+}
+
 test('links, preview and the optional fields of an item may be missing, null or blank; unknown fields are fine', async () => {
   const bare = { product: 'Droplets', description: 'web', amount: '1.00' }
   const blank = { ...bare, group_description: '', duration: '', start_time: null, resource_id: 5, new_field: {} }
