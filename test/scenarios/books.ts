@@ -29,8 +29,8 @@ export type Books = {
   close(): Promise<void>
 }
 
-/** Of the bills of years that the demo's account has, the newest are enough for the months that are told of. */
-const BILLS = 3
+/** Of the bills of years that the demo's account has, the newest is enough for the month that is told of. */
+const BILLS = 1
 
 export async function openBooks(
   db: Database,
