@@ -242,3 +242,24 @@ test('a level is billed every month that it lasts, and a fee per event for each 
   for (const quantity of ['10', '80', '10000']) await company.use(app, quantity, '2026-04-07T00:00:00Z')
   assert.deepEqual(await billedBy('jarrah', ['2026-04', '2026-05']), [['usage 720', 'usage 1614'], ['usage 744']])
 })
+
+test('a free add-on attached on 11 April changes nothing that the plan charges', async () => {
+  await company.post('/addons', { code: 'gift', name: 'Gift', price_cents: 0, currency: 'AUD', quantity: '1' })
+  const tiers = [{ up_to: null, unit_price: '0.03', flat_price: '90' }]
+  const perUnit = { meter: 'api_calls', model: 'per_unit', unit_price: '1' }
+  // A month that the add-on cut came to 210.00, 43.33 and 16.67.
+  const cases: [plan: string, charge: object, before: string, after: string, subtotal_cents: number][] = [
+    ['gift_tiers', { meter: 'api_calls', model: 'graduated', tiers }, '500', '500', 12_000],
+    ['gift_least', { ...perUnit, min_amount: '30' }, '23.33', '0', 3_000],
+    ['gift_most', { ...perUnit, max_amount: '30' }, '100', '6.67', 3_000],
+  ]
+  for (const [code, charge, before_it, after_it, subtotal_cents] of cases) {
+    await sell(code, { charges: [charge] })
+    const { app, subscription } = await subscribed(code, { plan_code: code })
+    await company.post(`${subscription}/addons`, { code: 'gift', start_date: '2026-04-11' })
+    await company.use(app, before_it, '2026-04-05T00:00:00Z')
+    await company.use(app, after_it, '2026-04-20T00:00:00Z')
+    await company.rollup({ tenant_id: code })
+    assert.equal((await company.invoice(code)).subtotal_cents, subtotal_cents, code)
+  }
+})

@@ -155,7 +155,7 @@ export const meteringRoutes =
             unit: units.get(meter) ?? '',
             quantity: plain(roundPrecise(decimal(quantity))),
           }))
-          .toSorted((a, b) => a.meter.localeCompare(b.meter))
+          .toSorted((a, b) => (a.meter < b.meter ? -1 : 1))
         return { data: { deployment_id: deployment.id, period, meters } }
       },
     )
