@@ -73,6 +73,13 @@ test('columns are found by name: any order, a byte order mark and CRLF change no
   assert.equal(parseInvoiceCsv(shuffled).items.length, 1)
 })
 
+test('the words for nothing mean nothing here too', () => {
+  const nothing = `${HEADER}\nDroplets,NULL,web (s-1vcpu-1gb),\\N,None,nan,$6.00,N/A,null\n`
+  const empty = `${HEADER}\nDroplets,,web (s-1vcpu-1gb),,,,$6.00,,\n`
+  assert.deepEqual(parseInvoiceCsv(nothing), parseInvoiceCsv(empty))
+  assert.equal(parseInvoiceCsv(nothing).items[0]?.project_name, null)
+})
+
 test('every printed form of an amount gives the same decimal', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 999_999_999_999n }), fc.boolean(), (cents, negative) => {
