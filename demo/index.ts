@@ -9,9 +9,8 @@ import { environment, loadConfig } from '../src/config.ts'
 import { pushDue } from '../src/contexts/finance/index.ts'
 import { problem } from '../src/kernel/problem.ts'
 import { mintToken } from '../src/platform/auth.ts'
-import { announceServer } from '../src/platform/data-dir.ts'
+import { announceServer, makeDataDir } from '../src/platform/data-dir.ts'
 import { randomIds } from '../src/platform/ids.ts'
-import { makeDirectory } from '../src/platform/files.ts'
 import { createLog } from '../src/platform/log.ts'
 import { enterBooks, sendLlmUsage } from './books.ts'
 import { PERIOD, SELLER, TENANTS } from './company.ts'
@@ -123,8 +122,7 @@ function demoEnvironment(): Record<string, string | undefined> {
 async function ledgerFile(env: Record<string, string | undefined>): Promise<{ ledger_file?: string }> {
   const dir = env['ARCADIA_DATA_DIR']
   if (env['DATABASE_URL'] === 'memory://' || dir === undefined) return {}
-  await makeDirectory(dir)
-  return { ledger_file: join(dir, 'finance-stand-in.json') }
+  return { ledger_file: join(await makeDataDir(dir), 'finance-stand-in.json') }
 }
 
 async function refuseOthersBooks(operator: Client): Promise<void> {

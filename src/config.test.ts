@@ -93,6 +93,7 @@ test('a variable of ours that does not exist is refused with the one that was me
     refusalOf({ ARCADIA_DATADIR: '/srv' }),
     /ARCADIA_DATADIR.*no such variable. Did you mean ARCADIA_DATA_DIR\?/,
   )
+  assert.match(refusalOf({ ARCADIA_PORT: '4010' }), /ARCADIA_PORT.*no such variable. Did you mean PORT\?/)
   assert.match(refusalOf({ ARCADIA_UNHEARD_OF: 'x' }), /no such variable: see docs\/configuration\.md/)
   assert.deepEqual(faultsOf({ ARCADIA_DATADIR: ' ', ACME_DATADIR: '/srv' }), [])
 })
@@ -115,6 +116,10 @@ test('what cannot be a token is refused in words, and not shown', () => {
 test('a remote server is named with a token for it', () => {
   assert.equal(loadConfig({}).remote, null)
   assert.deepEqual(faultsOf({ ARCADIA_URL: 'https://books.example' }), ['ARCADIA_TOKEN'])
+  assert.match(
+    refusalOf({ ARCADIA_URL: 'https://books.example/api/v1/', ARCADIA_TOKEN: 'a.b.c' }),
+    /ARCADIA_URL.*the server's address, without \/api\/v1/,
+  )
   assert.deepEqual(faultsOf({ ARCADIA_URL: 'books.example', ARCADIA_TOKEN: '…' }), ['ARCADIA_URL', 'ARCADIA_TOKEN'])
 })
 

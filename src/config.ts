@@ -77,7 +77,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     now: instantOf(text('ARCADIA_NOW'), refuse),
   }
   for (const name of Object.keys(env)) {
-    if (name.startsWith('ARCADIA_') && env[name]?.trim() && !known.has(name)) refuse(name, unknownName(name, known))
+    if (name.startsWith(PREFIX) && env[name]?.trim() && !known.has(name)) refuse(name, unknownName(name, known))
   }
   if (faults.length > 0) throw invalidInput('The environment is not valid.', faults)
   for (const part of Object.values(config)) Object.freeze(part)
@@ -91,6 +91,7 @@ export function environment(): Record<string, string | undefined> {
 
 type Refuse = (path: string, message: string) => void
 
+const PREFIX = 'ARCADIA_'
 const MEMORY_URL = 'memory://'
 
 function databaseOf(url: string | null, data_dir: string, refuse: Refuse): Config['database'] {
@@ -137,6 +138,8 @@ function remoteOf(url: string | null, token: string | null, refuse: Refuse): Con
   if (url === null) return null
   if (token === null)
     refuse('ARCADIA_TOKEN', 'required with ARCADIA_URL: `arcadia token --role platform_admin` makes one there')
+  if (/\/api\/v1\/*$/.test(url))
+    refuse('ARCADIA_URL', "the server's address, without /api/v1, such as http://127.0.0.1:4000")
   return { url: urlOf('ARCADIA_URL', url, refuse), token: tokenOf('ARCADIA_TOKEN', token, refuse) ?? '' }
 }
 
@@ -152,6 +155,8 @@ function isPlaceholder(text: string): boolean {
 }
 
 function unknownName(name: string, known: ReadonlySet<string>): string {
+  const bare = name.slice(PREFIX.length)
+  if (known.has(bare)) return `no such variable. Did you mean ${bare}?`
   const { candidate, edits } = nearest(name, [...known])
   return `no such variable${edits > MISTYPED_MAX_EDITS ? ': see docs/configuration.md' : `. Did you mean ${candidate}?`}`
 }

@@ -89,6 +89,8 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
   test('is asked how it is, and worked with, by commands beside it', async () => {
     const doctor = JSON.parse((await arcadia(['doctor', '--json'])).stdout)
     assert.deepEqual([doctor.ok, doctor.checks[0].detail], [true, `embedded in ${data_dir}`])
+    const nothing = await arcadia(['expected', '--period', '2024-01'])
+    assert.match(nothing.stdout.trimEnd(), /Nothing is known of what was rented in the month\. Run `arcadia sync`\.$/)
     const bill = join(upload_dir, 'bill.csv')
     await copyFile(BILL, bill)
     const imported = await arcadia(['import', bill, '--period', '2025-03', '--invoice-number', '500', '--json'])
@@ -129,7 +131,10 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.equal(JSON.parse(await text(answer)).data.id, TENANT.id)
     assert.deepEqual(await Promise.race([exited, pause(PATIENCE_MS, 'still running', { ref: false })]), [0, null])
     assert.match(running.lines.at(-1) ?? '', /arcadia has stopped/)
-    const routes = new Set(running.lines.map((line) => JSON.parse(line).route))
+    const said = running.lines.map((line) => JSON.parse(line))
+    const routes = new Set(said.map(({ route }) => route))
+    for (const line of said.filter((line) => 'route' in line)) assert.equal(typeof line.request_id, 'string')
+    assert.ok(!said.some((line) => 'reqId' in line), 'the id of a call has one name')
     assert.ok(routes.has('/api/v1/tenants'))
     assert.ok(!routes.has('/healthz'), 'a probe has a line of its own')
   })
@@ -180,6 +185,12 @@ test('commands that only read refuse a data directory without books, and leave n
   const { stdout } = await failing(['doctor', '--json'], { ARCADIA_DATA_DIR: missing })
   assert.equal(JSON.parse(stdout).code, 'platform/no-books')
   await assert.rejects(stat(missing), { code: 'ENOENT' })
+})
+
+test('a demo in a directory that cannot be used says so in words', async () => {
+  const { code, stderr } = await failing(['demo'], { ARCADIA_DATA_DIR: '/proc/foo' })
+  assert.equal(code, 1)
+  assert.match(stderr, /^error \/proc\/foo cannot be used: .*Set ARCADIA_DATA_DIR/)
 })
 
 test('a command line that is wrong is answered with one that is right', async () => {

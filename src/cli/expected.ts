@@ -62,6 +62,7 @@ function printExpected({ currency, rows, bill, balance, ...totals }: Expected, m
   if (totals.unpriced > 0) print(`\nNo price is known for ${totals.unpriced} resources; they are in no sum.`)
   if (totals.month_end === null) print('\nNothing is known of what was rented in the month. Run `arcadia sync`.')
   else if (totals.not_listed.length > 0) print(`\n${notListedNote(totals.not_listed)}`)
+  if (rows.length === 0) return
   print('')
   print(
     table(

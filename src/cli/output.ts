@@ -33,14 +33,18 @@ const GAP_CHARS = 2
 /** No column of text gets narrower than this. */
 const LEAST_CHARS = 8
 
-/** Text wraps within its own column where the whole would be too wide: between words, else within them; no number does. */
+/**
+ * Text wraps within its own column where the whole would be too wide: between words, and on a terminal within them where
+ * that is not enough; no number does. What reads it elsewhere finds its words whole.
+ */
 export function table<R>(
   columns: readonly Column<R>[],
   rows: readonly R[],
-  width = process.stdout.columns ?? WIDTH_CHARS,
+  width: number | undefined = process.stdout.columns,
 ): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)))
-  const widths = widthsOf(columns, { cells, width })
+  const limits = width === undefined ? { width: WIDTH_CHARS, rounds: [0] } : { width, rounds: [0, 1, 2] }
+  const widths = widthsOf(columns, { cells, ...limits })
   const printed = new Table({
     head: columns.map((column) => styleText('bold', column.title)),
     colAligns: columns.map((column) => column.align ?? 'left'),
@@ -63,7 +67,7 @@ export function table<R>(
  */
 function widthsOf<R>(
   columns: readonly Column<R>[],
-  { cells, width }: { cells: readonly (readonly string[])[]; width: number },
+  { cells, width, rounds }: { cells: readonly (readonly string[])[]; width: number; rounds: readonly number[] },
 ): (number | null)[] {
   const sizes = columns.map((column, index) => {
     const texts = [column.title, ...cells.map((row) => row[index] ?? '')].map((text) => stripVTControlCharacters(text))
@@ -75,7 +79,7 @@ function widthsOf<R>(
   })
   const gaps = GAP_CHARS * (columns.length - 1)
   let over = sizes.reduce((total, { now }) => total + now, gaps) - width
-  for (const round of [0, 1, 2]) {
+  for (const round of rounds) {
     for (; over > 0; over -= 1) {
       const [giving] = sizes.filter(({ now, leasts }) => now > (leasts[round] ?? 0)).toSorted((a, b) => b.now - a.now)
       if (giving === undefined) break

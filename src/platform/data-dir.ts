@@ -42,8 +42,7 @@ export type DataDirLock = {
  * across containers on one machine.
  */
 export async function lockDataDir(data_dir: string): Promise<DataDirLock> {
-  const dir = resolve(data_dir)
-  await makeDirectory(dir).catch((error: unknown) => refuseDirectory(dir, error))
+  const dir = await makeDataDir(data_dir)
   const lock = openLock(dir)
   if (lock === null) {
     throw dataDirInUse(
@@ -61,6 +60,13 @@ export async function lockDataDir(data_dir: string): Promise<DataDirLock> {
     closeToOthers: () => closeToOthers(dir),
     release: async () => lock.close(),
   }
+}
+
+/** Returns its whole path. */
+export async function makeDataDir(data_dir: string): Promise<string> {
+  const dir = resolve(data_dir)
+  await makeDirectory(dir).catch((error: unknown) => refuseDirectory(dir, error))
+  return dir
 }
 
 /**

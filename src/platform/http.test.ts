@@ -45,6 +45,7 @@ const half_way = Promise.withResolvers<void>()
 const go_on = Promise.withResolvers<void>()
 
 const routes = (app: App): void => {
+  app.delete('/gone', { config: { access: ['platform_admin'] } }, async (_request, reply) => reply.code(204).send())
   app.get('/long', { config: { access: ['platform_admin'] } }, async (request) => {
     request.progress(1, 2)
     half_way.resolve()
@@ -428,6 +429,14 @@ test('a caller’s request id is echoed, another is made, also for a call that i
   }
   const refused = await harness.call('GET', '/whose', { as: 'nobody', headers: { 'x-request-id': 'call-2' } })
   assert.equal(refused.headers['x-request-id'], 'call-2')
+})
+
+test('a call without a body may name the type of one, as clients do with every call; one that has a body needs it', async () => {
+  const headers = { 'content-type': 'application/json' }
+  assert.equal((await harness.call('DELETE', '/gone', { headers })).status, 204)
+  assert.equal((await harness.call('DELETE', '/gone', { headers, body: '{' })).status, 400)
+  const empty = await harness.call('POST', '/echo', { headers, body: '' })
+  assert.deepEqual([empty.status, empty.body.code], [400, 'request/malformed'])
 })
 
 test('cents are JSON integers whatever their size, also where they may be null, and times are text', async () => {

@@ -104,7 +104,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
   const logger: FastifyBaseLogger = options.log
   const app = fastify({
     loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
@@ -122,6 +122,7 @@ export async function createHttp(options: HttpOptions): Promise<App> {
 
   app.decorateRequest('caller', null)
   app.removeContentTypeParser('text/plain')
+  takeNoBody(app)
   await app.register(fastifyHelmet, { global: true, ...SECURITY_HEADERS })
   await app.register(fastifySwagger, {
     openapi: OPENAPI,
@@ -254,6 +255,15 @@ function plainInteger(value: bigint): unknown {
   return Number.isSafeInteger(number) ? number : JSON.rawJSON(value.toString())
 }
 
+/** Some clients name a type with every call, also with one that has no body. */
+function takeNoBody(app: App): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '' && request.routeOptions.schema?.body === undefined) done(null)
+    else void parse(request, body, done)
+  })
+}
+
 function answerProblems(app: App): void {
   const map = createRouteMap(app)
   app.setNotFoundHandler((request, reply) => {
@@ -271,8 +281,8 @@ function answerProblems(app: App): void {
   app.setErrorHandler((error: FastifyError | Problem, request, reply) => {
     const refused = problemOf(error, request)
     const { code, status } = refused
-    if (refused === error && status >= 500) request.log.warn({ code, request_id: request.id }, 'request refused')
-    else if (status >= 500) request.log.error({ err: error, request_id: request.id }, 'request failed')
+    if (refused === error && status >= 500) request.log.warn({ code }, 'request refused')
+    else if (status >= 500) request.log.error({ err: error }, 'request failed')
     sendProblem(reply, refused)
   })
 }
@@ -374,7 +384,6 @@ function observe(app: App, { metrics }: HttpOptions): void {
     if (PROBES.has(route) && reply.statusCode < 400) return
     request.log.info(
       {
-        request_id: request.id,
         method: request.method,
         route,
         status: reply.statusCode,
