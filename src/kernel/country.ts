@@ -15,6 +15,7 @@ export function isCountry(code: string): boolean {
 
 /** What a text that is no country should have been, for its refusal. */
 export function expectedCountry(given: string): string {
+  if (given === '') return 'two capital letters of ISO 3166 such as AU'
   return `two capital letters of ISO 3166; nearest to ${quoted(given)} is ${nearestCountry(given)}`
 }
 

@@ -26,6 +26,7 @@ export function isCurrency(code: string): boolean {
 
 /** What a text that is no currency should have been, for its refusal. */
 export function expectedCurrency(given: string): string {
+  if (given === '') return 'three capital letters of ISO 4217 such as AUD'
   return `three capital letters of ISO 4217; nearest to ${quoted(given)} is ${nearestCurrency(given)}`
 }
 

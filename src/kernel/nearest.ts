@@ -24,6 +24,20 @@ export function meantBy(given: string, candidates: readonly string[]): string | 
 /** Two letters of a shorter word are most of it. */
 const SHORT_CHARACTERS = 4
 
+const KNOWN_SHOWN_MAX = 12
+
+/** The word that was meant, or else those that there are, as the end of a refusal of one that is not. */
+export function knownHint(given: string, known: readonly string[]): string {
+  const meant = meantBy(given.trim().replaceAll(/[ -]/g, '_'), known) ?? meantBy(given, known)
+  if (meant !== undefined) return `; did you mean ${meant}?`
+  return known.length > 0 && known.length <= KNOWN_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
+}
+
+/** A sentence with its stop, unless it ends in a question. */
+export function stopped(text: string): string {
+  return text.endsWith('?') ? text : `${text}.`
+}
+
 /** What was given, as a refusal repeats it. */
 export function quoted(given: string): string {
   return JSON.stringify(given.length > COMPARED_MAX_CHARACTERS ? `${given.slice(0, COMPARED_MAX_CHARACTERS)}…` : given)

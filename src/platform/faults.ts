@@ -1,3 +1,4 @@
+import { plain, readDecimal } from '../kernel/decimal.ts'
 import { present } from '../kernel/invariant.ts'
 import { meantBy, quoted } from '../kernel/nearest.ts'
 import type { Fault } from '../kernel/problem.ts'
@@ -93,6 +94,7 @@ type Schema = Wording & {
   readonly anyOf?: readonly Schema[]
   readonly oneOf?: readonly Schema[]
   readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
   readonly uniqueItems?: boolean
 } & { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties' | 'imum'}`]?: number }
 
@@ -100,7 +102,7 @@ function messageOf({ keyword, params, parentSchema, data }: Rejection, name: str
   const schema = (parentSchema ?? {}) as Schema
   switch (keyword) {
     case 'required':
-      return 'is required'
+      return `is required${formHint(String(params['missingProperty']), schema)}`
     case 'additionalProperties':
       return `is not a known ${name}${knownHint(String(params['additionalProperty']), schema)}`
     case 'discriminator':
@@ -116,6 +118,16 @@ function messageOf({ keyword, params, parentSchema, data }: Rejection, name: str
   }
 }
 
+/** What belongs into a field that is missing, where its schema says it in words. */
+function formHint(name: string, { properties = {} }: Schema): string {
+  const field = properties[name]
+  return field === undefined || !isWorded(field) ? '' : `: ${expectedOf(field, undefined)}`
+}
+
+function isWorded({ expected, anyOf = [] }: Schema): boolean {
+  return expected !== undefined || anyOf.some(isWorded)
+}
+
 const KNOWN_SHOWN_MAX = 12
 
 function knownHint(given: string, { properties = {}, meant = {} }: Schema): string {
@@ -125,7 +137,8 @@ function knownHint(given: string, { properties = {}, meant = {} }: Schema): stri
     const field = properties[word]
     return `; did you mean ${word}${field === undefined ? '' : `, ${expectedOf(field, undefined)}`}?`
   }
-  return known.length > 0 && known.length <= KNOWN_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
+  if (known.length === 0) return '; none is taken here'
+  return known.length <= KNOWN_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
 }
 
 function choiceMessage(found: unknown, schema: Schema): string {
@@ -164,12 +177,18 @@ function expectedOf(schema: Schema, found: unknown): string {
     case 'array':
       return `a list${between(schema, 'Items', ' entries')}`
     case 'object':
-      return `an object${between(schema, 'Properties', ' fields')}`
+      return `an object${between(schema, 'Properties', ' fields')}${fieldsHint(schema)}`
     case undefined:
       return 'another value'
     default:
       return type
   }
+}
+
+/** The fields that an object must have, and else those that it may have. */
+function fieldsHint({ properties = {}, required = [] }: Schema): string {
+  const fields = required.length > 0 ? required : Object.keys(properties)
+  return fields.length > 0 && fields.length <= KNOWN_SHOWN_MAX ? ` with ${fields.join(', ')}` : ''
 }
 
 type Bounds = { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties'}`]?: number | undefined }
@@ -185,20 +204,41 @@ function between(bounds: Bounds, of: 'Length' | 'Items' | 'Properties', unit: st
 /** What was found, and where it is nearly right, how it is written. */
 function foundHint(schema: Schema, found: unknown): string {
   const branches = [schema, ...(schema.anyOf ?? [])]
-  if (typeof found === 'string' && branches.some(({ expected }) => typeof expected === 'function')) return ''
+  if (typeof found === 'string' && found !== '' && branches.some(({ expected }) => typeof expected === 'function'))
+    return ''
   const written = branches.map((branch) => writtenHint(branch, found)).find((hint) => hint !== undefined)
   return `; found ${shown(found)}${written === undefined ? '' : `: ${written}`}`
 }
 
 function writtenHint({ type, format }: Schema, found: unknown): string | undefined {
-  if (format === DECIMAL_FORMAT && typeof found === 'number') return `write it as text, "${found}"`
+  if (format === DECIMAL_FORMAT && typeof found === 'number') return asText(found)
   if (format === DECIMAL_FORMAT && typeof found === 'string' && /^-?[0-9]+,[0-9]+$/.test(found))
     return `write a point, not a comma: "${found.replace(',', '.')}"`
-  if (format === 'date' && typeof found === 'string' && /^(?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$/.test(found))
+  if ((format === 'date' || format === 'date-time') && typeof found === 'string' && isNoDay(found, format))
     return 'there is no such day'
   if (type === 'integer' && typeof found === 'string' && /^-?[0-9]{1,15}$/.test(found))
     return `write ${found} without quotes`
   return undefined
+}
+
+/** JSON writes small and large numbers with an exponent, which texts do not have. */
+function asText(found: number): string | undefined {
+  const meant = readDecimal(found.toString())
+  return meant === undefined ? undefined : `write it as text, "${plain(meant)}"`
+}
+
+const DAY = /^((?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2})([Tt].*)?$/
+
+/** Whether a date, or the date of a time, is well written and is none. */
+export function isNoDay(found: string, format: 'date' | 'date-time'): boolean {
+  const [, day, time] = DAY.exec(found) ?? []
+  if (day === undefined || (time === undefined) !== (format === 'date')) return false
+  try {
+    Temporal.PlainDate.from(day)
+    return false
+  } catch {
+    return true
+  }
 }
 
 function shown(found: unknown): string {

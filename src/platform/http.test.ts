@@ -215,7 +215,12 @@ describe('a body', () => {
       'period',
       'must be a month such as 2026-04, or a day in it, in the years 1900 to 2999; found "April"',
     ],
-    ['an object for one of two', { period: { start: '2026-04-01' } }, 'period/end', 'is required'],
+    [
+      'an object for one of two',
+      { period: { start: '2026-04-01' } },
+      'period/end',
+      'is required: a date such as 2026-04-01, in the years 1900 to 2999',
+    ],
     ['no kind', { model: { amount: '1' } }, 'model/kind', 'must be one of: flat, tiers'],
     [
       'a kind that is unknown',
@@ -230,7 +235,12 @@ describe('a body', () => {
       'must be one of: flat, tiers; found "teirs", did you mean tiers?',
     ],
     ['a kind that is none', { model: { kind: 7 } }, 'model/kind', 'must be one of: flat, tiers; found the number 7'],
-    ['a fault within its kind', { model: { kind: 'flat' } }, 'model/amount', 'is required'],
+    [
+      'a fault within its kind',
+      { model: { kind: 'flat' } },
+      'model/amount',
+      'is required: an exact decimal as text such as "12.50"',
+    ],
     ['what could be either', { subject: [{ code: 'x' }] }, 'subject/0', 'needs one of: version, price'],
     [
       'a fault in what was meant',
@@ -320,7 +330,10 @@ describe('a query', () => {
 
   test('is refused by a route that has none, and nothing is done', async () => {
     const { status, body } = await harness.call('POST', '/echo?preview=true', { body: { name: 'x' } })
-    assert.deepEqual([status, body.errors], [422, [{ path: 'preview', message: 'is not a known parameter' }]])
+    assert.deepEqual(
+      [status, body.errors],
+      [422, [{ path: 'preview', message: 'is not a known parameter; none is taken here' }]],
+    )
   })
 })
 

@@ -271,7 +271,7 @@ function answerProblems(app: App): void {
     const methods = map.methodsAt(path)
     if (methods.length > 0) {
       void reply.header('allow', methods.join(', '))
-      sendProblem(reply, methodNotAllowed(`${path} takes ${methods.join(' and ')}, not ${request.method}.`))
+      sendProblem(reply, methodNotAllowed(`${path} takes ${methods.join(', ')}, not ${request.method}.`))
       return
     }
     const near = map.nearestTo(path)

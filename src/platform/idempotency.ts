@@ -103,7 +103,7 @@ function keyOf(request: FastifyRequest): Key | undefined {
   if (request.headers['content-type']?.startsWith('multipart/')) return undefined
   if (typeof key !== 'string' || key.length === 0 || key.length > KEY_MAX_CHARS) {
     throw invalidInput('The Idempotency-Key header is not valid.', [
-      { path: 'headers/idempotency-key', message: `one text of 1 to ${KEY_MAX_CHARS} characters` },
+      { path: 'headers/idempotency-key', message: `must be one text of 1 to ${KEY_MAX_CHARS} characters` },
     ])
   }
   if (!isShallow(request.body, BODY_MAX_LEVELS))

@@ -1,7 +1,8 @@
 import type { Static, TSchema } from 'typebox'
 import { fitsContract, isDecimalText, plain, readDecimal } from '../kernel/decimal.ts'
+import { quoted, stopped } from '../kernel/nearest.ts'
 import type { Fault, Problem, ProblemFactory } from '../kernel/problem.ts'
-import { faultsOf } from './faults.ts'
+import { faultsOf, isNoDay } from './faults.ts'
 import { isShallow } from './json.ts'
 import { createValidator, type Validator } from './validate.ts'
 
@@ -41,7 +42,7 @@ export function eventReader<Schema extends TSchema>(
 /** The refusal of an event, with the places in its detail: the answer to a batch carries no more than that. */
 export function refuseEvent(invalidEvent: ProblemFactory, faults: readonly Fault[]): Problem {
   const places = faults.map((fault) => ('path' in fault ? `${fault.path} ${fault.message}`.trim() : fault.message))
-  return invalidEvent(`The event is not valid: ${places.join('; ')}.`, faults)
+  return invalidEvent(stopped(`The event is not valid: ${places.join('; ')}`), faults)
 }
 
 function hinted(faults: readonly Fault[], { sent, hint }: { sent: unknown; hint: Hint }): Fault[] {
@@ -69,7 +70,10 @@ export function decimalHint(found: unknown, { exponents }: { exponents: boolean 
 /** Of a field that holds a time, where what was found is none. */
 export function timeHint(found: unknown): string | undefined {
   if (found === undefined || (typeof found === 'string' && parseInstant(found) !== undefined)) return undefined
-  return `must be a time such as 2026-10-05T10:00:00Z, not ${typeof found === 'number' ? 'a number' : 'a date alone or another text'}`
+  if (typeof found !== 'string')
+    return `must be a time such as 2026-10-05T10:00:00Z, not ${typeof found === 'number' ? `a number; found ${found}` : 'another value'}`
+  const day = isNoDay(found, 'date-time') ? ': there is no such day' : ''
+  return `must be a time such as 2026-10-05T10:00:00Z, not a date alone or another text; found ${quoted(found)}${day}`
 }
 
 /** Of the field that names an event. */
@@ -83,6 +87,11 @@ export function sentId(sent: unknown, field: string): string | null {
 }
 
 const SENT_ID_MAX_CHARACTERS = 255
+
+/** How the id of a deployment is found, where a slug or a name was sent for it. */
+export function idHint(deployment_id: string): string {
+  return isUuid(deployment_id) ? '' : ' It must be an id; GET /deployments?tenant_id=…&slug=… finds it.'
+}
 
 /** In the lower case that ids are kept in. */
 export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)

@@ -10,6 +10,8 @@ export type RouteMap = {
 }
 
 const API = '/api/v1'
+/** A path that names the API without its version, or with another one. */
+const OTHER_API = /^\/api(?:\/v[0-9]+)?(?=\/)/
 
 /** Learns the routes as they are added. */
 export function createRouteMap(app: App): RouteMap {
@@ -26,7 +28,7 @@ export function createRouteMap(app: App): RouteMap {
       return [...new Set(at.flatMap(([, known]) => [...known]))].toSorted()
     },
     nearestTo: (path) => {
-      const paths = path.startsWith(API) ? [path] : [path, `${API}${path}`]
+      const paths = path.startsWith(API) ? [path] : [`${API}${path.replace(OTHER_API, '')}`, path]
       for (const one of paths) {
         const near = meantBy(
           one,

@@ -62,6 +62,12 @@ export const PositiveDecimalText = Type.String({
   expected: 'an exact decimal as text such as "12.50", above 0',
   description: 'An exact decimal above 0, as a string',
 })
+/** A share of one, as text; who reads it says between what. */
+export const FractionText = Type.String({
+  ...UnsignedDecimalText,
+  expected: 'a fraction as text, such as "0.10" for 10 %',
+  description: 'A fraction as an exact decimal, as a string',
+})
 export const ID_PATTERN = '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 /** Hexadecimal digits and hyphens alone: the format would also let `urn:uuid:…` through, which no column takes. */
 export const Id = Type.String({
@@ -232,12 +238,12 @@ export function readPeriodBody(
   return read
 }
 
-/** The currency, country or time zone, if it is one. Each throws `request/invalid` otherwise, with the nearest that is. */
 /** A period of either spelling: a month, or its dates. Throws `request/invalid`. */
 export function readPeriod(given: string | Static<typeof PeriodBody>, path: string): Period {
   return typeof given === 'string' ? readPeriodText(given, path) : readPeriodBody(given, path)
 }
 
+/** The currency, country or time zone, if it is one. Each throws `request/invalid` otherwise, with the nearest that is. */
 export function requireCurrency(code: string, path: string): string {
   return isCurrency(code) ? code : refuse(path, expectedCurrency(code))
 }

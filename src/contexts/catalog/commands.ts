@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
 import { requireCurrency } from '../../platform/wire.ts'
 import { present } from '../../kernel/invariant.ts'
+import { knownHint } from '../../kernel/nearest.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { type Act, recordEvent } from '../events/index.ts'
 import type { Charge } from '../pricing/index.ts'
+import { readMeterCodes } from './codes.ts'
 import { lockAddon, lockMeter, lockPlan, lockVersion, type NamedVersion } from './lock.ts'
 import { BUILT_IN_METERS, countsAlike, type Meter, type NewMeter } from './meter.ts'
 import { type Addon, chargeRow, type NewPlanVersion, type Plan, planTermsOf, type PlanVersion } from './plan.ts'
@@ -231,8 +233,9 @@ async function requireMeter(tx: Tx, code: string, { now }: Now): Promise<void> {
   await addBuiltIn(tx, [code], { now })
   const [known] = await readMeters(tx, [code])
   if (known !== undefined) return
+  const hint = knownHint(code, await readMeterCodes(tx))
   throw unknownMeter('Register the meter first, with POST /meters.', [
-    { path: 'grants_meter', message: `there is no meter ${code}` },
+    { path: 'grants_meter', message: `there is no meter ${code}${hint}` },
   ])
 }
 

@@ -1,4 +1,5 @@
 import { decimal, ONE, ZERO } from '../../kernel/decimal.ts'
+import { quoted } from '../../kernel/nearest.ts'
 import type { Fault } from '../../kernel/problem.ts'
 import type { DiscountTerms, LineKind } from '../pricing/index.ts'
 
@@ -19,7 +20,8 @@ export function discountFaults({ rate, amount_cents }: NewDiscount): Fault[] {
     return [{ path: 'amount_cents', message: 'must not be given with a rate' }]
   }
   if (rate === undefined || (decimal(rate).gt(ZERO) && decimal(rate).lte(ONE))) return []
-  return [{ path: 'rate', message: 'must be above 0 and at most 1' }]
+  const message = `must be a fraction above 0 and at most 1, such as "0.10" for 10 %; found ${quoted(rate)}`
+  return [{ path: 'rate', message }]
 }
 
 /** Of a discount without faults. */

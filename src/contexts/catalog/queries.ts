@@ -1,9 +1,9 @@
-import { sql } from 'kysely'
-import { meantBy } from '../../kernel/nearest.ts'
+import { knownHint } from '../../kernel/nearest.ts'
 import type { Fault } from '../../kernel/problem.ts'
 import { anyOf, type Reader } from '../../platform/db.ts'
-import { CursorText, found, type Page, pageOf, readCursor } from '../../platform/wire.ts'
+import { CursorText, type Page, pageOf, readCursor } from '../../platform/wire.ts'
 import { type Charge, checkCharges, isPerEvent, type PlanTerms, type Tier } from '../pricing/index.ts'
+import { readCodes, readMeterCodes, refuseCode, unknownPlanAt } from './codes.ts'
 import { BUILT_IN_METERS, type Meter } from './meter.ts'
 import { type Addon, chargeOf, type ChargeRow, type Plan, type PlanVersion } from './plan.ts'
 import { planNotPublished, unknownAddon, unknownPlan } from './problems.ts'
@@ -50,9 +50,7 @@ export async function findPublishedVersion(
     .execute()
   const versions = drafts ? rows : rows.filter((row) => row.status !== null && row.status !== 'draft')
   if (versions.length === 0) {
-    const known = await readCodes(reader, 'plan', { drafts })
-    const fault = { path: at.code, message: `there is no plan ${code}${knownHint(code, known)}` }
-    throw unknownPlan('GET /plans lists the plans.', [fault])
+    throw await unknownPlanAt(at.code, code, { reader, drafts })
   }
   const named = versions.filter((row) => version === undefined || row.version === version)
   if (named.length === 0) {
@@ -118,7 +116,7 @@ export async function planFaults(
   const registered = await readMeters(reader, named, { keep: keep_meters })
   const aggregations = new Map([...BUILT_IN_METERS, ...registered].map((meter) => [meter.code, meter.aggregation]))
   const isUnknown = plan.charges.some(({ meter }) => !aggregations.has(meter))
-  const known = isUnknown ? [...BUILT_IN_METERS.map(({ code }) => code), ...(await readCodes(reader, 'meter'))] : []
+  const known = isUnknown ? await readMeterCodes(reader) : []
   return [
     ...checkCharges(plan, aggregations),
     ...plan.charges.flatMap(({ meter }, index): Fault[] =>
@@ -143,31 +141,6 @@ function builtInFaults(charge: Charge, index: number): Fault[] {
       ? [{ path: `${path}/meter`, message: `must be a sum or a count of events; ${meter} has none` }]
       : []),
   ]
-}
-
-const CODES_SHOWN_MAX = 12
-/** What is sold has no more codes; of those beyond it none is the nearest. */
-const CODES_READ_MAX = 1_000
-
-/** The code that was meant, or else those that exist, for the refusal of one that does not. */
-function knownHint(given: string, known: readonly string[]): string {
-  const meant = meantBy(given.trim().replaceAll(/[ -]/g, '_'), known) ?? meantBy(given, known)
-  if (meant !== undefined) return `; did you mean ${meant}?`
-  return known.length > 0 && known.length <= CODES_SHOWN_MAX ? `; known are ${known.join(', ')}` : ''
-}
-
-async function readCodes(
-  reader: Reader,
-  of: 'plan' | 'addon' | 'meter',
-  { drafts = true }: { drafts?: boolean } = {},
-): Promise<string[]> {
-  const { rows } = await sql<{ code: string }>`
-    select code from ${sql.table(`catalog.${of}`)} named
-    where ${drafts} or exists (
-      select from catalog.plan_version version where version.plan_code = named.code and version.status <> 'draft'
-    )
-    order by code limit ${CODES_READ_MAX}`.execute(reader)
-  return rows.map(({ code }) => code)
 }
 
 /** The meters among `codes` that exist; with `keep`, none is deleted before the transaction ends. */
@@ -251,7 +224,7 @@ export async function readPlan(
   )
   const visible = plan !== undefined && (drafts || versions.length > 0) ? plan : undefined
   return {
-    ...found(visible, 'plan'),
+    ...(visible ?? (await refuseCode('plan', code, { reader, drafts }))),
     versions: versions.map((row) => ({ ...row, charges: charges.get(row.id) ?? [] })),
   }
 }

@@ -1,5 +1,6 @@
 import { type Decimal, fitsContract, plain, readDecimal, sum } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
+import { knownHint } from '../../kernel/nearest.ts'
 import { days, instantsOf, isBefore, type Period } from '../../kernel/period.ts'
 import { type Fault, invalidInput, type Problem } from '../../kernel/problem.ts'
 import type { Reader } from '../../platform/db.ts'
@@ -22,6 +23,7 @@ import {
 } from '../pricing/index.ts'
 import { type AssumedTax, assumedTaxOf, taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { discountFaults, discountTermsOf } from './discount.ts'
+import { readMeterCodes } from './codes.ts'
 import { BUILT_IN_METERS, type NewMeter } from './meter.ts'
 import { type Addon, planTermsOf } from './plan.ts'
 import { amountTooLarge, currencyMismatch, unknownMeter } from './problems.ts'
@@ -48,7 +50,7 @@ export async function quoteGiven(
   const version = await loadPlan(reader, request.plan, { meters, scope })
   const plan = overridden(version, await loadOverride(reader, request.override, version))
   const mode = request.mode ?? 'normal'
-  requireMeters(request.usage ?? {}, { plan, meters })
+  await requireMeters(reader, request.usage ?? {}, { plan, meters })
   const addons = await loadAddons(reader, request.addons ?? [], active)
   const tenant = await loadTenant(reader, { tenant_id: request.tenant_id ?? scope, scope })
   requireOneCurrency(plan, { addons, tenant })
@@ -211,18 +213,21 @@ function below(place: string, fault: Fault): Fault {
 }
 
 /** A meter of the catalogue that the plan does not price costs nothing; one that nobody knows is a mistake. */
-function requireMeters(
+async function requireMeters(
+  reader: Reader,
   usage: NonNullable<QuoteRequest['usage']>,
   { plan, meters }: { plan: PlanTerms; meters: ReadonlyMap<string, NewMeter> },
-): void {
+): Promise<void> {
   const priced = new Set(plan.charges.flatMap((charge) => [charge.meter, usageKey(charge)]))
-  const faults = Object.keys(usage)
-    .filter((key) => !priced.has(key) && !meters.has(key))
-    .map((key) => ({
-      path: `usage/${key}`,
-      message: meterOf(key) === key ? `there is no meter ${key}` : `the plan has no charge ${key}`,
-    }))
-  if (faults.length > 0) throw unknownMeter('GET /meters lists the meters.', faults)
+  const unknown = Object.keys(usage).filter((key) => !priced.has(key) && !meters.has(key))
+  if (unknown.length === 0) return
+  const known = await readMeterCodes(reader)
+  const faults = unknown.map((key) => ({
+    path: `usage/${key}`,
+    message:
+      meterOf(key) === key ? `there is no meter ${key}${knownHint(key, known)}` : `the plan has no charge ${key}`,
+  }))
+  throw unknownMeter('GET /meters lists the meters.', faults)
 }
 
 /** Add-on terms, and the currency of those that come from the catalogue. */

@@ -42,7 +42,7 @@ const VERSION_MAX_DIGITS = 9
 const CodeParams = Type.Object({ code: TextOf() })
 const VersionParams = Type.Object({
   code: TextOf(),
-  version: Type.String({ pattern: `^[0-9]{1,${VERSION_MAX_DIGITS}}$` }),
+  version: Type.String({ pattern: `^[0-9]{1,${VERSION_MAX_DIGITS}}$`, expected: 'the number of a version, such as 1' }),
 })
 const readers = { access: ['platform_admin', 'tenant'] } as const
 const operators = { access: ['platform_admin'] } as const

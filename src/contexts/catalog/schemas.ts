@@ -6,6 +6,7 @@ import {
   CentsOut,
   CurrencyCode,
   DecimalText,
+  FractionText,
   InstantOut,
   InstantText,
   Nullable,
@@ -106,7 +107,7 @@ const ChargeSchema = Type.Unsafe<Charge>({
     Body({
       ...charged,
       model: Type.Literal('percentage'),
-      rate: PriceText,
+      rate: Type.String({ ...PriceText, expected: 'a fraction as text, such as "0.029" for 2.9 %' }),
       fixed_per_event: Type.Optional(Nullable(PriceText)),
       min_per_event: Type.Optional(Nullable(PriceText)),
       max_per_event: Type.Optional(Nullable(PriceText)),
@@ -149,7 +150,7 @@ const DISCOUNTED_KINDS = ['plan_base', 'addon', 'usage', 'overage', 'minimum'] a
 /** The terms of a discount, of which exactly one of `rate` and `amount_cents` is given. */
 export const discountFields = {
   name: Name,
-  rate: Type.Optional(Type.String({ ...UnsignedDecimalText, description: 'A fraction above 0 and at most 1' })),
+  rate: Type.Optional(Type.String({ ...FractionText, description: 'A fraction above 0 and at most 1' })),
   amount_cents: Type.Optional(Cents({ minimum: 1 })),
   line_kinds: Type.Optional(
     Nullable(
@@ -256,7 +257,7 @@ export const QuoteBody = Body({
   ),
   year: Type.Optional(QuotedYear),
   discounts: Type.Optional(Discounts),
-  tax: Type.Optional(Body({ name: TextOf({ minLength: 1, maxLength: 50 }), rate: UnsignedDecimalText })),
+  tax: Type.Optional(Body({ name: TextOf({ minLength: 1, maxLength: 50 }), rate: FractionText })),
   tenant_id: Type.Optional(TenantId),
 })
 export type QuoteRequest = Static<typeof QuoteBody>

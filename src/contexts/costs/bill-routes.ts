@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox'
-import { DECIMAL_PATTERN } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
@@ -12,6 +11,7 @@ import {
   CursorText,
   Data,
   DateText,
+  DecimalText,
   Example,
   found,
   Id,
@@ -371,7 +371,7 @@ const ImportQuery = Query({
   invoice_number: Type.Optional(shown('512000038')),
   amount: Type.Optional(
     Type.String({
-      pattern: DECIMAL_PATTERN,
+      ...DecimalText,
       description: 'What all lines together come to, in major units: another sum is refused',
       examples: ['86.92'],
     }),

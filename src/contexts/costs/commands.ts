@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { messageOf } from '../../kernel/invariant.ts'
 import { type ContextTx, insertRows, jsonb } from '../../platform/db.ts'
+import { quoted } from '../../kernel/nearest.ts'
 import { decimal, ZERO } from '../../kernel/decimal.ts'
 import { type Fault, invalidInput, Problem } from '../../kernel/problem.ts'
 import type { Ids } from '../../platform/ids.ts'
@@ -195,9 +196,13 @@ async function requireRule(tx: CostsTx, rule: NewAllocationRule): Promise<Share[
     ),
     ...ownerFaults(rule.deployment_ids, owners, (index) => `deployment_ids/${index}`),
     ...rule.shares.flatMap(({ weight }, index) =>
-      decimal(weight).gt(ZERO) ? [] : { path: `shares/${index}/weight`, message: 'must be above 0' },
+      decimal(weight).gt(ZERO)
+        ? []
+        : { path: `shares/${index}/weight`, message: `must be above 0; found ${quoted(weight)}` },
     ),
-    ...(rule.meter === null || units?.has(rule.meter) ? [] : [{ path: 'meter', message: 'is not a meter' }]),
+    ...(rule.meter === null || units?.has(rule.meter)
+      ? []
+      : [{ path: 'meter', message: `there is no meter ${rule.meter}; GET /meters lists them` }]),
   ]
   if (faults.length > 0) throw invalidInput('The rule is not valid.', faults)
   return rule.shares.flatMap(({ deployment_id, weight }) => {
@@ -229,7 +234,8 @@ function ownerFaults(
   pathOf: (index: number) => string,
 ): Fault[] {
   return deployment_ids.flatMap((id, index) => {
-    if (!owners.has(id)) return { path: pathOf(index), message: 'is not a deployment' }
+    if (!owners.has(id))
+      return { path: pathOf(index), message: `there is no deployment ${id}; GET /deployments lists them` }
     return deployment_ids.indexOf(id) < index ? { path: pathOf(index), message: 'is named twice' } : []
   })
 }

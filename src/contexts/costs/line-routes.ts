@@ -22,7 +22,7 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
-import { DeploymentRef } from '../deployments/index.ts'
+import { DeploymentId, DeploymentRef } from '../deployments/index.ts'
 import { CHARGE_CATEGORIES } from '../../providers/bill-line.ts'
 import { assignLine } from './commands.ts'
 import { type CostLineRow, findCostLine, listCostLines } from './line-queries.ts'
@@ -88,7 +88,7 @@ const CostLinesQuery = Query({
   provider_invoice_id: Type.Optional(Type.String({ ...Id, examples: ['0b6e1a52-6a43-4f0e-9b0a-3f3f0a2f1c11'] })),
 })
 
-const AssignmentBody = Body({ deployment_id: Nullable(Id), remember: Type.Optional(Type.Boolean()) })
+const AssignmentBody = Body({ deployment_id: Nullable(DeploymentId), remember: Type.Optional(Type.Boolean()) })
 
 const ShareOut = Type.Object({
   tenant_id: Type.String(),

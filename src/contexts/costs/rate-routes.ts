@@ -43,6 +43,7 @@ export const rateRoutes =
         },
       },
       async ({ query: { limit, cursor, ...filter } }) => {
+        if (filter.currency !== undefined) requireCurrency(filter.currency, 'currency')
         const page = { limit, after: readCursor(cursor, [DateText, CursorText, CursorText, Id]) }
         const rows = await listExchangeRates(edge.db.read, filter, page)
         const { data, next_cursor } = pageOf(rows, limit, ({ date, from_currency, to_currency, id }) => [

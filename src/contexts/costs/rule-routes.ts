@@ -26,6 +26,7 @@ import { addAllocationRule, deleteAllocationRule } from './commands.ts'
 import { previewMatches } from './preview.ts'
 import { findAllocationRule, listAllocationRules } from './rule-queries.ts'
 import { PROVIDER } from './sync.ts'
+import { DeploymentId } from '../deployments/index.ts'
 import { actOf, config, MatchChangesOut, PreviewQuery, Provider, tags, Text } from './wire.ts'
 
 export const ruleRoutes =
@@ -125,10 +126,13 @@ const AllocationRuleBody = Type.Unsafe<{
     basis: Type.Optional(OneOf(BASES, { default: 'fixed' })),
     meter: Type.Optional(Text),
     shares: Type.Optional(
-      Type.Array(Body({ deployment_id: Id, weight: UnsignedDecimalText }), { minItems: 1, maxItems: RULE_MAX_SHARES }),
+      Type.Array(Body({ deployment_id: DeploymentId, weight: UnsignedDecimalText }), {
+        minItems: 1,
+        maxItems: RULE_MAX_SHARES,
+      }),
     ),
     deployment_ids: Type.Optional(
-      Type.Array(Id, {
+      Type.Array(DeploymentId, {
         maxItems: RULE_MAX_SHARES,
         description: 'Between whom a rule that is not fixed shares; without it, between all that its basis finds',
       }),

@@ -16,7 +16,11 @@ export function actOf(edge: Edge, request: Pick<Request, 'caller'>): { now: Temp
 export const Text = TextOf({ minLength: 1, maxLength: 500 })
 export const DecimalOut = Type.String({ description: 'An exact decimal, in major units where it is money' })
 export const MatchStatus = OneOf(['matched', 'allocated', 'unmatched', 'not_applicable'])
-export const Provider = Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,63}$', description: 'A lower-case word' })
+export const Provider = Type.String({
+  pattern: '^[a-z0-9][a-z0-9._-]{0,63}$',
+  description: 'A lower-case word',
+  expected: 'a lower-case word such as digitalocean',
+})
 
 export const PreviewQuery = Query({
   preview: Type.Optional(Type.Boolean({ description: 'Store nothing, and answer what would change' })),

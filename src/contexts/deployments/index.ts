@@ -2,6 +2,7 @@ export { createDeployment, type DeploymentTransition, transition } from './comma
 export { deploymentsInvariants } from './invariants.ts'
 export { readDeployment } from './queries.ts'
 export {
+  DeploymentId,
   DeploymentParams,
   DeploymentRef,
   deploymentFields,

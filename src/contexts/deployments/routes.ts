@@ -9,6 +9,7 @@ import {
   callerOf,
   Data,
   Example,
+  Id,
   InstantOut,
   List,
   ListQuery,
@@ -50,6 +51,11 @@ export const DeploymentRef = IdOrName({
   description: 'Its id, or tenant~slug',
   example: 'boab~shop',
   find: findDeploymentByName,
+})
+/** In a body, which takes the id alone. */
+export const DeploymentId = Type.String({
+  ...Id,
+  expected: 'the id of a deployment; GET /deployments?tenant_id=…&slug=… finds it',
 })
 export const DeploymentParams = Type.Object({ id: DeploymentRef })
 

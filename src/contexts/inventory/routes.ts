@@ -22,7 +22,7 @@ import {
   readCursor,
   TextOf,
 } from '../../platform/wire.ts'
-import { DeploymentRef } from '../deployments/index.ts'
+import { DeploymentId, DeploymentRef } from '../deployments/index.ts'
 import { assignResource, lockInventory } from './commands.ts'
 import { findResource, listListings, listResources, loadSpans } from './queries.ts'
 import { RESOURCE_KINDS } from './resource.ts'
@@ -143,7 +143,7 @@ const AssignmentQuery = Query({
 })
 
 const AssignmentBody = Body({
-  deployment_id: Nullable(Id),
+  deployment_id: Nullable(DeploymentId),
   from: Type.Optional(InstantText),
 })
 

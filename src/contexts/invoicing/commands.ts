@@ -64,7 +64,9 @@ export async function voidInvoice(
   if (invoice.status === 'void') throw isVoid('The invoice is void already.')
   const { paid_cents, credited_cents } = await readSettlement(tx, invoice)
   if (paid_cents > 0n || credited_cents > 0n) {
-    throw notVoidable('Payments or credit notes refer to this invoice; credit what is left of it instead.')
+    throw notVoidable(
+      `Payments or credit notes refer to this invoice; credit what is left of it instead: POST /invoices/${id}/credit-notes.`,
+    )
   }
   await requireNotCreditedElsewhere(tx, invoice)
   await tx
@@ -154,9 +156,15 @@ function requireSame(before: Payment, payment: NewPayment): Payment {
   )
 }
 
+function issueFirst({ id, status }: Invoice): string {
+  return status === 'draft' ? ` Issue it first: POST /invoices/${id}/issue.` : ''
+}
+
 function requirePayable(invoice: Invoice, settled: Settlement, amount_cents: bigint): void {
   if (invoice.status !== 'issued') {
-    throw notPayable(`The invoice is ${invoice.status}; only an issued invoice that is not paid yet takes payments.`)
+    throw notPayable(
+      `The invoice is ${invoice.status}; only an issued invoice that is not paid yet takes payments.${issueFirst(invoice)}`,
+    )
   }
   const owed_cents = owedCents(invoice, settled)
   if (amount_cents > owed_cents) {
@@ -216,7 +224,9 @@ function requireCreditable(
   amount_cents: bigint,
 ): void {
   if (invoice.status !== 'issued' && invoice.status !== 'paid') {
-    throw notCreditable(`The invoice is ${invoice.status}; only an issued invoice can be credited.`)
+    throw notCreditable(
+      `The invoice is ${invoice.status}; only an issued invoice can be credited.${issueFirst(invoice)}`,
+    )
   }
   const left_cents = net_cents + tax_cents
   if (amount_cents > left_cents) {

@@ -62,7 +62,7 @@ export async function rollup(deps: RollupDeps, options: RollupOptions): Promise<
 
 function requireKnown(tenants: readonly Tenant[], tenant_ids: readonly string[]): void {
   const known = new Map(tenants.map((tenant) => [tenant.id, tenant]))
-  for (const id of tenant_ids) found(known.get(id), 'tenant')
+  for (const id of tenant_ids) found(known.get(id), `tenant: ${id}`)
 }
 
 function requireOver(period: Period, tenants: readonly Tenant[], now: Temporal.Instant): void {

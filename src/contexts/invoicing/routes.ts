@@ -196,11 +196,14 @@ const ExplanationOut = Type.Object({
 })
 
 const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(TextOf({ minLength: 1, maxLength: 500 }))) })
-const PaymentBody = Body({
-  amount_cents: Cents({ minimum: 1 }),
-  paid_at: InstantText,
-  reference: TextOf({ minLength: 1, maxLength: 200 }),
-})
+const PaymentBody = Body(
+  {
+    amount_cents: Cents({ minimum: 1 }),
+    paid_at: InstantText,
+    reference: TextOf({ minLength: 1, maxLength: 200 }),
+  },
+  { meant: { currency: 'amount_cents, in the currency of the invoice' } },
+)
 const ReversalBody = Body({ reason: TextOf({ minLength: 1, maxLength: 500 }) })
 const CreditNoteBody = Body({
   amount_cents: Cents({ minimum: 1 }),

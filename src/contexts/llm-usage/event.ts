@@ -8,6 +8,7 @@ import {
   eventReader,
   type Hint,
   ID_REQUIRED,
+  idHint,
   parseInstant,
   refusedTime,
   refuseEvent,
@@ -208,7 +209,9 @@ function refusalOf(
   if (currency === undefined) {
     const owner = tenant_of.get(event.deployment_id)
     const belongs = owner === undefined ? '' : ` It belongs to tenant ${owner}.`
-    return unknownDeployment(`Tenant ${event.tenant_id} has no deployment ${event.deployment_id}.${belongs}`)
+    return unknownDeployment(
+      `Tenant ${event.tenant_id} has no deployment ${event.deployment_id}.${belongs}${idHint(event.deployment_id)}`,
+    )
   }
   if (event.currency !== currency) {
     return wrongCurrency(`Tenant ${event.tenant_id} is billed in ${currency}; send the charge in that currency.`, [

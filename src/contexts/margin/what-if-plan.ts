@@ -1,6 +1,13 @@
 import { type Fault, invalidInput } from '../../kernel/problem.ts'
 import type { Reader } from '../../platform/db.ts'
-import { type NewPlanVersion, planFaults, planTermsOf, readPlanTerms, unknownPlan } from '../catalog/index.ts'
+import {
+  type NewPlanVersion,
+  planFaults,
+  planTermsOf,
+  readPlanTerms,
+  unknownPlan,
+  unknownPlanAt,
+} from '../catalog/index.ts'
 import type { Phase, PlanTerms } from '../pricing/index.ts'
 import type { BilledSubscription } from '../subscriptions/index.ts'
 
@@ -27,7 +34,7 @@ export async function readAskedPlan(reader: Reader, asked: WhatIfPlan): Promise<
     .where('p.code', '=', code)
     .execute()
   if (versions[0] === undefined) {
-    throw unknownPlan('GET /plans lists the plans.', [{ path: 'plan/code', message: `there is no plan ${code}` }])
+    throw await unknownPlanAt('plan/code', code, { reader })
   }
   const ids = versions.flatMap(({ id }) => id ?? [])
   if ('terms' in asked) {

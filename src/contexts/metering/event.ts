@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { decimal, plain, ZERO } from '../../kernel/decimal.ts'
+import { knownHint, stopped } from '../../kernel/nearest.ts'
 import { Problem, problem } from '../../kernel/problem.ts'
 import { DecimalText, InstantText, TextOf } from '../../platform/wire.ts'
 import {
@@ -7,6 +8,7 @@ import {
   eventReader,
   type Hint,
   ID_REQUIRED,
+  idHint,
   parseInstant,
   refusedTime,
   refuseEvent,
@@ -86,22 +88,25 @@ export type References = {
   only_tenant_id: string | null
   tenant_of: ReadonlyMap<string, string>
   meters: ReadonlyMap<string, Meter>
+  /** Codes of meters that there are, where one was named that there is not. */
+  meter_codes: readonly string[]
 }
 
 /** The event with its owner, or why it is refused. */
 export function admit(
   event: UsageEvent,
-  { only_tenant_id, tenant_of, meters }: References,
+  { only_tenant_id, tenant_of, meters, meter_codes }: References,
   now: Temporal.Instant,
 ): UsageEventRow | Problem {
   if (event.meter in DERIVED_METERS) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
   const tenant_id = tenant_of.get(event.deployment_id)
   if (tenant_id === undefined) {
     const whose = only_tenant_id === null ? '' : ` of tenant ${only_tenant_id}, to which this token is limited`
-    return unknownDeployment(`There is no deployment ${event.deployment_id}${whose}.`)
+    return unknownDeployment(`There is no deployment ${event.deployment_id}${whose}.${idHint(event.deployment_id)}`)
   }
   const meter = meters.get(event.meter)
-  if (meter === undefined) return unknownMeter(`There is no meter ${event.meter}; create it first.`)
+  if (meter === undefined)
+    return unknownMeter(stopped(`There is no meter ${event.meter}${knownHint(event.meter, meter_codes)}`))
   if (meter.aggregation !== 'time_weighted_sum' && decimal(event.quantity).lt(ZERO)) {
     return negativeQuantity(`quantity must not be negative: ${event.meter} is a ${meter.aggregation}, not a level.`)
   }

@@ -116,11 +116,21 @@ export async function readReferences(
     select m.code, m.aggregation, m.unique_property
     from catalog.meter m
     join jsonb_array_elements_text(${toJson(codes)}::jsonb) as sent(code) on sent.code = m.code`.execute(reader)
+  const isUnknown = meters.length < codes.length
   return {
     only_tenant_id: tenant_id,
     tenant_of: new Map(deployments.map((row) => [row.id, row.tenant_id])),
     meters: new Map(meters.map((meter) => [meter.code, meter])),
+    meter_codes: isUnknown ? await readMeterCodes(reader) : [],
   }
+}
+
+/** An operator has no more meters; of those beyond it none is the nearest. */
+const CODES_READ_MAX = 1_000
+
+async function readMeterCodes(reader: Reader): Promise<string[]> {
+  const rows = await reader.selectFrom('catalog.meter').select('code').orderBy('code').limit(CODES_READ_MAX).execute()
+  return rows.map(({ code }) => code)
 }
 
 /** What is stored under the same keys. */

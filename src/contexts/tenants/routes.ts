@@ -9,6 +9,7 @@ import {
   CurrencyCode,
   Data,
   Example,
+  FractionText,
   InstantOut,
   List,
   ListQuery,
@@ -17,7 +18,6 @@ import {
   Query,
   Reason,
   TextOf,
-  UnsignedDecimalText,
   WarningOut,
 } from '../../platform/wire.ts'
 import { createTenant, deleteTenant, updateTenant } from './commands.ts'
@@ -34,7 +34,7 @@ const Treatment = OneOf(['taxable', 'export', 'exempt'])
 const TaxBody = Body({
   treatment: Treatment,
   name: Type.Optional(Nullable(TextOf({ minLength: 1, maxLength: 50 }))),
-  rate: Type.Optional(Nullable(UnsignedDecimalText)),
+  rate: Type.Optional(Nullable(FractionText)),
 })
 const LegalName = TextOf({ minLength: 1, maxLength: 200 })
 const contact = {
