@@ -11,7 +11,7 @@ import { type Attempt, attempt, valueOf } from './attempt.ts'
 import type { BillFacts, TaxedAdjustment } from './bill.ts'
 import { readBillableFacts } from './facts.ts'
 import { creditedBefore } from './given-back.ts'
-import { BILLED_LINES } from './queries.ts'
+import { BILLED_LINES, monthKey, type TenantMonth } from './queries.ts'
 
 /** What comes later than this many months after its own is listed as unbilled (`readTooLate`). */
 export const LATE_USAGE_LOOKBACK_MONTHS = 12
@@ -212,8 +212,6 @@ async function readBilledElsewhere(
   return Map.groupBy(rows, (row) => row.tenant_id)
 }
 
-type TenantMonth = { tenant_id: string; period_start: Temporal.PlainDate }
-
 /** What credit notes have given back of these months, net, by `monthKey`. */
 async function readCredited(reader: Reader, months: readonly TenantMonth[]): Promise<Map<string, bigint>> {
   if (months.length === 0) return new Map()
@@ -228,10 +226,6 @@ async function readCredited(reader: Reader, months: readonly TenantMonth[]): Pro
 
 function creditedOf(credited: ReadonlyMap<string, bigint>, month: TenantMonth): bigint {
   return credited.get(monthKey(month)) ?? 0n
-}
-
-function monthKey({ tenant_id, period_start }: TenantMonth): string {
-  return `${tenant_id}/${period_start}`
 }
 
 type DifferencesOf = (facts: QuoteFacts) => TaxedAdjustment[]

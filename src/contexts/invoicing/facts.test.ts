@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { runAudit } from '../../platform/audit.ts'
 import { within } from '../../platform/db.ts'
 import type { DeploymentTransition } from '../deployments/index.ts'
 import { followDeployment } from '../subscriptions/index.ts'
 import { type Company, testCompany } from './company.fixture.ts'
+import { invoicingInvariants } from './invariants.ts'
 
 const NOW = '2026-05-02T06:00:00Z'
 
@@ -157,6 +159,54 @@ test('a year is billed once, and the rest of it is given back when the plan is l
     ['credit -28300'],
     ['plan_base 5000'],
   ])
+})
+
+test('a year’s price is given back once, by credit notes and by leaving together', async () => {
+  const given = async (tenant_id: string, credit_cents: number) => {
+    const { subscription } = await subscribed(tenant_id, {
+      plan_code: 'year',
+      start_date: '2026-04-10',
+    })
+    company.clock.set('2026-05-02T06:00:00Z')
+    await company.rollup({ tenant_id })
+    const { id } = await company.invoice(tenant_id)
+    await company.post(`/invoices/${id}/issue`)
+    const credit = (amount_cents: number) =>
+      company.call('POST', `/invoices/${id}/credit-notes`, { body: { amount_cents, reason: 'Agreed' } })
+    if (credit_cents > 0) assert.equal((await credit(credit_cents)).status, 201)
+    // 31 of 365 days were had.
+    await company.post(`${subscription}/cancel`, { end_date: '2026-05-11' })
+    company.clock.set('2026-06-02T06:00:00Z')
+    return { credit, lines: (await billedBy(tenant_id, ['2026-05']))[0] }
+  }
+  const { lines, credit } = await given('year_kept', 0)
+  assert.deepEqual(lines, ['credit -33400'])
+  const refused = await credit(40_150)
+  assert.deepEqual([refused.status, refused.body.code], [422, 'invoicing/credit-too-large'])
+  assert.match(refused.body.detail, /^At most 34.10 AUD/)
+  assert.equal((await credit(3_410)).status, 201)
+  assert.deepEqual((await given('year_credited', 40_150)).lines, [])
+  assert.deepEqual((await given('year_mostly', 36_740)).lines, ['credit -3100'])
+  assert.deepEqual((await given('year_goodwill', 1_100)).lines, ['credit -33400'])
+  const broken = (await runAudit(company.db.read, invoicingInvariants)).filter(({ ok }) => !ok)
+  assert.deepEqual(broken, [])
+})
+
+test('a month of which credit was given may come to less than nothing, by a year that is given back in it', async () => {
+  const charges = [{ meter: 'api_calls', model: 'per_unit', unit_price: '0.10' }]
+  await sell('metered_year', { interval: 'year', base_price_cents: 36_500, charges })
+  const { subscription, app } = await subscribed('year_below', { plan_code: 'metered_year', start_date: '2026-03-10' })
+  await company.use(app, '100', '2026-04-20T00:00:00Z')
+  company.clock.set('2026-05-02T06:00:00Z')
+  await company.rollup({ tenant_id: 'year_below' })
+  const { id } = await company.invoice('year_below')
+  await company.post(`/invoices/${id}/issue`)
+  await company.post(`/invoices/${id}/credit-notes`, { amount_cents: 1_100, reason: 'Agreed' })
+  await company.post(`${subscription}/cancel`, { end_date: '2026-04-11' })
+  company.clock.set('2026-06-02T06:00:00Z')
+  assert.deepEqual(await billedBy('year_below', ['2026-05']), [['adjustment -33300']])
+  const broken = (await runAudit(company.db.read, invoicingInvariants)).filter(({ ok }) => !ok)
+  assert.deepEqual(broken, [])
 })
 
 test('the next year begins on the day of the first, at the price of that day', async () => {

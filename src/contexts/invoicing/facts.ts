@@ -38,7 +38,7 @@ import { taxTermsOf, type Tenant } from '../tenants/index.ts'
 import { type Attempt, attempt } from './attempt.ts'
 import { meteredDays, segmentOfEndDay } from './end-day.ts'
 import { unknownPlan, unknownTimeZone } from './problems.ts'
-import { readDeploymentIds } from './queries.ts'
+import { monthKey, readDeploymentIds, readLeft, type TenantMonth } from './queries.ts'
 
 export type FactsScope = {
   /** A calendar month, on the calendar of each tenant's zone. */
@@ -73,6 +73,7 @@ export async function readBillableFacts(reader: Reader, scope: FactsScope): Prom
   const measured: Measured = {
     usage: await readUsage(reader, known.flatMap(usageWindows)),
     llm: await readLlmCharges(reader, known.flatMap(llmWindows)),
+    left: await readLeft(reader, known.flatMap(monthsGivenBack)),
   }
   return new Map(
     scope.tenants.map((tenant, index) => {
@@ -98,6 +99,8 @@ type PricedSegment = { segment: Segment; plan: PlanTerms; year: PlanYear | null;
 type Measured = {
   usage: Awaited<ReturnType<typeof readUsage>>
   llm: Awaited<ReturnType<typeof readLlmCharges>>
+  /** What credit notes have left of earlier months in which years were billed that give something back. */
+  left: Awaited<ReturnType<typeof readLeft>>
 }
 
 async function readOutlines(reader: Reader, scope: FactsScope): Promise<Attempt<Outline>[]> {
@@ -240,6 +243,24 @@ function llmWindows({ tenant, window, deployment_ids }: Outline) {
   return deployment_ids.map((deployment_id) => ({ key: deployment_id, tenant_id: tenant.id, deployment_id, ...window }))
 }
 
+/**
+ * The earlier months whose bill a year gives back of. What the month itself billed, it gives back of its own lines, and
+ * what credit notes gave back of those is left out by its adjustments.
+ */
+function monthsGivenBack({ tenant, period, subscriptions }: Outline): TenantMonth[] {
+  return subscriptions.flatMap(({ segments }) =>
+    segments.flatMap(({ segment, year }) =>
+      year !== null && isBefore(year.period.start, period.start) && (year.is_left || segment.mode === 'paused')
+        ? [billedIn(tenant, year)]
+        : [],
+    ),
+  )
+}
+
+function billedIn(tenant: Tenant, year: PlanYear): TenantMonth {
+  return { tenant_id: tenant.id, period_start: monthOf(year.period.start).start }
+}
+
 function factsOf(outline: Outline, measured: Measured): QuoteFacts {
   const { tenant, period, subscriptions } = outline
   return {
@@ -250,7 +271,7 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
       .map(({ subscription, segments, addons }) => ({
         deployment_id: subscription.deployment_id,
         subscription_id: subscription.subscription_id,
-        segments: segmentFacts(segments, measured).filter(hasDaysOrUsage),
+        segments: segmentFacts(segments, { tenant, measured }).filter(hasDaysOrUsage),
         addons,
         discounts: discountsIn(subscription, period),
       }))
@@ -260,13 +281,20 @@ function factsOf(outline: Outline, measured: Measured): QuoteFacts {
   }
 }
 
-function segmentFacts(segments: readonly PricedSegment[], { usage }: Measured): SegmentFacts[] {
+function segmentFacts(
+  segments: readonly PricedSegment[],
+  { tenant, measured: { usage, left } }: { tenant: Tenant; measured: Measured },
+): SegmentFacts[] {
+  const withLeft = (year: PlanYear): PlanYear => {
+    const left_cents = left.get(monthKey(billedIn(tenant, year)))
+    return left_cents === undefined ? year : { ...year, left_cents }
+  }
   return segments.map(({ segment: { active, mode }, plan, year, key }) => ({
     active,
     mode,
     plan,
     ...present(usage.get(key), 'every window has its usage'),
-    year,
+    year: year && withLeft(year),
   }))
 }
 

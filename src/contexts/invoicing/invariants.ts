@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { allMinorUnitPlaces } from '../../kernel/money.ts'
 import type { Invariant } from '../../platform/audit.ts'
 import { jsonb } from '../../platform/db.ts'
-import { BILLED_LINES } from './queries.ts'
+import { BILLED_LINES, CREDITED_MONTHS, YEARS_GIVEN_BACK } from './queries.ts'
 
 export const invoicingInvariants: Invariant[] = [
   {
@@ -94,24 +94,26 @@ export const invoicingInvariants: Invariant[] = [
   },
   {
     name: 'invoicing.given-back-was-billed',
-    promise: 'Credit notes and adjustments never give back more of a month than was billed for it',
+    promise:
+      'Credit notes, adjustments and plan years that are left never give back more of a month than was billed for it',
     violations: sql`
       select month.tenant_id || ' ' || month.period_start as subject,
-        format('billed %s, credited %s', billed.cents, month.cents) as detail
-      from (
-        select tenant_id, period_start, sum(amount_cents) as cents
-        from invoicing.credit_note_month group by tenant_id, period_start
-      ) month
+        format('billed %s, credited %s', month.billed_cents + of_years.cents, month.credited_cents) as detail
+      from ${CREDITED_MONTHS} month
       cross join lateral (
-        select coalesce(sum(case when is_draft then least(cents, 0) else cents end), 0) as cents
-        from (
-          select line.status = 'draft' as is_draft, sum(line.amount_cents) as cents
+        select coalesce(sum(year.amount_cents), 0) as cents from ${YEARS_GIVEN_BACK} year
+        where year.tenant_id = month.tenant_id and year.period_start = month.period_start
+      ) of_years
+      cross join lateral (
+        -- A month in which a year's price is given back comes to less than nothing, by what other months billed.
+        select coalesce(sum(least(cents, 0)), 0) as cents from (
+          select least(min(line.rated_cents), sum(line.amount_cents) filter (where line.kind <> 'adjustment')) as cents
           from ${BILLED_LINES} line
           where line.tenant_id = month.tenant_id and line.period_start = month.period_start
-          group by line.invoice_id, line.status
-        ) invoice
-      ) billed
-      where billed.cents < month.cents`,
+          group by line.deployment_id
+        ) deployment
+      ) worth
+      where month.billed_cents + of_years.cents < month.credited_cents + worth.cents`,
   },
   {
     name: 'invoicing.credits-are-of-months',

@@ -131,6 +131,7 @@ export async function readSettlement(
 export const BILLED_LINES = sql`(
   select l.tenant_id, l.invoice_id, l.kind, l.deployment_id, l.service_start, l.amount_cents,
     i.status, i.period_start as invoice_start, a.tax as adjusted_tax,
+    case when l.kind = 'adjustment' then (l.details ->> 'rated_cents')::numeric end as rated_cents,
     case when l.kind = 'adjustment' then l.service_start else i.period_start end as period_start
   from invoicing.invoice_line l
   join invoicing.invoice i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
@@ -138,6 +139,58 @@ export const BILLED_LINES = sql`(
     on l.kind = 'adjustment' and a.tenant_id = l.tenant_id and a.id = (l.details ->> 'invoice_id')::uuid
   where l.kind <> 'tax' and i.status <> 'void' and (i.status <> 'draft' or a.status is distinct from 'void')
 )`
+
+/**
+ * Months of which credit notes have given something back, net, and what is billed for each: what issued invoices bill, less
+ * what drafts give back.
+ */
+export const CREDITED_MONTHS = sql`(
+  select month.tenant_id, month.period_start, month.credited_cents, billed.billed_cents
+  from (
+    select tenant_id, period_start, sum(amount_cents)::bigint as credited_cents
+    from invoicing.credit_note_month group by tenant_id, period_start
+  ) month
+  cross join lateral (
+    select coalesce(sum(case when is_draft then least(cents, 0) else cents end), 0)::bigint as billed_cents
+    from (
+      select line.status = 'draft' as is_draft, sum(line.amount_cents) as cents
+      from ${BILLED_LINES} line
+      where line.tenant_id = month.tenant_id and line.period_start = month.period_start
+      group by line.invoice_id, line.status
+    ) invoice
+  ) billed
+)`
+
+/**
+ * What plan years give back on live invoices of later months than the one (`period_start`) that each year was billed in,
+ * in minor units below 0.
+ */
+export const YEARS_GIVEN_BACK = sql`(
+  select l.tenant_id, date_trunc('month', (l.details ->> 'year_start')::date)::date as period_start, l.amount_cents
+  from invoicing.invoice_line l
+  join invoicing.invoice i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+  where i.status <> 'void' and l.kind = 'credit' and l.details ->> 'interval' = 'year'
+    and (l.details ->> 'year_start')::date < i.period_start
+)`
+
+export type TenantMonth = { tenant_id: string; period_start: Temporal.PlainDate }
+
+export function monthKey({ tenant_id, period_start }: TenantMonth): string {
+  return `${tenant_id}/${period_start}`
+}
+
+/** What credit notes have left of those of these months that they gave something back of, by `monthKey`. */
+export async function readLeft(reader: Reader, months: readonly TenantMonth[]): Promise<Map<string, bigint>> {
+  if (months.length === 0) return new Map()
+  const { rows } = await sql<TenantMonth & { left_cents: bigint }>`
+    select month.tenant_id, month.period_start, greatest(month.billed_cents - month.credited_cents, 0) as left_cents
+    from ${CREDITED_MONTHS} month
+    where month.tenant_id = ${anyOf([...new Set(months.map(({ tenant_id }) => tenant_id))])}
+      and month.period_start = ${anyOf([...new Set(months.map(({ period_start }) => period_start.toString()))])}`.execute(
+    reader,
+  )
+  return new Map(rows.map((row) => [monthKey(row), row.left_cents]))
+}
 
 /** The number of a void invoice that the draft tells of in an adjustment. */
 export async function readVoidAdjusted(
@@ -158,7 +211,7 @@ export type StandingMonth = {
   period_start: Temporal.PlainDate
   /** What the invoice itself bills, without what its credit notes have given back of it. */
   own_cents: bigint
-  /** What issued invoices bill less what drafts and credit notes give back. */
+  /** What issued invoices bill less what drafts, credit notes and, of a plan year, later months give back. */
   standing_cents: bigint
   credited_cents: bigint
 }
@@ -188,11 +241,16 @@ export async function readStandingMonths(
       join invoicing.credit_note c on c.tenant_id = m.tenant_id and c.id = m.credit_note_id
       where m.tenant_id = ${tenant_id} and m.period_start in (select period_start from own)
       group by m.period_start
+    ), given_back as (
+      select period_start, sum(amount_cents) as cents
+      from ${YEARS_GIVEN_BACK} year where tenant_id = ${tenant_id} and period_start in (select period_start from own)
+      group by period_start
     )
     select own.period_start, (own.cents - coalesce(credited.own_cents, 0))::bigint as own_cents,
-      (billed.cents - coalesce(credited.cents, 0))::bigint as standing_cents,
+      (billed.cents + coalesce(given_back.cents, 0) - coalesce(credited.cents, 0))::bigint as standing_cents,
       coalesce(credited.cents, 0)::bigint as credited_cents
     from own join billed using (period_start) left join credited using (period_start)
+    left join given_back using (period_start)
     order by own.period_start`.execute(reader)
   return rows
 }

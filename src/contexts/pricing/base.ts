@@ -1,4 +1,4 @@
-import { decimal, type Decimal, plain, share } from '../../kernel/decimal.ts'
+import { decimal, type Decimal, plain, share, smaller } from '../../kernel/decimal.ts'
 import { fromMinor } from '../../kernel/money.ts'
 import { days, isBefore, type Period } from '../../kernel/period.ts'
 import { discountDrafts } from './discount.ts'
@@ -70,7 +70,7 @@ function yearDraft(part: Part, year: PlanYear): PartDraft {
 
 /**
  * What all days so far come to, less what those before were given back at: so all credits of a year add up to no more
- * than the year was billed, to the minor unit.
+ * than the year was billed, to the minor unit; nor, with the credit notes that gave it back before, do they.
  */
 function givenBack(
   part: Part,
@@ -83,8 +83,12 @@ function givenBack(
   const net = fromMinor(net_cents, plan.currency)
   const days_in_year = days(year.period)
   const [days_credited, days_so_far] = [days(of), days_before + days(of)]
-  const shareOf = (count: number): Decimal => share(net, decimal(BigInt(count)), decimal(BigInt(days_in_year)))
+  const most = fromMinor(year.left_cents ?? net_cents, plan.currency)
+  const shareOf = (count: number): Decimal =>
+    smaller(most, share(net, decimal(BigInt(count)), decimal(BigInt(days_in_year))))
   const before = fromMinor(postedAmount(shareOf(days_before), plan.currency).amount_cents, plan.currency)
+  const amount = postedAmount(before.minus(shareOf(days_so_far)), plan.currency)
+  if (amount.amount_cents === 0n) return []
   return [
     {
       at: part.at,
@@ -93,7 +97,7 @@ function givenBack(
       description: `${baseDescription(plan)}, ${reason === 'paused' ? 'days paused' : 'rest of the year'}`,
       quantity: null,
       unit_price: null,
-      ...postedAmount(before.minus(shareOf(days_so_far)), plan.currency),
+      ...amount,
       service_period: of,
       details: {
         ...planDetails(plan),
@@ -103,6 +107,7 @@ function givenBack(
         net_price: plain(net),
         days_credited: days_credited.toString(),
         days_in_year: days_in_year.toString(),
+        ...(year.left_cents !== undefined && { left_by_credit_notes: plain(most) }),
         ...(days_before > 0 && { days_given_back: days_before.toString(), given_back: plain(before) }),
         year_start: year.period.start.toString(),
         year_end: year.period.end.toString(),

@@ -178,9 +178,12 @@ function yearCreditWorking(line: ExplainableLine): string {
   const price = money(detail(line, 'net_price'), line)
   const days = grouped(detail(line, 'days_credited'))
   const of = `of ${detail(line, 'days_in_year')} days ${detail(line, 'reason') === 'paused' ? 'paused' : 'left of the year'}`
-  if (!has(line, 'given_back')) return `−${price} × ${days} ${of}`
+  const most = has(line, 'left_by_credit_notes')
+    ? `; at most the ${money(detail(line, 'left_by_credit_notes'), line)} that credit notes have left`
+    : ''
+  if (!has(line, 'given_back')) return `−${price} × ${days} ${of}${most}`
   const given_back = money(detail(line, 'given_back'), line)
-  return `${given_back} given back − ${price} × (${detail(line, 'days_given_back')} + ${days}) ${of}`
+  return `${given_back} given back − ${price} × (${detail(line, 'days_given_back')} + ${days}) ${of}${most}`
 }
 
 function discountWorking(line: ExplainableLine): string {

@@ -68,7 +68,8 @@ export type EventCount = { quantity: string; count: number }
  * from the first charged day under the plan version. `is_left`: the plan is left at the segment's end, before the year's.
  * `base_price_cents` is what the year was billed at where an override has changed it since; left out, it is the plan's.
  * `discounts` are those of the month that the year began in, and `days_given_back` the paused days of the year before the
- * segment; left out, there are none.
+ * segment; left out, there are none. `left_cents` is what credit notes have left of the month that the year was billed in:
+ * the year gives no more than that back; left out, there are no credit notes of it.
  */
 export type PlanYear = {
   period: Period
@@ -76,6 +77,7 @@ export type PlanYear = {
   base_price_cents?: bigint
   discounts?: readonly DiscountTerms[]
   days_given_back?: number
+  left_cents?: bigint
 }
 
 /**
