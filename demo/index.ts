@@ -165,7 +165,8 @@ function invitation(url: string, token: string): string {
     `/billing/cost-lines?period=${PERIOD}&match_status=unmatched&limit=${SHOWN_LINES}`,
   ]
   return [
-    `\nServing ${url} (documentation: ${url}/docs). Stop with Ctrl-C.`,
+    `\nServing ${url}, documentation: ${url}/docs`,
+    'Stop with Ctrl-C.',
     `\nexport TOKEN=${token}\n`,
     ...examples.map((path) => `curl -s -H "authorization: Bearer $TOKEN" '${url}/api/v1${path}'`),
   ].join('\n')

@@ -153,6 +153,18 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     assert.match(stderr, /There is no tenant t_43\. GET \/tenants lists them/)
   })
 
+  test('is told of by commands in 80 columns', async () => {
+    const text = await inOneProcess(TABLES)
+    for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
+    const told = [
+      /^invoice +.*|^unmatched +8$/m,
+      /^costs\.bills-conserve-money/m,
+      /^schema +ok +current$/m,
+      /^Droplet/im,
+    ]
+    for (const one of told) assert.match(text, one)
+  })
+
   test('says the same beside nobody: each command opens the books itself', async () => {
     const plan = { code: 'studio', name: 'Studio', version: { currency: 'AUD', base_price_cents: 5_000 } }
     const sending = await startPost(running.url, '/api/v1/plans', { token, length: JSON.stringify(plan).length })
@@ -174,6 +186,13 @@ describe('arcadia serve', { timeout: PATIENCE_MS }, () => {
     ]
     for (const text of wanted) assert.ok(alone.includes(text), text)
   })
+})
+
+test('the demo tells a month in 80 columns, and all that it promises holds', { timeout: PATIENCE_MS }, async () => {
+  const text = await inOneProcess([['demo', '--no-serve']], { DATABASE_URL: 'memory://' })
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
+  assert.match(text, /^Margin of 2026-04 in USD$[^]*^Checks$[^]*^ok +costs\.bills-conserve-money$/m)
+  assert.doesNotMatch(text, /BROKEN/)
 })
 
 test('commands that only read refuse a data directory without books, and leave no trace of it', async () => {
@@ -233,6 +252,14 @@ async function serve(): Promise<Running> {
   return { child, url: String(JSON.parse(ready).url), lines }
 }
 
+const TABLES = [
+  ['import', BILL, '--period', '2025-03', '--invoice-number', '500'],
+  ['audit'],
+  ['doctor'],
+  ['expected', '--period', '2025-03'],
+  ['rollup', '--period', '2025-03'],
+]
+
 /** Whose answers hold no time of day. */
 const REPORTS = [
   ['audit', '--json'],
@@ -243,8 +270,8 @@ const REPORTS = [
 ]
 
 /** What commands print one after the other, in one process: to start one takes longer than most of them. */
-async function inOneProcess(commands: readonly string[][]): Promise<string> {
-  const options = { env: environment(), timeout: PATIENCE_MS }
+async function inOneProcess(commands: readonly string[][], env: Environment = {}): Promise<string> {
+  const options = { env: { ...environment(), ...env }, timeout: PATIENCE_MS }
   return promisify(execFile)(process.execPath, [COMMANDS, JSON.stringify(commands)], options).then(
     ({ stdout }) => stdout,
     (error: { stdout: string }) => error.stdout,

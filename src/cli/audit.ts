@@ -1,6 +1,6 @@
 import type { Finding } from '../platform/audit.ts'
 import { watched, withApi } from './connect.ts'
-import { mark, print, printJson, table } from './output.ts'
+import { mark, print, printJson, printText, table } from './output.ts'
 
 type Audit = { ok: boolean; invariants: Finding[] }
 
@@ -20,7 +20,7 @@ export async function runAuditCommand(options: { json?: true }): Promise<void> {
     )
     for (const { name, violations } of audit.invariants.filter((finding) => !finding.ok)) {
       print(`\n${name}`)
-      for (const violation of violations) print(`  ${violation.subject}: ${violation.detail}`)
+      for (const violation of violations) printText(`  ${violation.subject}: ${violation.detail}`)
     }
   }
   if (!audit.ok) process.exitCode = 1

@@ -5,7 +5,7 @@ import { findServer, hasBooks, requireBooks } from '../platform/data-dir.ts'
 import { randomIds } from '../platform/ids.ts'
 import { createLog } from '../platform/log.ts'
 import { type Client, createClient } from './client.ts'
-import { progress } from './output.ts'
+import { type Figures, progress } from './output.ts'
 
 /** Long enough for any call: it is checked when that begins. */
 const TOKEN_TTL = Temporal.Duration.from({ hours: 1 })
@@ -40,9 +40,10 @@ export async function watched<T>(
   api: Client,
   label: string,
   call: (headers: Record<string, string>) => Promise<T>,
+  { figures }: { figures?: Figures } = {},
 ): Promise<T> {
   const request_id = randomIds.uuid()
-  const bar = progress(label)
+  const bar = progress(label, process.stderr, figures)
   let ended = false
   const look = async (): Promise<void> => {
     const call = await api.get<{ done: number; total: number }>(`/progress/${request_id}`).catch(() => undefined)

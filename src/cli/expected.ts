@@ -2,7 +2,7 @@ import { readPeriodText } from '../platform/wire.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { type Client, withQuery } from './client.ts'
 import { withApi } from './connect.ts'
-import { heading, print, printJson, table } from './output.ts'
+import { heading, print, printJson, printText, table } from './output.ts'
 
 /** As `GET /billing/expected` answers, with the rows of all its pages. */
 type Expected = {
@@ -59,9 +59,10 @@ function printExpected({ currency, rows, bill, balance, ...totals }: Expected, m
       ] as [string, string][],
     ),
   )
-  if (totals.unpriced > 0) print(`\nNo price is known for ${totals.unpriced} resources; they are in no sum.`)
-  if (totals.month_end === null) print('\nNothing is known of what was rented in the month. Run `arcadia sync`.')
-  else if (totals.not_listed.length > 0) print(`\n${notListedNote(totals.not_listed)}`)
+  for (const note of notesOf(totals)) {
+    print('')
+    printText(note)
+  }
   if (rows.length === 0) return
   print('')
   print(
@@ -78,6 +79,17 @@ function printExpected({ currency, rows, bill, balance, ...totals }: Expected, m
       rows,
     ),
   )
+}
+
+function notesOf({
+  unpriced,
+  month_end,
+  not_listed,
+}: Pick<Expected, 'unpriced' | 'month_end' | 'not_listed'>): string[] {
+  const notes = unpriced > 0 ? [`No price is known for ${unpriced} resources; they are in no sum.`] : []
+  if (month_end === null) notes.push('Nothing is known of what was rented in the month. Run `arcadia sync`.')
+  else if (not_listed.length > 0) notes.push(notListedNote(not_listed))
+  return notes
 }
 
 function notListedNote(kinds: Expected['not_listed']): string {

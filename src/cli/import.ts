@@ -8,7 +8,7 @@ import { spoolStream } from '../platform/spool.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { type Client, withQuery } from './client.ts'
 import { watched, withApi } from './connect.ts'
-import { type Column, print, printJson, table } from './output.ts'
+import { type Column, print, printJson, printText, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
 
 type Options = {
@@ -52,7 +52,7 @@ export async function runImport(paths: readonly string[], options: Options): Pro
     if (options.json) printJson({ ...bills[0], bills })
     else {
       print(table(COLUMNS, bills))
-      if (note !== null) print(note)
+      if (note !== null) printText(note)
     }
   } finally {
     await spooled?.remove()
@@ -102,6 +102,7 @@ async function importFiles(api: Client, files: readonly LocalFile[], options: Op
   const form = new FormData()
   for (const { path, name } of files) form.append('file', await openAsBlob(path), name)
   const path = withQuery('/billing/provider-invoices/import', query)
-  const { bills } = await watched(api, 'Importing', (headers) => api.send<{ bills: Bill[] }>(path, form, headers))
+  const send = (headers: Record<string, string>) => api.send<{ bills: Bill[] }>(path, form, headers)
+  const { bills } = await watched(api, 'Importing', send, { figures: '{percentage} %' })
   return bills.map(describeBill)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { mock, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { endQuietlyOnClosedPipe, progress, table } from './output.ts'
+import { endQuietlyOnClosedPipe, progress, table, wrapText } from './output.ts'
 
 test('a reader that leaves early is no failure; any other error of the stream is one', () => {
   const stream = new PassThrough()
@@ -78,4 +78,39 @@ test('a table whose words are too long for its width still fits: they are broken
   ])
   const long = 'x'.repeat(300)
   assert.equal(column(table(columns, [['kind', long]], 80), 'description', 'deployment').join(''), long)
+})
+
+test('a table that does not fit however it is broken stacks the columns of each row, and loses none', () => {
+  const columns = ['revenue now', 'then', 'cost'].map((title, index) => ({
+    title,
+    align: 'right' as const,
+    value: (row: readonly string[]) => row[index] ?? '',
+  }))
+  const rows = [
+    ['1234567.89', '1234567.90', '5.00'],
+    ['1.00', '2.00', '3.00'],
+  ]
+  const lines = (width: number) => stripVTControlCharacters(table(columns, rows, width)).split('\n')
+  // The title of a number gives way before it does.
+  assert.deepEqual(lines(28), [
+    '   revenue        then  cost',
+    '       now',
+    '1234567.89  1234567.90  5.00',
+    '      1.00        2.00  3.00',
+  ])
+  assert.deepEqual(lines(27), [
+    'revenue now  1234567.89',
+    'then         1234567.90',
+    'cost         5.00',
+    '',
+    'revenue now  1.00',
+    'then         2.00',
+    'cost         3.00',
+  ])
+})
+
+test('a sentence wraps between its words, and keeps its indentation', () => {
+  assert.equal(wrapText('no price is known', 10), 'no price\nis known')
+  assert.equal(wrapText('  bill 512: too little', 12), '  bill 512:\n  too little')
+  assert.equal(wrapText('https://example.com/long is kept', 10), 'https://example.com/long\nis kept')
 })

@@ -35,25 +35,45 @@ const LEAST_CHARS = 8
 
 /**
  * Text wraps within its own column where the whole would be too wide: between words, and on a terminal within them where
- * that is not enough; no number does. What reads it elsewhere finds its words whole.
+ * that is not enough; no number does. Where even that does not fit, the columns of a row stand one below the other. What
+ * reads it elsewhere finds its words whole.
  */
 export function table<R>(
   columns: readonly Column<R>[],
   rows: readonly R[],
   width: number | undefined = process.stdout.columns,
 ): string {
+  const titles = columns.map(({ title }) => title)
   const cells = rows.map((row) => columns.map((column) => column.value(row)))
   const limits = width === undefined ? { width: WIDTH_CHARS, rounds: [0] } : { width, rounds: [0, 1, 2] }
-  const widths = widthsOf(columns, { cells, ...limits })
+  const { widths, fits } = widthsOf(columns, { cells, ...limits })
+  if (!fits && width !== undefined) return cells.map((row) => stacked(titles, { row, width })).join('\n\n')
+  return linedUp(cells, { widths, titles, aligns: columns.map(({ align }) => align ?? 'left') })
+}
+
+/** One row as title and value, line by line; what is empty is left out. */
+function stacked(titles: readonly string[], { row, width }: { row: readonly string[]; width: number }): string {
+  const lines = titles.map((title, index) => [title, row[index] ?? '']).filter(([, value]) => value !== '')
+  return linedUp(lines, { widths: [null, width - longest(titles) - GAP_CHARS], titles: [], aligns: [] })
+}
+
+type Layout = {
+  readonly widths: readonly (number | null)[]
+  readonly titles: readonly string[]
+  readonly aligns: ('left' | 'right')[]
+}
+
+function linedUp(cells: readonly (readonly string[])[], { widths, titles, aligns }: Layout): string {
+  const broken = (row: readonly string[]) => row.map((text, index) => breakWords(text, widths[index] ?? Infinity))
   const printed = new Table({
-    head: columns.map((column) => styleText('bold', column.title)),
-    colAligns: columns.map((column) => column.align ?? 'left'),
+    head: broken(titles).map((title) => styleText('bold', title)),
+    colAligns: aligns,
     chars: { ...NO_BORDERS, middle: ' '.repeat(GAP_CHARS) },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colWidths: widths,
+    colWidths: [...widths],
     wordWrap: true,
   })
-  for (const row of cells) printed.push(row.map((text, index) => breakWords(text, widths[index] ?? Infinity)))
+  for (const row of cells) printed.push(broken(row))
   return printed
     .toString()
     .split('\n')
@@ -63,19 +83,22 @@ export function table<R>(
 
 /**
  * The widest column of text gives way first: all of them down to their longest word, then to the longest part of a
- * word, then to the least; null is as wide as it needs.
+ * word, then to the least. Of numbers only the title gives way. A width of null is as wide as it needs.
  */
 function widthsOf<R>(
   columns: readonly Column<R>[],
   { cells, width, rounds }: { cells: readonly (readonly string[])[]; width: number; rounds: readonly number[] },
-): (number | null)[] {
-  const sizes = columns.map((column, index) => {
-    const texts = [column.title, ...cells.map((row) => row[index] ?? '')].map((text) => stripVTControlCharacters(text))
-    const widest = longest(texts)
-    const word = column.align === 'right' ? widest : longest(texts.flatMap((text) => text.split(/\s+/)))
-    const part =
-      column.align === 'right' ? widest : longest(texts.flatMap((text) => text.split(/\s+/).flatMap(partsOf)))
-    return { widest, leasts: [word, part, Math.min(word, LEAST_CHARS)], now: widest }
+): { widths: (number | null)[]; fits: boolean } {
+  const sizes = columns.map(({ title, align }, index) => {
+    const values = cells.map((row) => stripVTControlCharacters(row[index] ?? ''))
+    const widest = longest([title, ...values])
+    if (align === 'right') {
+      const least = longest([...title.split(' '), ...values])
+      return { widest, leasts: [least, least, least], now: widest }
+    }
+    const words = [title, ...values].flatMap((text) => text.split(/\s+/))
+    const word = longest(words)
+    return { widest, leasts: [word, longest(words.flatMap(partsOf)), Math.min(word, LEAST_CHARS)], now: widest }
   })
   const gaps = GAP_CHARS * (columns.length - 1)
   let over = sizes.reduce((total, { now }) => total + now, gaps) - width
@@ -86,7 +109,7 @@ function widthsOf<R>(
       giving.now -= 1
     }
   }
-  return sizes.map(({ now, widest }) => (now < widest ? now : null))
+  return { widths: sizes.map(({ now, widest }) => (now < widest ? now : null)), fits: over <= 0 }
 }
 
 /** A word that is wider than its column is broken after a sign that joins parts; a part that is, anywhere. */
@@ -136,14 +159,20 @@ export function print(text: string): void {
 }
 
 /** A sentence for people: on a terminal it wraps between words. */
-export function printText(text: string, { columns = Infinity }: { columns?: number } = process.stdout): void {
+export function printText(text: string): void {
+  print(wrapText(text))
+}
+
+/** Each line keeps its indentation. */
+export function wrapText(text: string, width = process.stdout.columns ?? Infinity): string {
+  const indent = /^ */.exec(text)?.[0] ?? ''
   const lines = ['']
-  for (const word of text.split(' ')) {
+  for (const word of text.slice(indent.length).split(' ')) {
     const joined = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`
-    if (charsOf(joined) <= columns) lines[lines.length - 1] = joined
+    if (lines.at(-1) === '' || charsOf(indent + joined) <= width) lines[lines.length - 1] = joined
     else lines.push(word)
   }
-  print(lines.join('\n'))
+  return lines.map((line) => indent + line).join('\n')
 }
 
 export function printJson(value: unknown): void {
@@ -152,13 +181,20 @@ export function printJson(value: unknown): void {
 
 export type Progress = { readonly is_shown: boolean; update(done: number, total: number): void; done(): void }
 
+/** What is counted one by one shows so; bytes show as a share. */
+export type Figures = '{value}/{total}' | '{percentage} %'
+
 type Terminal = NodeJS.WritableStream & { isTTY?: boolean }
 
-/** A bar on a terminal, nothing elsewhere. */
-export function progress(label: string, stream: Terminal = process.stderr): Progress {
+/** A bar on a terminal, nothing elsewhere. `figures` stand behind it. */
+export function progress(
+  label: string,
+  stream: Terminal = process.stderr,
+  figures: Figures = '{value}/{total}',
+): Progress {
   if (!stream.isTTY) return { is_shown: false, update: () => {}, done: () => {} }
   const bar = new SingleBar(
-    { format: `${label} {bar} {value}/{total}`, stream, hideCursor: true, clearOnComplete: true },
+    { format: `${label} {bar} ${figures}`, stream, hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
   )
   let started = false
@@ -212,9 +248,11 @@ export function reportFailure(error: unknown, { json = false }: { json?: boolean
     console.error(error)
     return
   }
-  console.error(`${styleText('red', 'error', { stream: process.stderr })} ${error.message} (${error.code})`)
+  const width = process.stderr.columns ?? Infinity
+  const marked = styleText('red', 'error', { stream: process.stderr })
+  console.error(wrapText(`error ${error.message} (${error.code})`, width).replace('error', marked))
   for (const fault of error.errors) {
     const place = 'path' in fault ? fault.path : `row ${fault.row}, column ${fault.column}`
-    console.error(`  ${place}: ${fault.message}`)
+    console.error(wrapText(`  ${place}: ${fault.message}`, width))
   }
 }

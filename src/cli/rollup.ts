@@ -2,7 +2,7 @@ import { unbilledNote } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { watched, withApi } from './connect.ts'
-import { type Column, print, printJson, table } from './output.ts'
+import { type Column, print, printJson, table, wrapText } from './output.ts'
 
 /** As `POST /invoices/rollup` answers. */
 export type Rollup = {
@@ -32,7 +32,9 @@ export async function runRollup(options: {
 export function textOf(period: string, { created, rebuilt, skipped, parked, unbilled }: Rollup): string {
   const counts = `${period}: ${created} created, ${rebuilt} rebuilt, ${skipped} skipped, ${parked.length} parked`
   const note = unbilledNote(unbilled)
-  const parts = [counts, ...(note === null ? [] : [`Not billed: ${note}. GET /invoices/unbilled lists them.`])]
+  const parts = [counts, ...(note === null ? [] : [`Not billed: ${note}. GET /invoices/unbilled lists them.`])].map(
+    (line) => wrapText(line),
+  )
   if (parked.length === 0) return parts.join('\n')
   const columns: Column<Rollup['parked'][number]>[] = [
     { title: 'parked tenant', value: (row) => row.tenant_id },

@@ -1,6 +1,6 @@
 import { type Client, withQuery } from './client.ts'
 import { watched, withApi } from './connect.ts'
-import { print, printJson, table } from './output.ts'
+import { print, printJson, printText, table } from './output.ts'
 import { unclassifiedNote } from './unclassified.ts'
 
 /** As `POST /billing/sync?wait=true` answers. */
@@ -46,7 +46,7 @@ export async function runSync(options: { json?: true }): Promise<void> {
         ),
       )
     }
-    print(`${summary.invoices_new} new bills with ${summary.lines} lines, ${summary.invoices_unchanged} unchanged`)
+    printText(`${summary.invoices_new} new bills with ${summary.lines} lines, ${summary.invoices_unchanged} unchanged`)
     if (summary.preview_lines !== null) print(`${summary.preview_lines} lines of the running month's preview`)
     print(`${summary.history_new} new entries in the billing history`)
     if (summary.failed.length > 0) {
@@ -60,7 +60,7 @@ export async function runSync(options: { json?: true }): Promise<void> {
         ),
       )
     }
-    if (note !== null) print(note)
+    if (note !== null) printText(note)
   }
   if (summary.failed.length > 0) process.exitCode = 1
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import { textOf, type WhatIf } from './what-if.ts'
 
 const AMOUNTS = {
@@ -24,6 +25,19 @@ test('a long list says how many it leaves out', () => {
   const text = textOf(answerWith(Array.from({ length: 23 }, (_, index) => tenant(`t_${index}`, 'same'))))
   assert.match(text, /23 would have paid the same/)
   assert.match(text, /and 3 more: see --json/)
+})
+
+test('the report fits 80 columns, whatever the amounts', (t) => {
+  const { columns } = process.stdout
+  t.after(() => void (process.stdout.columns = columns))
+  process.stdout.columns = 80
+  const large = { revenue_now_cents: 123_456_789_01n, revenue_then_cents: 123_456_789_02n, difference_cents: 1n }
+  for (const amounts of [AMOUNTS, large, { ...large, cost_cents: 1_234_567_89n, margin_now_cents: 98_765_432_10n }]) {
+    const tenants = [{ ...tenant('banksia-collective', 'winner'), legal_name: 'Banksia Collective', ...amounts }]
+    for (const line of textOf(answerWith(tenants)).split('\n')) {
+      assert.ok(stripVTControlCharacters(line).length <= 80, line)
+    }
+  }
 })
 
 function tenant(tenant_id: string, outcome: WhatIf['tenants'][number]['outcome']): WhatIf['tenants'][number] {

@@ -2,7 +2,7 @@ import { formatMinor } from '../kernel/money.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { watched, withApi } from './connect.ts'
-import { heading, print, printJson, table } from './output.ts'
+import { heading, print, printJson, table, wrapText } from './output.ts'
 
 type Amounts = Record<'revenue_now_cents' | 'revenue_then_cents' | 'difference_cents', Cents> &
   Record<'cost_cents' | 'margin_now_cents' | 'margin_then_cents', Cents | null> & { coverage: string | null }
@@ -57,7 +57,7 @@ export function textOf(answer: WhatIf): string {
     heading('All'),
     amountsTable([all], currency),
     ...leftOutText(left_out),
-    ...hints.map((hint) => `\n${hint}`),
+    ...hints.map((hint) => `\n${wrapText(hint)}`),
   ].join('\n')
 }
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Type } from 'typebox'
 import { memoryDatabase } from '../../test/support/database.ts'
@@ -42,6 +42,33 @@ test('uploads lie where nobody else can read them, and what killed processes lef
   assert.equal(seen.length, 2)
 })
 
+test('how far the files of a call are read is its progress', async (t) => {
+  const seen: unknown[] = []
+  const reading = (app: App): void =>
+    void app.register(async (scope) => {
+      const filesOf = spoolFiles(scope, ['text/csv'], { file_max_bytes: 1_000, files_max: 2 })
+      scope.post('/read', { config: { access: ['platform_admin'] } }, async (request) => {
+        for (const file of await filesOf(request)) {
+          // As a transaction that is tried again does.
+          for (const _ of [1, 2]) for await (const _chunk of file.open());
+          seen.push((await http.call('GET', '/progress/import-1')).body.data)
+        }
+        return {}
+      })
+    })
+  const http = await testHttp(() => [reading], { db: await memoryDatabase() })
+  t.after(http.close)
+  const part = (text: string) =>
+    `--${FORM}\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\n${text}\r\n`
+  const headers = { 'content-type': `multipart/form-data; boundary=${FORM}`, 'x-request-id': 'import-1' }
+  const body = `${part('a,b\n')}${part('c,d,e\n')}--${FORM}--\r\n`
+  assert.equal((await http.call('POST', '/read', { headers, body })).status, 200)
+  assert.deepEqual(seen, [
+    { done: 4, total: 10 },
+    { done: 10, total: 10 },
+  ])
+})
+
 test('a full disk under an upload is told as such', async (t) => {
   const full = (app: App): void => {
     app.post('/full', { config: { access: ['platform_admin'] } }, async () => {
@@ -64,9 +91,9 @@ function uploads(seen: { path: string; mode: string }[]) {
         { config: { access: ['platform_admin'] }, schema: { response: answer } },
         async (request) => {
           for (const file of await filesOf(request)) {
-            const stream = file.open() as AsyncIterable<Uint8Array> & { path: string }
-            for await (const _ of stream);
-            const path = dirname(stream.path)
+            for await (const _ of file.open());
+            const names = await readdir(tmpdir())
+            const path = join(tmpdir(), names.find((name) => name.startsWith(`arcadia-spool-${process.pid}-`)) ?? '')
             seen.push({ path, mode: ((await stat(path)).mode & 0o777).toString(8) })
           }
           return { data: {} }

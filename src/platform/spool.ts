@@ -2,7 +2,7 @@ import fastifyMultipart from '@fastify/multipart'
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rmSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -21,7 +21,7 @@ type Limits = { readonly file_max_bytes: number; readonly files_max: number }
 /**
  * In this scope a body is one of these kinds of file, or a form with files, and is kept on disk: the memory stays small,
  * and no transaction waits for a sender. Gives what a route calls for its files, in their order; none where there is no
- * body.
+ * body. How far they are read is the progress of the call.
  */
 export function spoolFiles(
   app: App,
@@ -38,10 +38,13 @@ export function spoolFiles(
     return new SpooledBody(path, await writeFile(path, payload, file_max_bytes))
   })
   return async (request) => {
-    if (request.body instanceof SpooledBody) return [fileAt(request.body.path, undefined)]
+    if (request.body instanceof SpooledBody) return filesAt(request, [{ path: request.body.path, name: undefined }])
     if (!request.isMultipart()) return []
     const { files } = await readForm(request, { fileSize: file_max_bytes, files: files_max })
-    return files.map(({ filepath, filename }) => fileAt(filepath, filename))
+    return filesAt(
+      request,
+      files.map(({ filepath, filename }) => ({ path: filepath, name: filename })),
+    )
   }
 }
 
@@ -115,10 +118,27 @@ class SpooledBody {
 }
 
 /** So much of a file is read at a time. */
-export const READ_CHUNK_BYTES = 256 * 1024
+const READ_CHUNK_BYTES = 256 * 1024
 
-function fileAt(path: string, name: string | undefined): SpooledFile {
-  return { name, open: () => createReadStream(path, { highWaterMark: READ_CHUNK_BYTES }) }
+type Place = { readonly path: string; readonly name: string | undefined }
+
+async function filesAt(request: Request, places: readonly Place[]): Promise<SpooledFile[]> {
+  const sizes = await Promise.all(places.map(async ({ path }) => (await stat(path)).size))
+  const total_bytes = sizes.reduce((total, size) => total + size, 0)
+  const read_bytes = places.map(() => 0)
+  return places.map(({ path, name }, index) => ({
+    name,
+    async *open() {
+      // A transaction that is tried again reads from the beginning.
+      read_bytes[index] = 0
+      for await (const chunk of createReadStream(path, { highWaterMark: READ_CHUNK_BYTES })) {
+        yield chunk
+        read_bytes[index] = (read_bytes[index] ?? 0) + chunk.length
+        const done_bytes = read_bytes.reduce((total, bytes) => total + bytes, 0)
+        request.progress(done_bytes, total_bytes)
+      }
+    },
+  }))
 }
 
 async function writeFile(path: string, payload: AsyncIterable<Uint8Array>, max_bytes: number): Promise<string> {
