@@ -26,8 +26,6 @@ export type Client = {
   get<T>(path: string, headers?: Headers): Promise<T>
   /** Every page of a list. */
   list<T>(path: string): Promise<T[]>
-  /** The `data` of every page where that is more than a list. */
-  pages<T>(path: string): Promise<[T, ...T[]]>
   post<T>(path: string, body: unknown, headers?: Headers): Promise<T>
   /** Like post, but what exists already is fine. Says whether it is new. */
   ensure(path: string, body: unknown): Promise<boolean>
@@ -50,21 +48,18 @@ export function createClient({ url, token }: { url: string; token: string }): Cl
     const sent = { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } }
     return (await read<Answer<T>>('POST', path, sent)).data
   }
-  const pages = async <T>(path: string): Promise<[T, ...T[]]> => {
-    const page = (cursor?: string) => read<Answer<T>>('GET', withQuery(path, { limit: String(LIST_LIMIT), cursor }))
-    const first = await page()
-    const all: [T, ...T[]] = [first.data]
-    for (let cursor = first.next_cursor; cursor;) {
-      const next = await page(cursor)
-      all.push(next.data)
-      cursor = next.next_cursor
+  const list = async <T>(path: string): Promise<T[]> => {
+    const all: T[] = []
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const page: Answer<T[]> = await read('GET', withQuery(path, { limit: String(LIST_LIMIT), cursor }))
+      all.push(...page.data)
+      cursor = page.next_cursor ?? null
     }
     return all
   }
   return {
     get: async <T>(path: string, headers: Headers = {}) => (await read<Answer<T>>('GET', path, { headers })).data,
-    list: async <T>(path: string) => (await pages<T[]>(path)).flat(),
-    pages,
+    list,
     post,
     ensure: async (path, body) => {
       try {

@@ -1,10 +1,10 @@
 import { readPeriodText } from '../platform/wire.ts'
 import { monthLabel } from '../kernel/period.ts'
-import { type Client, withQuery } from './client.ts'
+import { withQuery } from './client.ts'
 import { withApi } from './connect.ts'
 import { heading, print, printJson, printText, table } from './output.ts'
 
-/** As `GET /billing/expected` answers, with the rows of all its pages. */
+/** As `GET /billing/expected` answers. */
 type Expected = {
   period: { start: string; end: string }
   currency: string
@@ -30,15 +30,11 @@ type Row = {
 
 export async function runExpected(options: { period: string; json?: true }): Promise<void> {
   const month = monthLabel(readPeriodText(options.period))
-  const expected = await withApi((api) => readExpected(api, month))
+  const expected = await withApi((api) =>
+    api.get<Expected>(withQuery('/billing/expected', { period: month, whole: 'true' })),
+  )
   if (options.json) printJson(expected)
   else printExpected(expected, month)
-}
-
-async function readExpected(api: Client, month: string): Promise<Expected> {
-  const pages = await api.pages<Expected>(withQuery('/billing/expected', { period: month }))
-  const [first, ...others] = pages
-  return { ...first, rows: [first, ...others].flatMap(({ rows }) => rows) }
 }
 
 function printExpected({ currency, rows, bill, balance, ...totals }: Expected, month: string): void {

@@ -124,6 +124,15 @@ test('several issued bills of a month are compared as one', async () => {
   assert.ok(rows.some((row: Row) => row.name === 'Support'))
 })
 
+test('all rows come in one answer where they are asked for', async () => {
+  const path = '/billing/expected?period=2026-04&limit=1'
+  const { body: page } = await call('GET', path)
+  assert.deepEqual([page.data.rows.length, typeof page.next_cursor], [1, 'string'])
+  const { body: whole } = await call('GET', `${path}&whole=true`)
+  assert.ok(whole.data.rows.length > 10)
+  assert.deepEqual([whole.data.rows[0], whole.next_cursor], [page.data.rows[0], null])
+})
+
 test('a kind that was not listed is named, and what is billed of it is not compared with 0', async () => {
   await db.script(`
     update inventory.listing set listed_at = null, last_error = 'refused', scope = 'app:read' where kind = 'app'`)

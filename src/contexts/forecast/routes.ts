@@ -34,14 +34,16 @@ export const forecastRoutes =
           response: { 200: ForecastOut },
         },
       },
-      async ({ query: { period, status, limit, cursor } }) => {
+      async ({ query: { period, status, whole, limit, cursor } }) => {
         const [skipped = '0'] = readCursor(cursor, [CursorNumber]) ?? []
         const { rows, ...totals } = await forecastOf(edge.db.read, readPeriodText(period), edge.clock.now())
         const wanted = rows
           .filter((row) => status === undefined || row.status === status)
           .map((row, index) => ({ ...row, unpriced: [...row.unpriced], position: index + 1 }))
           .slice(Number(skipped))
-        const { data, next_cursor } = pageOf(wanted, limit, ({ position }) => [String(position)])
+        const { data, next_cursor } = pageOf(wanted, whole ? wanted.length : limit, ({ position }) => [
+          String(position),
+        ])
         return { data: { ...totals, rows: data }, next_cursor }
       },
     )
@@ -51,6 +53,8 @@ const ExpectedQuery = Query({
   ...ListQuery,
   period: PeriodText,
   status: Type.Optional(OneOf(COMPARISON_STATUSES)),
+  // Each page compares the whole month again.
+  whole: Type.Optional(Type.Boolean({ description: 'Every row in one answer, whatever the limit' })),
 })
 
 const DecimalOut = Type.String({ description: 'An exact decimal, in major units' })
