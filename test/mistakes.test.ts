@@ -386,6 +386,18 @@ const MISTAKES: readonly Mistake[] = [
     says: ['did you mean suspended'],
   },
   {
+    mistake: 'a state as a change',
+    call: ['PATCH', '/deployments/elbe~verlag', { state: 'paused' }],
+    at: 'state',
+    says: ['did you mean POST /deployments/:id/transition?'],
+  },
+  {
+    mistake: 'a tenant that there is not',
+    call: ['GET', '/tenants/elb'],
+    status: 404,
+    says: ['No such tenant: elb.'],
+  },
+  {
     mistake: 'a slug for a deployment',
     call: ['GET', '/deployments/verlag'],
     status: 404,

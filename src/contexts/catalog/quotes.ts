@@ -275,7 +275,7 @@ async function loadTenant(
     .where('id', '=', tenant_id)
     .$if(scope !== null, (query) => query.where('id', '=', scope))
     .executeTakeFirst()
-  return found(row, 'tenant')
+  return found(row, `tenant: ${tenant_id}`)
 }
 
 function requireOneCurrency(

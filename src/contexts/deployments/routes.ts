@@ -82,14 +82,17 @@ const SHOP: Static<typeof DeploymentBody> = {
   template_version: '5.1',
   llm_mode: 'metered',
 }
-const DeploymentChanges = Body({
-  display_name: Type.Optional(DisplayName),
-  region: Type.Optional(Label),
-  template_code: Type.Optional(Label),
-  template_version: Type.Optional(Label),
-  llm_mode: Type.Optional(LlmMode),
-  billing_action_suspended: Type.Optional(Type.Boolean()),
-})
+const DeploymentChanges = Body(
+  {
+    display_name: Type.Optional(DisplayName),
+    region: Type.Optional(Label),
+    template_code: Type.Optional(Label),
+    template_version: Type.Optional(Label),
+    llm_mode: Type.Optional(LlmMode),
+    billing_action_suspended: Type.Optional(Type.Boolean()),
+  },
+  { meant: { state: 'POST /deployments/:id/transition' } },
+)
 const TransitionBody = Body({ to: State, reason: Type.Optional(Reason) })
 const DeploymentQuery = Query({
   ...ListQuery,

@@ -41,7 +41,7 @@ export async function exportInvoices(
   reader: Reader,
   { period, tenant_id }: { period: Period; tenant_id: string },
 ): Promise<FocusFile> {
-  found((await isTenant(reader, tenant_id)) || undefined, 'tenant')
+  found((await isTenant(reader, tenant_id)) || undefined, `tenant: ${tenant_id}`)
   const invoices = await listInvoices(reader, { tenant_id, period })
   return {
     name: `focus-${monthLabel(period)}-${tenant_id.replaceAll(/[^\w.-]/g, '_')}.csv`,

@@ -28,7 +28,7 @@ export const focusRoutes =
         const period = readPeriodText(text)
         const scope = scopeOf(callerOf(request))
         // To a tenant there are no others.
-        if (scope !== null && tenant_id !== undefined && tenant_id !== scope) found(undefined, 'tenant')
+        if (scope !== null && tenant_id !== undefined && tenant_id !== scope) found(undefined, `tenant: ${tenant_id}`)
         const tenant = scope ?? tenant_id
         if (tenant !== undefined && preview) throw invalidInput('The querystring is not valid.', [NO_PREVIEW])
         const { name, pieces } =

@@ -162,7 +162,7 @@ test('nothing is stored', async () => {
 
 test('a question that cannot be answered names the field and the rule', async () => {
   const refusals: [object, object, string][] = [
-    [{ code: 'nothing', version: 1 }, {}, 'plan/code: there is no plan nothing'],
+    [{ code: 'nothing', version: 1 }, {}, 'plan/code: there is no plan nothing; known are annual, studio, team'],
     [{ code: 'studio', version: 9 }, {}, 'plan/version: plan studio has no version 9'],
     [
       { code: 'studio', terms: { ...STUDIO, base_price_cents: -1 } },

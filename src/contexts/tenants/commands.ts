@@ -89,7 +89,7 @@ export async function deleteTenant(
 
 async function lockTenant(tx: ContextTx<'tenants'>, id: string): Promise<Tenant> {
   const query = tx.selectFrom('tenants.tenant').selectAll().where('id', '=', id).forUpdate()
-  return found(await query.executeTakeFirst(), 'tenant')
+  return found(await query.executeTakeFirst(), `tenant: ${id}`)
 }
 
 async function requireFree(tx: ContextTx<'tenants'>, tenant: Tenant, changes: TenantChanges): Promise<void> {

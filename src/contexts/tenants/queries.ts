@@ -30,7 +30,7 @@ export async function readTenant(reader: Reader, id: string, { scope }: { scope:
     .where('id', '=', id)
     .$if(scope !== null, (query) => query.where('id', '=', scope))
     .executeTakeFirst()
-  return found(row, 'tenant')
+  return found(row, `tenant: ${id}`)
 }
 
 /** The stored id that equals `id` but for case, if there is one. */
