@@ -32,6 +32,7 @@ import {
   freeSpaceOf,
   isDiskFull,
   requireSpaceForDatabase,
+  requireSpaceToOpen,
 } from './disk.ts'
 import { heldCommit } from './held-commit.ts'
 import type { Log } from './log.ts'
@@ -146,6 +147,7 @@ async function openDirectory(dir: string, free: FreeSpace, options: OpenOptions)
   try {
     const data_dir = dirname(dir)
     if (existsSync(join(dir, 'PG_VERSION'))) {
+      requireSpaceToOpen(data_dir, free)
       options.log?.info({ data_dir }, 'opening the database')
       return await PGlite.create({ ...settings(buffers), dataDir: dir })
     }

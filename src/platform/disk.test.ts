@@ -46,6 +46,7 @@ test('a disk that is almost full takes no more writes, can be read and closed, a
   free_bytes = 0
   assert.equal((await count()).length, 4)
   await db.close()
+  await assert.rejects(open, { code: 'platform/disk-full', message: /To open the database .* and 0 MiB are free/ })
 })
 
 test('a full disk is known by what the system, the server and the embedded database say', () => {

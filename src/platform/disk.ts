@@ -15,6 +15,8 @@ export const LOW_DISK_BYTES = 512 * MIB
  * every write needs: without space for that, the database stops answering at all, and cannot be stopped in good order.
  */
 const FLOOR_BYTES = 32 * MIB
+/** What the start of an embedded database may write. */
+const OPEN_DATABASE_BYTES = 4 * MIB
 /** What a new embedded database takes, its log included. */
 const NEW_DATABASE_BYTES = 96 * MIB
 
@@ -54,6 +56,15 @@ export function createDiskGuard(free: FreeSpace, on_low: (free_bytes: number) =>
 }
 
 const WRITES = /\b(?:insert|update|delete|merge|copy|create|alter|drop|truncate|vacuum)\b/i
+
+/** Without space for what a start writes, the embedded database fails in no words, and may not end. */
+export function requireSpaceToOpen(dir: string, free: FreeSpace): void {
+  const free_bytes = free()
+  if (free_bytes >= OPEN_DATABASE_BYTES) return
+  throw diskFull(
+    `To open the database in ${dir} takes ${inMib(OPEN_DATABASE_BYTES)}, and ${inMib(free_bytes)} are free. Make room.`,
+  )
+}
 
 export function requireSpaceForDatabase(dir: string, free: FreeSpace): void {
   const free_bytes = free()
