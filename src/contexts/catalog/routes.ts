@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
-import { type Caller, scopeOf } from '../../platform/auth.ts'
+import { scopeOf } from '../../platform/auth.ts'
 import type { Edge } from '../../platform/edge.ts'
 import type { App } from '../../platform/http.ts'
 import { callerOf, Data, Example, List, ListQuery, NoBody, Query, Reason, TextOf } from '../../platform/wire.ts'
-import type { Act } from '../events/index.ts'
+import { actOf } from '../events/index.ts'
 import {
   createAddon,
   createPlan,
@@ -316,10 +316,6 @@ function versionRoutes(edge: Edge, app: App): void {
       return reply.code(204).send(null)
     },
   )
-}
-
-function actOf({ clock, ids }: Edge, request: { caller: Caller | null }): Act {
-  return { now: clock.now(), actor: callerOf(request).sub, ids }
 }
 
 function namedIn({ code, version }: { code: string; version: string }): NamedVersion {

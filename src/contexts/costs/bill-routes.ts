@@ -28,6 +28,7 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { CHARGE_CATEGORIES, SERVICE_CATEGORIES } from '../../providers/bill-line.ts'
 import {
   type DifferenceRow,
@@ -48,7 +49,7 @@ import { DIFFERENCE_MAX_LINES, type DifferingSide } from './difference.ts'
 import { importBills } from './import-bills.ts'
 import type { CostsDeps } from './jobs.ts'
 import { noFile } from './problems.ts'
-import { actOf, config, DecimalOut, tags, Text } from './wire.ts'
+import { config, DecimalOut, tags, Text } from './wire.ts'
 import { withdrawBill } from './withdraw-bill.ts'
 
 export const billRoutes =
@@ -118,7 +119,7 @@ export const billRoutes =
         },
       },
       async ({ params: { id }, body: { reason }, caller }) => {
-        const act = { ...actOf(edge, { caller }), ids: edge.ids }
+        const act = actOf(edge, { caller })
         await edge.db.transaction((tx) => settleDifference(tx, { provider_invoice_id: id, reason }, act))
         return { data: await readProviderInvoice(edge, id) }
       },
@@ -139,7 +140,7 @@ export const billRoutes =
         },
       },
       async ({ params: { id }, body: { reason }, caller }) => {
-        const act = { ...actOf(edge, { caller }), ids: edge.ids }
+        const act = actOf(edge, { caller })
         await edge.db.transaction((tx) =>
           withdrawBill(
             tx,
@@ -232,7 +233,7 @@ function importRoute(edge: Edge, deps: CostsDeps, app: App): void {
         importBills(
           tx,
           { ...stated, files },
-          { ...actOf(edge, request), ids: edge.ids, onBillIssued: (bill) => deps.onBillIssued(tx, bill) },
+          { ...actOf(edge, request), onBillIssued: (bill) => deps.onBillIssued(tx, bill) },
         ),
       )
       void reply.code(imported.some(({ outcome }) => outcome === 'created') ? 201 : 200)

@@ -1,24 +1,18 @@
 import { sql } from 'kysely'
 import { instantsOf, monthLabel, type Period } from '../../kernel/period.ts'
 import type { ContextTx } from '../../platform/db.ts'
-import type { Ids } from '../../platform/ids.ts'
 import { PROVIDER_ZONE } from '../../providers/bill-line.ts'
+import type { Act } from '../events/index.ts'
 import { lockBills } from './lock.ts'
 import { matchLines } from './match-lines.ts'
 import { requireOpenMonth } from './open-month.ts'
 import { periodNotOver, periodOpen } from './problems.ts'
 
-type Act = { readonly now: Temporal.Instant; readonly actor: string }
-
 /**
  * From now on nothing changes whose cost the month's lines are. A bill that comes later is matched once, as it comes.
  * Throws `costs/period-not-over` and, when it is closed already, `costs/period-closed`.
  */
-export async function closePeriod(
-  tx: ContextTx<'costs'>,
-  period: Period,
-  { now, actor, ids }: Act & { readonly ids: Ids },
-): Promise<void> {
+export async function closePeriod(tx: ContextTx<'costs'>, period: Period, { now, actor, ids }: Act): Promise<void> {
   const { end } = instantsOf(period, PROVIDER_ZONE)
   if (Temporal.Instant.compare(now, end) < 0) {
     throw periodNotOver(`${monthLabel(period)} runs until ${end}. Close it after that.`)

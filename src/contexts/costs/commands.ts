@@ -4,9 +4,9 @@ import { type ContextTx, insertRows, jsonb } from '../../platform/db.ts'
 import { quoted } from '../../kernel/nearest.ts'
 import { decimal, ZERO } from '../../kernel/decimal.ts'
 import { type Fault, invalidInput, Problem } from '../../kernel/problem.ts'
-import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
 import type { Balance } from '../../providers/digitalocean/index.ts'
+import type { Act } from '../events/index.ts'
 import { loadOwners, type Owner } from '../inventory/index.ts'
 import { readUnits } from '../metering/index.ts'
 import type { Basis, Share } from './allocation.ts'
@@ -19,7 +19,6 @@ import { invoiceIncomplete, lineNotAssignable, unknownDeployment } from './probl
 import { findLineForAssignment } from './line-queries.ts'
 
 type CostsTx = ContextTx<'costs'>
-type Act = { readonly now: Temporal.Instant; readonly actor: string }
 
 /** A snapshot that is stored already is left as it is. */
 export async function recordBalance(
@@ -51,7 +50,7 @@ export async function recordIngestFailure(
 export async function settleDifference(
   tx: CostsTx,
   { provider_invoice_id, reason }: { provider_invoice_id: string; reason: string },
-  { now, actor, ids }: Act & { ids: Ids },
+  { now, actor, ids }: Act,
 ): Promise<void> {
   await lockBills(tx)
   const { difference, differing_lines } = found(await findDifference(tx, provider_invoice_id), 'difference')
@@ -86,7 +85,7 @@ export type LineAssignment = {
 export async function assignLine(
   tx: CostsTx,
   { line_id, deployment_id, remember }: LineAssignment,
-  { now, actor }: Act,
+  act: Act,
 ): Promise<void> {
   await lockBills(tx)
   const line = found(await findLineForAssignment(tx, line_id), 'cost line')
@@ -95,7 +94,7 @@ export async function assignLine(
   }
   await requireOpenMonth(tx, line.period_start)
   const owner = deployment_id === null ? null : await requireOwner(tx, deployment_id)
-  if (remember) await rememberAssignment(tx, { line, owner }, { now, actor })
+  if (remember) await rememberAssignment(tx, { line, owner }, act)
   await tx.deleteFrom('costs.line_share').where('cost_line_id', '=', line_id).execute()
   await tx
     .updateTable('costs.cost_line')
@@ -104,7 +103,7 @@ export async function assignLine(
       deployment_id: owner?.deployment_id ?? null,
       match_status: owner ? 'matched' : 'unmatched',
       match_method: owner ? 'by_hand' : null,
-      match_reason: owner ? `assigned by ${actor}` : 'not matched yet',
+      match_reason: owner ? `assigned by ${act.actor}` : 'not matched yet',
     })
     .where('id', '=', line_id)
     .execute()
@@ -130,7 +129,7 @@ export type NewAllocationRule = {
 export async function addAllocationRule(
   tx: CostsTx,
   rule: NewAllocationRule,
-  { now, actor, ids }: Act & { ids: Ids },
+  { now, actor, ids }: Act,
 ): Promise<string> {
   await lockBills(tx)
   const id = ids.uuid()

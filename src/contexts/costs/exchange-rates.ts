@@ -3,8 +3,8 @@ import { present } from '../../kernel/invariant.ts'
 import type { Currency } from '../../kernel/money.ts'
 import { invalidInput } from '../../kernel/problem.ts'
 import { type ContextTx, insertRows } from '../../platform/db.ts'
-import type { Ids } from '../../platform/ids.ts'
 import { found, type Warning } from '../../platform/wire.ts'
+import type { Act } from '../events/index.ts'
 import { requireOpenMonth } from './open-month.ts'
 import { exchangeRateDiffers, exchangeRateWithdrawn } from './problems.ts'
 import { type ExchangeRateRow, findExchangeRate, findExchangeRateById, findNearestRate } from './rate-queries.ts'
@@ -18,8 +18,6 @@ export type NewExchangeRate = {
   readonly source: string
 }
 
-type Act = { readonly now: Temporal.Instant; readonly actor: string }
-
 /**
  * A rate that is recorded stays until it is withdrawn: the same again is no new one. Throws `costs/exchange-rate-differs`
  * when the pair has another rate, or another source, for the day; warns of one that is far from the last.
@@ -27,7 +25,7 @@ type Act = { readonly now: Temporal.Instant; readonly actor: string }
 export async function recordExchangeRate(
   tx: ContextTx<'costs'>,
   rate: NewExchangeRate,
-  { now, actor, ids }: Act & { readonly ids: Ids },
+  { now, actor, ids }: Act,
 ): Promise<{ is_new: boolean; stored: ExchangeRateRow; warnings: Warning[] }> {
   if (rate.from_currency === rate.to_currency) {
     throw invalidInput('The rate is not valid.', [{ path: 'to', message: 'must be another currency than from' }])

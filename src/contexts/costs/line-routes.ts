@@ -22,12 +22,13 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { DeploymentId, DeploymentRef } from '../deployments/index.ts'
 import { CHARGE_CATEGORIES } from '../../providers/bill-line.ts'
 import { assignLine } from './commands.ts'
 import { type CostLineRow, findCostLine, listCostLines } from './line-queries.ts'
 import { previewMatches } from './preview.ts'
-import { actOf, config, DecimalOut, MatchChangesOut, MatchStatus, PreviewQuery, tags, Text } from './wire.ts'
+import { config, DecimalOut, MatchChangesOut, MatchStatus, PreviewQuery, tags, Text } from './wire.ts'
 
 export const lineRoutes =
   (edge: Edge) =>

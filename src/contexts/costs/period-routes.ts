@@ -21,9 +21,10 @@ import {
   readCursor,
   readPeriodText,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { closePeriod, reopenPeriod } from './closing.ts'
 import { type BillingPeriodRow, findBillingPeriod, listBillingPeriods } from './period-queries.ts'
-import { actOf, config, DecimalOut, tags, Text } from './wire.ts'
+import { config, DecimalOut, tags, Text } from './wire.ts'
 
 export const periodRoutes =
   (edge: Edge) =>
@@ -60,7 +61,7 @@ export const periodRoutes =
       },
       async ({ params, caller }) => {
         const period = readPeriodText(params.period)
-        const act = { ...actOf(edge, { caller }), ids: edge.ids }
+        const act = actOf(edge, { caller })
         await edge.db.transaction((tx) => closePeriod(tx, period, act))
         return { data: await readBillingPeriod(edge, period) }
       },

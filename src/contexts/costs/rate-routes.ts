@@ -24,9 +24,10 @@ import {
   TextOf,
   WarningOut,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { recordExchangeRate, withdrawExchangeRate } from './exchange-rates.ts'
 import { type ExchangeRateRow, findExchangeRateById, listExchangeRates } from './rate-queries.ts'
-import { actOf, config, DecimalOut, tags, Text } from './wire.ts'
+import { config, DecimalOut, tags, Text } from './wire.ts'
 
 export const rateRoutes =
   (edge: Edge) =>
@@ -77,7 +78,7 @@ export const rateRoutes =
           source,
         }
         const { is_new, stored, warnings } = await edge.db.transaction((tx) =>
-          recordExchangeRate(tx, given, { ...actOf(edge, { caller }), ids: edge.ids }),
+          recordExchangeRate(tx, given, actOf(edge, { caller })),
         )
         void reply.code(is_new ? 201 : 200)
         return { data: { ...exchangeRateOut(stored), ...(warnings.length > 0 && { warnings }) } }

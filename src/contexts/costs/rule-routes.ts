@@ -21,13 +21,14 @@ import {
   TextOf,
   UnsignedDecimalText,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { BASES, type Basis } from './allocation.ts'
 import { addAllocationRule, deleteAllocationRule } from './commands.ts'
 import { previewMatches } from './preview.ts'
 import { findAllocationRule, listAllocationRules } from './rule-queries.ts'
 import { PROVIDER } from './sync.ts'
 import { DeploymentId } from '../deployments/index.ts'
-import { actOf, config, MatchChangesOut, PreviewQuery, Provider, tags, Text } from './wire.ts'
+import { config, MatchChangesOut, PreviewQuery, Provider, tags, Text } from './wire.ts'
 
 export const ruleRoutes =
   (edge: Edge) =>
@@ -63,7 +64,7 @@ export const ruleRoutes =
       },
       async ({ query: { preview }, body, caller }, reply) => {
         const rule = { ...ANY_RULE, ...body }
-        const act = { ...actOf(edge, { caller }), ids: edge.ids }
+        const act = actOf(edge, { caller })
         const add = (tx: Tx) => addAllocationRule(tx, rule, act)
         if (preview) return { data: await edge.db.transaction((tx) => previewMatches(tx, add)) }
         const id = await edge.db.transaction(add)

@@ -1,17 +1,11 @@
 import { Type } from 'typebox'
-import type { Edge } from '../../platform/edge.ts'
-import type { Request } from '../../platform/http.ts'
-import { callerOf, Id, Nullable, OneOf, Query, TextOf } from '../../platform/wire.ts'
+import { Id, Nullable, OneOf, Query, TextOf } from '../../platform/wire.ts'
 
 /** `after`: the key of the last row of the page before. */
 export type PageAfter = { readonly limit: number; readonly after: readonly string[] | undefined }
 
 export const tags = ['costs']
 export const config = { access: ['platform_admin'] as const }
-
-export function actOf(edge: Edge, request: Pick<Request, 'caller'>): { now: Temporal.Instant; actor: string } {
-  return { now: edge.clock.now(), actor: callerOf(request).sub }
-}
 
 export const Text = TextOf({ minLength: 1, maxLength: 500 })
 export const DecimalOut = Type.String({ description: 'An exact decimal, in major units where it is money' })

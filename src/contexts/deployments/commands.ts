@@ -1,6 +1,6 @@
 import { type ContextTx, insertRows } from '../../platform/db.ts'
-import type { Ids } from '../../platform/ids.ts'
 import { found } from '../../platform/wire.ts'
+import type { Act } from '../events/index.ts'
 import {
   checkTransition,
   type Deployment,
@@ -13,8 +13,6 @@ import { slugTaken, unknownTenant } from './problems.ts'
 import { isBillable } from './queries.ts'
 
 type Tx = ContextTx<'deployments'>
-/** `actor` is the token's subject, or `system:…` for what the program does by itself. */
-export type By = { now: Temporal.Instant; actor: string; ids: Ids }
 
 export type NewDeployment = Pick<Deployment, 'tenant_id' | 'slug'> &
   Partial<Pick<Deployment, 'display_name' | 'region' | 'template_code' | 'template_version' | 'llm_mode'>> & {
@@ -22,9 +20,9 @@ export type NewDeployment = Pick<Deployment, 'tenant_id' | 'slug'> &
   }
 
 /** Throws `deployments/unknown-tenant` and `deployments/slug-taken`. */
-export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Promise<Deployment> {
+export async function createDeployment(tx: Tx, given: NewDeployment, act: Act): Promise<Deployment> {
   const { tenant_id, slug } = given
-  await freeSlug(tx, { tenant_id, slug }, by)
+  await freeSlug(tx, { tenant_id, slug }, act)
   const deployment = await tx
     .insertInto('deployments.deployment')
     .values({
@@ -35,14 +33,14 @@ export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Pr
       llm_mode: 'metered',
       state: 'active',
       ...given,
-      id: by.ids.uuid(),
+      id: act.ids.uuid(),
       billing_action_suspended: false,
-      created_at: by.now,
-      updated_at: by.now,
+      created_at: act.now,
+      updated_at: act.now,
     })
     .returningAll()
     .executeTakeFirstOrThrow()
-  await record(tx, deployment, { kind: 'created', to_state: deployment.state }, by)
+  await record(tx, deployment, { kind: 'created', to_state: deployment.state }, act)
   return deployment
 }
 
@@ -50,18 +48,18 @@ export async function createDeployment(tx: Tx, given: NewDeployment, by: By): Pr
 export async function updateDeployment(
   tx: Tx,
   { id, changes }: { id: string; changes: DeploymentChanges },
-  by: By,
+  act: Act,
 ): Promise<Deployment> {
   const deployment = await lockDeployment(tx, id)
   const news = newsIn(deployment, changes)
   if (Object.keys(news).length === 0) return deployment
-  await record(tx, deployment, { kind: 'updated', details: news }, by)
-  return store(tx, deployment, { ...news, updated_at: by.now })
+  await record(tx, deployment, { kind: 'updated', details: news }, act)
+  return store(tx, deployment, { ...news, updated_at: act.now })
 }
 
 export type Transition = { id: string; to: DeploymentState; reason: string | null }
 
-/** What others follow a transition by. */
+/** What others follow a transition act. */
 export type DeploymentTransition = {
   tenant_id: string
   deployment_id: string
@@ -77,15 +75,15 @@ export type DeploymentTransition = {
 export async function transition(
   tx: Tx,
   { id, to, reason }: Transition,
-  by: By,
+  act: Act,
 ): Promise<{ deployment: Deployment; change: DeploymentTransition }> {
   const deployment = await lockDeployment(tx, id)
   const { tenant_id, state: from } = deployment
-  checkTransition(deployment, { to, actor: by.actor })
-  await record(tx, deployment, { kind: 'transition', from_state: from, to_state: to, reason }, by)
+  checkTransition(deployment, { to, actor: act.actor })
+  await record(tx, deployment, { kind: 'transition', from_state: from, to_state: to, reason }, act)
   return {
-    deployment: await store(tx, deployment, { state: to, updated_at: by.now }),
-    change: { tenant_id, deployment_id: id, from, to, at: by.now },
+    deployment: await store(tx, deployment, { state: to, updated_at: act.now }),
+    change: { tenant_id, deployment_id: id, from, to, at: act.now },
   }
 }
 
@@ -93,7 +91,7 @@ export async function transition(
  * The slug is free, or is taken over from an archived deployment that was never billed: from then on it means the new
  * one, on the tags of resources too.
  */
-async function freeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id' | 'slug'>, by: By): Promise<void> {
+async function freeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id' | 'slug'>, act: Act): Promise<void> {
   const tenant = await tx
     .selectFrom('tenants.tenant as t')
     .leftJoin('deployments.deployment as d', (join) =>
@@ -105,10 +103,10 @@ async function freeSlug(tx: Tx, { tenant_id, slug }: Pick<Deployment, 'tenant_id
   if (!tenant) {
     throw unknownTenant('Add the tenant first.', [{ path: 'tenant_id', message: `there is no tenant ${tenant_id}` }])
   }
-  if (tenant.held_by !== null) await releaseSlug(tx, tenant.held_by, by)
+  if (tenant.held_by !== null) await releaseSlug(tx, tenant.held_by, act)
 }
 
-async function releaseSlug(tx: Tx, id: string, by: By): Promise<void> {
+async function releaseSlug(tx: Tx, id: string, act: Act): Promise<void> {
   const holder = await lockDeployment(tx, id)
   const { tenant_id, slug, state } = holder
   if (state !== 'archived') {
@@ -121,8 +119,8 @@ async function releaseSlug(tx: Tx, id: string, by: By): Promise<void> {
       { path: 'slug', message: `is held by deployment ${id}, which was billed or has something to bill` },
     ])
   }
-  await record(tx, holder, { kind: 'updated', details: { slug_released_at: by.now } }, by)
-  await store(tx, holder, { slug_released_at: by.now, updated_at: by.now })
+  await record(tx, holder, { kind: 'updated', details: { slug_released_at: act.now } }, act)
+  await store(tx, holder, { slug_released_at: act.now, updated_at: act.now })
 }
 
 async function lockDeployment(tx: Tx, id: string): Promise<Deployment> {
@@ -147,9 +145,9 @@ async function record(
   tx: Tx,
   { tenant_id, id }: Deployment,
   { details = {}, ...what }: Happening,
-  by: By,
+  act: Act,
 ): Promise<void> {
   await insertRows(tx, 'deployments.event', [
-    { ...what, tenant_id, id: by.ids.uuid(), deployment_id: id, details, actor: by.actor, occurred_at: by.now },
+    { ...what, tenant_id, id: act.ids.uuid(), deployment_id: id, details, actor: act.actor, occurred_at: act.now },
   ])
 }

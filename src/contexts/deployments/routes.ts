@@ -19,6 +19,7 @@ import {
   TextOf,
 } from '../../platform/wire.ts'
 import { IdOrName } from '../../platform/naming.ts'
+import { actOf } from '../events/index.ts'
 import { TENANT_ID_PATTERN, TenantId } from '../tenants/index.ts'
 import { createDeployment, type DeploymentTransition, transition, updateDeployment } from './commands.ts'
 import { DEPLOYMENT_STATES } from './deployment.ts'
@@ -166,8 +167,8 @@ export const deploymentsRoutes =
         },
       },
       async (request, reply) => {
-        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
-        const deployment = await edge.db.transaction((tx) => createDeployment(tx, request.body, by))
+        const act = actOf(edge, request)
+        const deployment = await edge.db.transaction((tx) => createDeployment(tx, request.body, act))
         void reply.code(201)
         return { data: deployment }
       },
@@ -187,8 +188,8 @@ export const deploymentsRoutes =
       },
       async (request) => {
         const update = { id: request.params.id, changes: request.body }
-        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
-        return { data: await edge.db.transaction((tx) => updateDeployment(tx, update, by)) }
+        const act = actOf(edge, request)
+        return { data: await edge.db.transaction((tx) => updateDeployment(tx, update, act)) }
       },
     )
 
@@ -207,8 +208,8 @@ export const deploymentsRoutes =
       },
       async (request) => {
         const { to, reason = null } = request.body
-        const by = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
-        const move = (tx: Tx) => transition(tx, { id: request.params.id, to, reason }, by)
+        const act = actOf(edge, request)
+        const move = (tx: Tx) => transition(tx, { id: request.params.id, to, reason }, act)
         if (request.query.preview) return { data: await preview.of(async (tx) => (await move(tx)).change) }
         const data = await edge.db.transaction(async (tx) => {
           const { deployment, change } = await move(tx)

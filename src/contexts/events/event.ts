@@ -1,13 +1,20 @@
 import type { Selectable } from 'kysely'
 import type { DB } from '../../../db/types.ts'
 import { jsonInteger } from '../../kernel/money.ts'
+import type { Caller } from '../../platform/auth.ts'
 import { insertRows, type Reader, within } from '../../platform/db.ts'
+import type { Edge } from '../../platform/edge.ts'
 import type { Ids } from '../../platform/ids.ts'
+import { callerOf } from '../../platform/wire.ts'
 
 type Stored = Selectable<DB['events.event']>
 
-/** `actor` is the token's subject. */
+/** `actor` is the token's subject, or `system:…` for what the program does by itself. */
 export type Act = { now: Temporal.Instant; actor: string; ids: Ids }
+
+export function actOf({ clock, ids }: Pick<Edge, 'clock' | 'ids'>, request: { caller: Caller | null }): Act {
+  return { now: clock.now(), actor: callerOf(request).sub, ids }
+}
 
 export type Subject = { kind: string; id: string }
 

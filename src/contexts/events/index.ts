@@ -1,2 +1,2 @@
-export { type Act, recordEvent } from './event.ts'
+export { type Act, actOf, recordEvent } from './event.ts'
 export { eventsRoutes } from './routes.ts'

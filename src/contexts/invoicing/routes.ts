@@ -39,6 +39,7 @@ import {
 } from '../../platform/wire.ts'
 import { quoteLineFields, QuoteOut } from '../catalog/index.ts'
 import { DeploymentParams } from '../deployments/index.ts'
+import { actOf } from '../events/index.ts'
 import { explain } from '../pricing/index.ts'
 import { acknowledgeLateUsage } from './acknowledge.ts'
 import { issueCreditNote, issueInvoice, recordPayment, voidInvoice } from './commands.ts'
@@ -423,7 +424,7 @@ function lifecycleRoutes(app: App, edge: Edge, { onInvoiceChanged }: InvoicingDe
     async (request) => {
       const { deployment_id, period, reason } = request.body
       const usage = { deployment_id, period: readPeriodText(period), reason }
-      const act = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+      const act = actOf(edge, request)
       return { data: await edge.db.transaction((tx) => acknowledgeLateUsage(within(tx), usage, act)) }
     },
   )

@@ -31,6 +31,7 @@ import {
   readDeployment,
   type TransitionPreview,
 } from '../deployments/index.ts'
+import { actOf } from '../events/index.ts'
 import type { LineKind } from '../pricing/index.ts'
 import { attachAddon, cancel, changePlan, detachAddon, type Made } from './commands.ts'
 import { correctStart } from './correct-start.ts'
@@ -332,7 +333,7 @@ function subscriptionRoutes(edge: Edge, { app, ...deps }: Routes): void {
     async (request) => {
       const { start_date, reason } = request.body
       const given = { id: request.params.id, start_date: Temporal.PlainDate.from(start_date), reason }
-      const act = { ...madeAt(edge), actor: callerOf(request).sub }
+      const act = actOf(edge, request)
       return answer(edge, (tx) => correctStart(tx, given, act), { ...request.query, ...deps })
     },
   )

@@ -20,6 +20,7 @@ import {
   TextOf,
   WarningOut,
 } from '../../platform/wire.ts'
+import { actOf } from '../events/index.ts'
 import { createTenant, deleteTenant, updateTenant } from './commands.ts'
 import { listTenants, readTenant } from './queries.ts'
 import { assumedTaxOf, taxTermsOf, type Tenant, TENANT_ID_PATTERN, warningsOf } from './tenant.ts'
@@ -170,7 +171,7 @@ export const tenantsRoutes =
       },
       async (request, reply) => {
         const given = { id: request.params.id, reason: request.query.reason ?? null }
-        const act = { now: edge.clock.now(), actor: callerOf(request).sub, ids: edge.ids }
+        const act = actOf(edge, request)
         await edge.db.transaction((tx) => deleteTenant(tx, given, act))
         return reply.code(204).send(null)
       },
