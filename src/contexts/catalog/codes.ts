@@ -38,6 +38,7 @@ export async function readMeterCodes(reader: Reader): Promise<string[]> {
   return [...BUILT_IN_METERS.map(({ code }) => code), ...(await readCodes(reader, 'meter'))]
 }
 
+/** Those that are stored; meters that are built in are not. */
 export async function readCodes(
   reader: Reader,
   of: keyof typeof CALLED,

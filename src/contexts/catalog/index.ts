@@ -3,7 +3,7 @@ export { catalogChecks } from './checks.ts'
 export { catalogInvariants } from './invariants.ts'
 export { type Addon, type NewPlanVersion, planTermsOf } from './plan.ts'
 export { unknownPlan } from './problems.ts'
-export { unknownPlanAt } from './codes.ts'
+export { readCodes, unknownPlanAt } from './codes.ts'
 export { findPublishedVersion, planFaults, readAddons, readPlanTerms, type SoldVersion } from './queries.ts'
 export { catalogRoutes } from './routes.ts'
 export {

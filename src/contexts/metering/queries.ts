@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { type Reader, rowset, toJson } from '../../platform/db.ts'
 import { isUuid } from '../../platform/intake.ts'
+import { readCodes } from '../catalog/index.ts'
 import { DERIVED_METERS, type Meter, type References, type UsageEvent, type UsageEventRow } from './event.ts'
 
 /**
@@ -121,16 +122,8 @@ export async function readReferences(
     only_tenant_id: tenant_id,
     tenant_of: new Map(deployments.map((row) => [row.id, row.tenant_id])),
     meters: new Map(meters.map((meter) => [meter.code, meter])),
-    meter_codes: isUnknown ? await readMeterCodes(reader) : [],
+    meter_codes: isUnknown ? await readCodes(reader, 'meter') : [],
   }
-}
-
-/** An operator has no more meters; of those beyond it none is the nearest. */
-const CODES_READ_MAX = 1_000
-
-async function readMeterCodes(reader: Reader): Promise<string[]> {
-  const rows = await reader.selectFrom('catalog.meter').select('code').orderBy('code').limit(CODES_READ_MAX).execute()
-  return rows.map(({ code }) => code)
 }
 
 /** What is stored under the same keys. */
