@@ -196,7 +196,7 @@ const ExplanationOut = Type.Object({
   inputs_hash: Type.String(),
 })
 
-const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(TextOf({ minLength: 1, maxLength: 500 }))) })
+const VoidBody = OptionalBody({ reason: Type.Optional(Nullable(Reason)) })
 const PaymentBody = Body(
   {
     amount_cents: Cents({ minimum: 1 }),
@@ -205,11 +205,8 @@ const PaymentBody = Body(
   },
   { meant: { currency: 'amount_cents, in the currency of the invoice' } },
 )
-const ReversalBody = Body({ reason: TextOf({ minLength: 1, maxLength: 500 }) })
-const CreditNoteBody = Body({
-  amount_cents: Cents({ minimum: 1 }),
-  reason: TextOf({ minLength: 1, maxLength: 500 }),
-})
+const ReversalBody = Body({ reason: Reason })
+const CreditNoteBody = Body({ amount_cents: Cents({ minimum: 1 }), reason: Reason })
 
 const AcknowledgementBody = Body({ deployment_id: Id, period: PeriodText, reason: Reason })
 
