@@ -53,7 +53,7 @@ import {
 import { tenantsInvariants, tenantsRoutes } from './contexts/tenants/index.ts'
 import { auditJob, auditRoutes, type Invariant } from './platform/audit.ts'
 import { jwtSecret } from './platform/auth.ts'
-import { type Clock, frozenClock, systemClock } from './platform/clock.ts'
+import { type Clock, clockOf } from './platform/clock.ts'
 import { type Database, openDatabase } from './platform/db.ts'
 import { inMib } from './platform/disk.ts'
 import { doctorRoutes } from './platform/doctor.ts'
@@ -87,7 +87,7 @@ export async function openApp(
   log: Logger,
   given: { db?: Database; clock?: Clock } = {},
 ): Promise<Application> {
-  const clock = given.clock ?? (config.now ? frozenClock(config.now) : systemClock)
+  const clock = given.clock ?? clockOf(config)
   const ids = randomIds
   const migrations = await readMigrations()
   const metrics = createMetrics()

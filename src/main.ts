@@ -5,7 +5,7 @@ import { monthMeant } from './cli/month.ts'
 import { endQuietlyOnClosedPipe, reportFailure } from './cli/output.ts'
 import { dateIn, parseMonth } from './kernel/period.ts'
 import { invalidInput } from './kernel/problem.ts'
-import { systemClock } from './platform/clock.ts'
+import { clockOf } from './platform/clock.ts'
 
 // What this program writes is about money: files, folders and uploads are their owner's alone.
 process.umask(0o077)
@@ -166,7 +166,7 @@ function wholeNumber(text: string): number {
 function month(flag: string): (text: string) => string {
   return (text) => {
     if (parseMonth(text) !== undefined) return text
-    const now = loadConfig().now ?? systemClock.now()
+    const now = clockOf(loadConfig()).now()
     const meant = monthMeant(text, dateIn(now, 'UTC'))
     const hint = meant === undefined ? '' : ` Did you mean ${flag} ${meant}?`
     throw new InvalidArgumentError(`It must be a month such as 2026-10.${hint}`)

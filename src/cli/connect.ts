@@ -1,6 +1,7 @@
 import { type Config, loadConfig } from '../config.ts'
+import { invalidInput } from '../kernel/problem.ts'
 import { mintToken, readSecret } from '../platform/auth.ts'
-import { frozenClock, systemClock } from '../platform/clock.ts'
+import { clockOf } from '../platform/clock.ts'
 import { findServer, hasBooks, requireBooks } from '../platform/data-dir.ts'
 import { randomIds } from '../platform/ids.ts'
 import { createLog } from '../platform/log.ts'
@@ -29,8 +30,7 @@ export async function withApi<T>(
     const { data_dir } = config.database
     if (!makes_books) await requireBooks(data_dir)
     const url = await findServer(data_dir)
-    if (url !== null)
-      return work(createClient({ url, token: await adminToken(config, await secretOf(config, data_dir)) }))
+    if (url !== null) return work(createClient({ url, token: await adminToken(config, await secretOf(config)) }))
   }
   return withOwnServer(config, work)
 }
@@ -78,12 +78,17 @@ export async function commandLog({ database }: Config): Promise<ReturnType<typeo
   return createLog(makes_books ? MAKING_LEVEL : QUIET_LEVEL)
 }
 
-async function secretOf({ jwt_secret }: Config, data_dir: string): Promise<string> {
-  return jwt_secret ?? readSecret(data_dir)
+/** Only read: one that was made here would be another than that of the server. */
+export async function secretOf({ database, jwt_secret }: Config): Promise<string> {
+  if (jwt_secret !== null) return jwt_secret
+  if (database.kind !== 'embedded') {
+    throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
+  }
+  await requireBooks(database.data_dir)
+  return readSecret(database.data_dir)
 }
 
-async function adminToken({ now }: Config, secret: string): Promise<string> {
-  const clock = now === null ? systemClock : frozenClock(now)
+async function adminToken(config: Config, secret: string): Promise<string> {
   const claims = { sub: 'arcadia-cli', role: 'platform_admin', tenant_id: null }
-  return mintToken(claims, { secret, now: clock.now(), ttl: TOKEN_TTL })
+  return mintToken(claims, { secret, now: clockOf(config).now(), ttl: TOKEN_TTL })
 }

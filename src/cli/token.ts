@@ -1,9 +1,8 @@
 import { type Config, loadConfig } from '../config.ts'
 import { invalidInput, notFound, Problem } from '../kernel/problem.ts'
-import { isRole, mintToken, readSecret, ROLES } from '../platform/auth.ts'
-import { frozenClock, systemClock } from '../platform/clock.ts'
-import { requireBooks } from '../platform/data-dir.ts'
-import { withApi } from './connect.ts'
+import { isRole, mintToken, ROLES } from '../platform/auth.ts'
+import { clockOf } from '../platform/clock.ts'
+import { secretOf, withApi } from './connect.ts'
 import { print } from './output.ts'
 
 const TTL = /^(\d{1,6})([smhd])$/
@@ -18,11 +17,10 @@ export async function runToken(options: {
   const config = loadConfig()
   requireRole(options)
   if (options.tenant !== undefined) await requireTenant(config, options.tenant)
-  const clock = config.now ? frozenClock(config.now) : systemClock
   print(
     await mintToken(
       { sub: options.subject, role: options.role, tenant_id: options.tenant ?? null },
-      { secret: await secretOf(config), now: clock.now(), ttl: readTtl(options.ttl) },
+      { secret: await secretOf(config), now: clockOf(config).now(), ttl: readTtl(options.ttl) },
     ),
   )
 }
@@ -42,16 +40,6 @@ async function requireTenant({ database, remote }: Config, id: string): Promise<
     if (!(error instanceof Problem) || error.code !== notFound.kind.code) throw error
     throw invalidInput(`There is no tenant ${id}. GET /tenants lists them.`)
   }
-}
-
-/** Only read: one that was made here would be another than that of the server. */
-async function secretOf({ database, jwt_secret }: Config): Promise<string> {
-  if (jwt_secret !== null) return jwt_secret
-  if (database.kind !== 'embedded') {
-    throw invalidInput('A database in memory makes a new secret at each start. Set ARCADIA_JWT_SECRET to share one.')
-  }
-  await requireBooks(database.data_dir)
-  return readSecret(database.data_dir)
 }
 
 function readTtl(text: string): Temporal.Duration {
