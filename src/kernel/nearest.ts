@@ -24,7 +24,8 @@ export function meantBy(given: string, candidates: readonly string[]): string | 
 /** Two letters of a shorter word are most of it. */
 const SHORT_CHARACTERS = 4
 
-const KNOWN_SHOWN_MAX = 12
+/** Of more words than these, none is named: a list of all would hide what is wrong. */
+export const KNOWN_SHOWN_MAX = 12
 
 /** The word that was meant, or else those that there are, as the end of a refusal of one that is not. */
 export function knownHint(given: string, known: readonly string[]): string {

@@ -115,6 +115,16 @@ export function expectedTimeZone(given: string): string {
   return `a time zone of the IANA database${hint}`
 }
 
+/** Whether a text such as `2026-04-30` is a day of the calendar: `2026-04-31` is none. */
+export function isDay(text: string): boolean {
+  try {
+    Temporal.PlainDate.from(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function isBefore(a: Temporal.PlainDate, b: Temporal.PlainDate): boolean {
   return Temporal.PlainDate.compare(a, b) < 0
 }

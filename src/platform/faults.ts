@@ -1,6 +1,7 @@
 import { plain, readDecimal } from '../kernel/decimal.ts'
 import { present } from '../kernel/invariant.ts'
-import { meantBy, quoted } from '../kernel/nearest.ts'
+import { KNOWN_SHOWN_MAX, meantBy, quoted } from '../kernel/nearest.ts'
+import { isDay } from '../kernel/period.ts'
 import type { Fault } from '../kernel/problem.ts'
 import { DECIMAL_FORMAT } from './formats.ts'
 
@@ -86,6 +87,8 @@ export type Wording = {
   readonly meant?: Readonly<Record<string, string>>
 }
 
+/** What JSON Schema bounds, as it ends in the names of the bounds: `minLength`, `minimum`. */
+type Bounded = 'Length' | 'Items' | 'Properties' | 'imum'
 type Schema = Wording & {
   readonly type?: string | readonly string[]
   readonly format?: string
@@ -96,7 +99,7 @@ type Schema = Wording & {
   readonly properties?: Readonly<Record<string, Schema>>
   readonly required?: readonly string[]
   readonly uniqueItems?: boolean
-} & { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties' | 'imum'}`]?: number }
+} & { readonly [Bound in `${'min' | 'max'}${Bounded}`]?: number }
 
 function messageOf({ keyword, params, parentSchema, data }: Rejection, name: string): string {
   const schema = (parentSchema ?? {}) as Schema
@@ -127,8 +130,6 @@ function formHint(name: string, { properties = {} }: Schema): string {
 function isWorded({ expected, anyOf = [] }: Schema): boolean {
   return expected !== undefined || anyOf.some(isWorded)
 }
-
-const KNOWN_SHOWN_MAX = 12
 
 function knownHint(given: string, { properties = {}, meant = {} }: Schema): string {
   const known = Object.keys(properties)
@@ -171,7 +172,7 @@ function expectedOf(schema: Schema, found: unknown): string {
     case 'string':
       return schema.format === 'email' ? 'an e-mail address' : `a text${between(schema, 'Length', ' characters')}`
     case 'integer':
-      return `a whole number${between({ minLength: schema.minimum, maxLength: schema.maximum }, 'Length', '')}`
+      return `a whole number${between(schema, 'imum', '')}`
     case 'boolean':
       return 'true or false'
     case 'array':
@@ -191,10 +192,8 @@ function fieldsHint({ properties = {}, required = [] }: Schema): string {
   return fields.length > 0 && fields.length <= KNOWN_SHOWN_MAX ? ` with ${fields.join(', ')}` : ''
 }
 
-type Bounds = { readonly [Bound in `${'min' | 'max'}${'Length' | 'Items' | 'Properties'}`]?: number | undefined }
-
-function between(bounds: Bounds, of: 'Length' | 'Items' | 'Properties', unit: string): string {
-  const [least, most] = [bounds[`min${of}`], bounds[`max${of}`]]
+function between(schema: Schema, of: Bounded, unit: string): string {
+  const [least, most] = [schema[`min${of}`], schema[`max${of}`]]
   const by = unit === '' ? '' : ' of'
   if (least !== undefined && most !== undefined) return `${by || ' from'} ${least} to ${most}${unit}`
   if (most !== undefined) return `${by} at most ${most}${unit}`
@@ -232,13 +231,7 @@ const DAY = /^((?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2})([Tt].*)?$/
 /** Whether a date, or the date of a time, is well written and is none. */
 export function isNoDay(found: string, format: 'date' | 'date-time'): boolean {
   const [, day, time] = DAY.exec(found) ?? []
-  if (day === undefined || (time === undefined) !== (format === 'date')) return false
-  try {
-    Temporal.PlainDate.from(day)
-    return false
-  } catch {
-    return true
-  }
+  return day !== undefined && (time === undefined) === (format === 'date') && !isDay(day)
 }
 
 function shown(found: unknown): string {

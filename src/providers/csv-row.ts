@@ -1,3 +1,4 @@
+import { isDay } from '../kernel/period.ts'
 import type { CsvFault } from './bill-reader.ts'
 
 /** Where a format finds its columns in a file. */
@@ -71,13 +72,7 @@ function foundIn(text: string | null): string {
 /** `2026-09-31` and the like. */
 function isNoDay(text: string): boolean {
   const [date] = /^\d{4}-\d{2}-\d{2}(?!\d)/.exec(text) ?? []
-  if (date === undefined) return false
-  try {
-    Temporal.PlainDate.from(date, { overflow: 'reject' })
-    return false
-  } catch {
-    return true
-  }
+  return date !== undefined && !isDay(date)
 }
 
 /** Null where the cell is blank, or the file has no such column. */
