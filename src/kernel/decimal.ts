@@ -9,7 +9,9 @@ const WHOLE_MAX_DIGITS = 15
 /** Digits after the point of a decimal that comes in or goes out. */
 const FRACTION_MAX_DIGITS = 20
 
-/** A decimal string as the contract spells it: at most 15 digits before the point and 20 after it. */
+/** What the contract takes of a decimal, in words. */
+export const CONTRACT_DIGITS = `at most ${WHOLE_MAX_DIGITS} digits before the point and ${FRACTION_MAX_DIGITS} after it`
+/** A decimal string as the contract spells it: see CONTRACT_DIGITS. */
 export const DECIMAL_PATTERN = `^-?${unsignedDecimal(FRACTION_MAX_DIGITS)}$`
 const DECIMAL_OF_CONTRACT = new RegExp(DECIMAL_PATTERN)
 /** The same without a sign. */
@@ -54,7 +56,7 @@ export function readDecimal(text: string): Decimal | undefined {
   return places >= 0 ? new Exact(signed, places) : new Exact(signed * powerOfTen(-places), 0)
 }
 
-/** Whether the contract can spell it: at most 15 digits before the point and 20 after it. */
+/** Whether the contract can spell it: see CONTRACT_DIGITS. */
 export function fitsContract(value: Decimal): boolean {
   return DECIMAL_OF_CONTRACT.test(plain(value))
 }

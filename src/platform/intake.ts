@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox'
-import { fitsContract, isDecimalText, plain, readDecimal } from '../kernel/decimal.ts'
+import { CONTRACT_DIGITS, fitsContract, isDecimalText, plain, readDecimal } from '../kernel/decimal.ts'
 import { quoted, stopped } from '../kernel/nearest.ts'
 import type { Fault, Problem, ProblemFactory } from '../kernel/problem.ts'
 import { faultsOf, isNoDay } from './faults.ts'
@@ -63,7 +63,7 @@ export function decimalHint(found: unknown, { exponents }: { exponents: boolean 
   if (typeof found !== 'string') return undefined
   const read = readDecimal(found)
   if (read === undefined) return undefined
-  if (!fitsContract(read)) return 'must have at most 15 digits before the point and 20 after it'
+  if (!fitsContract(read)) return `must have ${CONTRACT_DIGITS}`
   return exponents || isDecimalText(found) ? undefined : `must be in plain notation: "${plain(read)}"`
 }
 

@@ -1,4 +1,4 @@
-import { type Decimal, fitsContract, plain, readDecimal, sum } from '../../kernel/decimal.ts'
+import { CONTRACT_DIGITS, type Decimal, fitsContract, plain, readDecimal, sum } from '../../kernel/decimal.ts'
 import { present } from '../../kernel/invariant.ts'
 import { knownHint } from '../../kernel/nearest.ts'
 import { days, instantsOf, isBefore, type Period } from '../../kernel/period.ts'
@@ -102,13 +102,13 @@ function readDiscounts(given: NonNullable<QuoteRequest['discounts']>, path: stri
 
 /** As the gateway sends them: exact, in plain notation or with an exponent. */
 function readLlmCharges(given: readonly string[]): Decimal[] {
-  const read = given.map((text) => readDecimal(text))
-  const charges = read.flatMap((charge) => (charge !== undefined && fitsContract(charge) ? [charge] : []))
-  if (charges.length === given.length) return charges
-  const index = read.findIndex((charge) => charge === undefined || !fitsContract(charge))
-  throw invalidInput('The request is not valid.', [
-    { path: `llm_charges/${index}`, message: 'must have at most 15 digits before the point and 20 after it' },
-  ])
+  return given.map((text, index) => {
+    const charge = readDecimal(text)
+    if (charge !== undefined && fitsContract(charge)) return charge
+    throw invalidInput('The request is not valid.', [
+      { path: `llm_charges/${index}`, message: `must have ${CONTRACT_DIGITS}` },
+    ])
+  })
 }
 
 /** The days of a leap year. */
