@@ -58,8 +58,7 @@ export type ImportContext = StoreContext & { readonly actor: string }
  * month. One that is not final is a preview, in place of those of its provider, account and month. Throws `costs/not-text`,
  * `costs/invoice-unreadable` with a fault per cell, `costs/period-differs`, `costs/invoice-differs` when it is issued with
  * other content, with the first lines that differ, `costs/totals-differ` when the provider announced another amount, or
- * another was stated, and `costs/content-stored-already` when another bill of the month has the
- * same lines.
+ * another was stated, and `costs/content-stored-already` when another bill of the month has the same lines.
  */
 export async function importBills(
   tx: ContextTx<'costs'>,

@@ -1,4 +1,4 @@
-import { decimal, type Decimal } from '../../kernel/decimal.ts'
+import { decimal } from '../../kernel/decimal.ts'
 import { fromMinor, splitByLargestRemainder, toMinor } from '../../kernel/money.ts'
 import type { Invoice } from './invoice.ts'
 
@@ -21,7 +21,10 @@ export function creditedBefore(
   const overlap = larger(0n, credited_cents - larger(0n, rated_cents))
   const before = smaller(fall, overlap)
   if (before === 0n) return falls.map(() => 0n)
-  return splitByLargestRemainder(before, falls.map(whole))
+  return splitByLargestRemainder(
+    before,
+    falls.map((cents) => decimal(cents)),
+  )
 }
 
 /** A month that an invoice bills: its own, or one that it adjusts. `left_cents` is what is not given back yet, net. */
@@ -66,7 +69,7 @@ export function creditedMonths(net_cents: bigint, months: readonly BilledMonth[]
   if (net_cents === 0n) return []
   const parts = splitByLargestRemainder(
     net_cents,
-    months.map((month) => whole(month.left_cents)),
+    months.map((month) => decimal(month.left_cents)),
   )
   return months
     .map(({ period_start }, index) => ({ period_start, amount_cents: parts[index] ?? 0n }))
@@ -76,11 +79,7 @@ export function creditedMonths(net_cents: bigint, months: readonly BilledMonth[]
 /** `amount × share ÷ of`, rounded half up; nothing of nothing. */
 function part(amount: bigint, share: bigint, { of, invoice }: { of: bigint; invoice: Pick<Invoice, 'currency'> }) {
   if (of === 0n) return 0n
-  return toMinor(fromMinor(amount, invoice.currency).times(whole(share)).div(whole(of)), invoice.currency)
-}
-
-function whole(amount: bigint): Decimal {
-  return decimal(amount)
+  return toMinor(fromMinor(amount, invoice.currency).times(decimal(share)).div(decimal(of)), invoice.currency)
 }
 
 function larger(a: bigint, b: bigint): bigint {

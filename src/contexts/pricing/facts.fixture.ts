@@ -85,9 +85,9 @@ export function quoteFacts(
 
 /** Decimal strings from 0 to 10,000 with up to 3 digits after the point, small whole numbers often. */
 export const quantities: fc.Arbitrary<string> = fc.oneof(thousandths(10_000_000n), fc.nat(30).map(String))
-/** Decimal strings from 0 to 100, with up to 3 digits after the point. */
-/** From 0 to 1. */
+/** Decimal strings from 0 to 1, with up to 3 digits after the point. */
 const fractions = thousandths(1_000n)
+/** Decimal strings from 0 to 100, with up to 3 digits after the point. */
 export const prices: fc.Arbitrary<string> = thousandths(100_000n)
 /** The same without 0. */
 export const sizes: fc.Arbitrary<string> = prices.filter((text) => text !== '0')

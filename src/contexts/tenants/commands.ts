@@ -46,8 +46,8 @@ export async function createTenant(
 }
 
 /**
- * Sets what is given; `tax` is replaced whole, and what was assumed of it follows the country. Throws `tenants/currency-in-use`, `tenants/time-zone-in-use` and
- * `request/invalid`.
+ * Sets what is given; `tax` is replaced whole, and what was assumed of it follows the country. Throws
+ * `tenants/currency-in-use`, `tenants/time-zone-in-use` and `request/invalid`.
  */
 export async function updateTenant(
   tx: ContextTx<'tenants'>,
