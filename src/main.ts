@@ -14,21 +14,23 @@ const json = new Option('--json', 'print the report as JSON')
 const is_json_asked_for = process.argv.includes('--json')
 
 /** Shown by the help of a command, and below a command line that is refused. */
-const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
-  serve: ['serve', 'serve --no-jobs'],
-  work: ['work'],
-  migrate: ['migrate'],
-  demo: ['demo', 'demo --no-serve --json'],
-  sync: ['sync'],
-  import: ['import bill.csv --period 2026-10 --invoice-number 512', 'import part-1.csv.gz part-2.csv.gz'],
-  expected: ['expected --period 2026-10'],
-  rollup: ['rollup --period 2026-10', 'rollup --period 2026-10 --tenant acme --force'],
-  export: ['export focus --period 2026-10 --output october.csv'],
-  'what-if': ['what-if --plan studio --version 2 --from 2026-01 --to 2026-10'],
-  token: ['token --role platform_admin', 'token --role tenant --tenant acme --ttl 8h'],
-  audit: ['audit', 'audit --json'],
-  doctor: ['doctor', 'doctor --json'],
-}
+const EXAMPLES: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    serve: ['serve', 'serve --no-jobs'],
+    work: ['work'],
+    migrate: ['migrate'],
+    demo: ['demo', 'demo --no-serve --json'],
+    sync: ['sync'],
+    import: ['import bill.csv --period 2026-10 --invoice-number 512', 'import part-1.csv.gz part-2.csv.gz'],
+    expected: ['expected --period 2026-10'],
+    rollup: ['rollup --period 2026-10', 'rollup --period 2026-10 --tenant acme --force'],
+    export: ['export focus --period 2026-10 --output october.csv'],
+    'what-if': ['what-if --plan studio --version 2 --from 2026-01 --to 2026-10'],
+    token: ['token --role platform_admin', 'token --role tenant --tenant acme --ttl 8h'],
+    audit: ['audit', 'audit --json'],
+    doctor: ['doctor', 'doctor --json'],
+  }),
+)
 
 const program = new Command('arcadia')
   .description('Provider bills, tenant invoices and the margin between them, exact to the cent.')
@@ -131,7 +133,7 @@ program
   .action(run(async () => (await import('./cli/doctor.ts')).runDoctor))
 
 for (const command of program.commands) {
-  const examples = EXAMPLES[command.name()] ?? []
+  const examples = EXAMPLES.get(command.name()) ?? []
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  arcadia ${example}`).join('\n')}`)
 }
 
@@ -148,7 +150,7 @@ try {
 /** A command line that is wrong is refused like any other input, with one that is right. */
 function refusalOf(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error
-  const [example = '--help'] = EXAMPLES[process.argv[2] ?? ''] ?? []
+  const [example = '--help'] = EXAMPLES.get(process.argv[2] ?? '') ?? []
   const said = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
   return invalidInput(`The command line is not valid: ${said.replace(/[^.?]$/, '$&.')} For example: arcadia ${example}`)
 }

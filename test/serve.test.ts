@@ -228,6 +228,7 @@ test('with --json a command line that is wrong is refused as JSON, too', async (
     [['rollup'], /required option '--period <month>' not specified.* arcadia rollup --period 2026-10$/],
     [['rollup', '--period=oct'], /'oct' is invalid\. It must be a month/],
     [['roll-up'], /Did you mean rollup\?/],
+    [['constructor'], /unknown command 'constructor'\. For example: arcadia --help$/],
   ] as const) {
     const { code, stdout, stderr } = await failing([...args, '--json'])
     const refusal = JSON.parse(stdout)

@@ -131,11 +131,12 @@ function isWorded({ expected, anyOf = [] }: Schema): boolean {
   return expected !== undefined || anyOf.some(isWorded)
 }
 
-function knownHint(given: string, { properties = {}, meant = {} }: Schema): string {
+function knownHint(given: string, schema: Schema): string {
+  const { properties = {} } = schema
   const known = Object.keys(properties)
-  const word = meant[given] ?? meantBy(given, known)
+  const word = meaningOf(given, schema) ?? meantBy(given, known)
   if (word !== undefined) {
-    const field = properties[word]
+    const field = Object.hasOwn(properties, word) ? properties[word] : undefined
     return `; did you mean ${word}${field === undefined ? '' : `, ${expectedOf(field, undefined)}`}?`
   }
   if (known.length === 0) return '; none is taken here'
@@ -147,10 +148,15 @@ function choiceMessage(found: unknown, schema: Schema): string {
   const choice = `must be one of: ${words.join(', ')}`
   if (found === undefined) return choice
   if (typeof found !== 'string') return `${choice}; found ${shown(found)}`
-  const meant = Object.hasOwn(schema.meant ?? {}, found) ? schema.meant?.[found] : undefined
+  const meant = meaningOf(found, schema)
   const word = meantBy(found, words)
   if (meant !== undefined) return `${choice}; by ${quoted(found)} is meant ${meant}`
   return `${choice}; found ${quoted(found)}${word === undefined ? '' : `, did you mean ${word}?`}`
+}
+
+/** Whatever was given may also be the name of what every object has. */
+function meaningOf(given: string, { meant = {} }: Schema): string | undefined {
+  return Object.hasOwn(meant, given) ? meant[given] : undefined
 }
 
 function tagValues(tag: string, { oneOf = [] }: Schema): unknown[] {

@@ -141,6 +141,16 @@ describe('a body', () => {
       { name: 'x', nmae: 'y' },
       [{ path: 'nmae', message: 'is not a known field; did you mean name, a text?' }],
     ],
+    [
+      'a field that is called like what every object has',
+      { name: 'x', toString: 'y' },
+      [
+        {
+          path: 'toString',
+          message: 'is not a known field; known are name, count, kind, lines, price, starts_on, period, model, subject',
+        },
+      ],
+    ],
     ['a missing field', {}, [{ path: 'name', message: 'is required' }]],
     [
       'text for a number',

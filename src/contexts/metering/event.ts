@@ -58,7 +58,7 @@ export const DERIVED_METERS = {
 
 /** Whether what stands under this meter was measured here and sent by nobody. */
 export function isDerivedMeter(meter: string): boolean {
-  return meter in DERIVED_METERS
+  return Object.hasOwn(DERIVED_METERS, meter)
 }
 
 /** What was sent, in one spelling whatever the format. `quantity` is a canonical decimal; for a level it is the change. */
@@ -98,7 +98,7 @@ export function admit(
   { only_tenant_id, tenant_of, meters, meter_codes }: References,
   now: Temporal.Instant,
 ): UsageEventRow | Problem {
-  if (event.meter in DERIVED_METERS) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
+  if (isDerivedMeter(event.meter)) return derivedMeter(`${event.meter} is read from resources; leave it out.`)
   const tenant_id = tenant_of.get(event.deployment_id)
   if (tenant_id === undefined) {
     const whose = only_tenant_id === null ? '' : ` of tenant ${only_tenant_id}, to which this token is limited`

@@ -245,6 +245,7 @@ test('one bad event spoils no other, and each refusal says which event and why',
     [{ note: 'x' }, 'metering/invalid-event'],
     [{ occurred_at: '0000-04-30T00:00:00Z' }, 'metering/invalid-event'],
     [{ quantity: '9'.repeat(16) }, 'metering/invalid-event'],
+    [{ meter: 'constructor' }, 'metering/unknown-meter'],
   ]
   const events = [...bad.map(([changes]) => event(changes)), null, 'event', event()]
   const { accepted, duplicates, rejected } = await send(events)
