@@ -1,4 +1,3 @@
-import { unbilledNote } from '../contexts/invoicing/index.ts'
 import { monthLabel } from '../kernel/period.ts'
 import { readPeriodText } from '../platform/wire.ts'
 import { watched, withApi } from './connect.ts'
@@ -10,7 +9,7 @@ export type Rollup = {
   rebuilt: number
   skipped: number
   parked: { tenant_id: string; code: string; detail: string }[]
-  unbilled: Parameters<typeof unbilledNote>[0]
+  unbilled: readonly { kind: string }[]
 }
 
 export async function runRollup(options: {
@@ -31,10 +30,9 @@ export async function runRollup(options: {
 
 export function textOf(period: string, { created, rebuilt, skipped, parked, unbilled }: Rollup): string {
   const counts = `${period}: ${created} created, ${rebuilt} rebuilt, ${skipped} skipped, ${parked.length} parked`
-  const note = unbilledNote(unbilled)
-  const parts = [counts, ...(note === null ? [] : [`Not billed: ${note}. GET /invoices/unbilled lists them.`])].map(
-    (line) => wrapText(line),
-  )
+  const kinds = [...Map.groupBy(unbilled, ({ kind }) => kind)].map(([kind, entries]) => `${entries.length} ${kind}`)
+  const note = `Not billed: ${kinds.join(', ')}. GET /invoices/unbilled lists them.`
+  const parts = [counts, ...(kinds.length === 0 ? [] : [note])].map((line) => wrapText(line))
   if (parked.length === 0) return parts.join('\n')
   const columns: Column<Rollup['parked'][number]>[] = [
     { title: 'parked tenant', value: (row) => row.tenant_id },
