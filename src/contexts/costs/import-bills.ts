@@ -10,7 +10,7 @@ import { SERVICE_CATEGORIES } from '../../providers/bill-line.ts'
 import type { BillDefaults, BillKey, BillRow, CsvFault } from '../../providers/bill-reader.ts'
 import { MAX_CSV_FAULTS, NotText } from '../../providers/csv.ts'
 import { parseInvoiceFilename } from '../../providers/digitalocean/index.ts'
-import { providerWord, serviceCategoryOf } from '../../providers/focus/index.ts'
+import { providerOf, serviceCategoryOf } from '../../providers/focus/index.ts'
 import { BILL_CURRENCY, type BillHeader } from './bill.ts'
 import { compareLines, type DifferingLines, type DifferingSide } from './difference.ts'
 import { lockBills } from './lock.ts'
@@ -93,7 +93,7 @@ function readStatement({ files, period, invoice_number, provider, ...said }: Upl
   const names = files.flatMap(({ name }) => (name === undefined ? [] : (parseInvoiceFilename(name) ?? [])))
   const label = period ?? onlyOne('period', names)
   return {
-    provider: readStated('provider', provider, 'the name of a provider such as digitalocean', wordOf),
+    provider: readStated('provider', provider, 'the name of a provider such as digitalocean', providerOf),
     currency: readStated('currency', said.currency, 'a currency of ISO 4217 such as AUD', currencyOf),
     service_category: readStated(
       'service_category',
@@ -118,10 +118,6 @@ function readStated<T>(
   throw invalidInput('What is said of the file is not valid.', [
     { path, message: `must be ${expected}, found "${text}"` },
   ])
-}
-
-function wordOf(name: string): string | undefined {
-  return providerWord(name) || undefined
 }
 
 function currencyOf(code: string): string | undefined {

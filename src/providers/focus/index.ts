@@ -1,2 +1,2 @@
 export { createFocusReader, isFocusHeader, serviceCategoryOf } from './reader.ts'
-export { providerWord, readNumber, readQuantity } from './values.ts'
+export { providerOf, readNumber, readQuantity } from './values.ts'

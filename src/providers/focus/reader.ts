@@ -11,7 +11,7 @@ import {
 import type { BillDefaults, BillKey, BillRow, CsvFault, CsvFaults, RowReader } from '../bill-reader.ts'
 import { unguardedCell } from '../csv.ts'
 import { type Columns, type CsvRow, extraOf, optional, refuse, required, textOf } from '../csv-row.ts'
-import { providerWord, readClock, readNumber, readQuantity, readTime, snakeCase, tagsText } from './values.ts'
+import { providerOf, readClock, readNumber, readQuantity, readTime, snakeCase, tagsText } from './values.ts'
 
 /**
  * Whether these are the columns of a FOCUS file (FinOps Open Cost and Usage Specification): no other format of bills has
@@ -253,7 +253,11 @@ function createBillKeys(defaults: BillDefaults): (row: Row) => BillKey | null {
 }
 
 function readBillKey(row: Row, defaults: BillDefaults): BillKey | null {
-  const provider = orStated(row, { column: 'ProviderName', stated: defaults.provider, expected: A_PROVIDER }, wordOf)
+  const provider = orStated(
+    row,
+    { column: 'ProviderName', stated: defaults.provider, expected: A_PROVIDER },
+    providerOf,
+  )
   const currency = orStated(
     row,
     { column: 'BillingCurrency', stated: defaults.currency, expected: 'an ISO 4217 code such as USD' },
@@ -283,10 +287,6 @@ function orStated(
 }
 
 const A_PROVIDER = 'the name of a provider, with a letter or a digit'
-
-function wordOf(name: string): string | undefined {
-  return providerWord(name) || undefined
-}
 
 /**
  * The provider's calendar month, by the clock of whoever wrote it: an offset, an exclusive end, a last second and a last

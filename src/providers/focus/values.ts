@@ -87,6 +87,11 @@ export function providerWord(name: string): string {
   return `${shown}-${hash('sha256', spelled).slice(0, NAME_HASH_CHARS)}`
 }
 
+/** Undefined where the name has no word. */
+export function providerOf(name: string): string | undefined {
+  return providerWord(name) || undefined
+}
+
 /**
  * Tags as the text of a JSON object, whether they come as one, as the inside of one (`"env": "prod"`) or as a list of keys
  * and values; a key that comes twice stays so. Any other text stays as it is.
