@@ -269,7 +269,7 @@ function takenOff(lines: readonly BilledElsewhere[], facts: QuoteFacts): Differe
     deployment_id,
     rated_cents: 0n,
     billed_cents,
-    description: `Billed with ${period_start.toString().slice(0, 7)} already (${number ?? 'draft'})`,
+    description: `Billed with ${period_start.toPlainYearMonth()} already (${number ?? 'draft'})`,
     tax: tax ?? facts.tax,
     about: { id, number },
   }))

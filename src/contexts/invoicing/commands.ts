@@ -87,7 +87,7 @@ async function requireNotCreditedElsewhere(tx: InvoicingTx, invoice: Invoice): P
   )
   if (month === undefined) return
   throw notVoidable(
-    `Credit notes have given back what it bills for ${month.period_start.toString().slice(0, 7)}; credit what is left of it instead.`,
+    `Credit notes have given back what it bills for ${month.period_start.toPlainYearMonth()}; credit what is left of it instead.`,
   )
 }
 
