@@ -222,10 +222,14 @@ test('a bill of more lines than a page is shared to its last line', { timeout: P
 test('a basis that finds nothing leaves the line unmatched, and says so', async () => {
   await deploy(edge, 'boab', 'studio')
   await upload(costs, csv(BALANCER))
+  await costs.db.script(`
+    insert into catalog.meter (code, name, unit, aggregation, created_at)
+    values ('constructor', 'As every object has', 'call', 'sum', now())`)
   const nothing: [object, string][] = [
     [{ basis: 'even' }, 'no deployment rented anything of the provider in the month'],
     [{ basis: 'direct_cost' }, 'none of its deployments has direct cost in the month'],
     [{ basis: 'meter', meter: 'droplet_hours' }, 'the meter has no quantity in the time of the line'],
+    [{ basis: 'meter', meter: 'constructor' }, 'the meter has no quantity in the time of the line'],
   ]
   for (const [rule, reason] of nothing) {
     const id = await addRule({ product: 'Load Balancers', ...rule })

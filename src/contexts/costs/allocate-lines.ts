@@ -300,7 +300,8 @@ async function loadQuantities(reader: Reader, sharings: readonly Sharing[]): Pro
       batch.map(({ window }) => window),
     )
     for (const { window, owner, sharing, meter } of batch) {
-      const weight = usage.get(window.key)?.usage[meter]
+      const used = usage.get(window.key)?.usage ?? {}
+      const weight = Object.hasOwn(used, meter) ? used[meter] : undefined
       if (weight !== undefined) quantities.get(sharing)?.push({ ...owner, weight })
     }
   }
