@@ -27,6 +27,7 @@ import {
   Query,
   readCursor,
   readPeriodText,
+  Reason,
 } from '../../platform/wire.ts'
 import { actOf } from '../events/index.ts'
 import { CHARGE_CATEGORIES, SERVICE_CATEGORIES } from '../../providers/bill-line.ts'
@@ -114,7 +115,7 @@ export const billRoutes =
           summary: 'Settle the alarm of an issued invoice that differs: it stays as it is, and what was found is kept',
           description: 'The same version is no alarm again; another one is.',
           params: IdParams,
-          body: Example(Body({ reason: Text }), { reason: 'the provider credits it on the next bill' }),
+          body: Example(Body({ reason: Reason }), { reason: 'the provider credits it on the next bill' }),
           response: { 200: Data(ProviderInvoiceOut) },
         },
       },
@@ -135,7 +136,7 @@ export const billRoutes =
           description:
             'It counts nowhere from then on, and is kept with its lines, who withdrew it and why. The books get a document of 0. Send the right file afterwards.',
           params: IdParams,
-          body: Example(Body({ reason: Text }), { reason: 'only the first half of the file' }),
+          body: Example(Body({ reason: Reason }), { reason: 'only the first half of the file' }),
           response: { 200: Data(ProviderInvoiceOut) },
         },
       },

@@ -20,11 +20,12 @@ import {
   Query,
   readCursor,
   readPeriodText,
+  Reason,
 } from '../../platform/wire.ts'
 import { actOf } from '../events/index.ts'
 import { closePeriod, reopenPeriod } from './closing.ts'
 import { type BillingPeriodRow, findBillingPeriod, listBillingPeriods } from './period-queries.ts'
-import { config, DecimalOut, tags, Text } from './wire.ts'
+import { config, DecimalOut, tags } from './wire.ts'
 
 export const periodRoutes =
   (edge: Edge) =>
@@ -75,7 +76,7 @@ export const periodRoutes =
           tags,
           summary: 'Open a closed month again, with a reason',
           params: PeriodParams,
-          body: Example(Body({ reason: Text }), { reason: 'a bill for April came late' }),
+          body: Example(Body({ reason: Reason }), { reason: 'a bill for April came late' }),
           response: { 200: Data(BillingPeriodOut) },
         },
       },

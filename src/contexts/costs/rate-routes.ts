@@ -20,6 +20,7 @@ import {
   PositiveDecimalText,
   Query,
   readCursor,
+  Reason,
   requireCurrency,
   TextOf,
   WarningOut,
@@ -27,7 +28,7 @@ import {
 import { actOf } from '../events/index.ts'
 import { recordExchangeRate, withdrawExchangeRate } from './exchange-rates.ts'
 import { type ExchangeRateRow, findExchangeRateById, listExchangeRates } from './rate-queries.ts'
-import { config, DecimalOut, tags, Text } from './wire.ts'
+import { config, DecimalOut, tags } from './wire.ts'
 
 export const rateRoutes =
   (edge: Edge) =>
@@ -93,7 +94,7 @@ export const rateRoutes =
           tags,
           summary: 'Withdraw a rate that was recorded wrongly, with a reason; another may be recorded for its day',
           params: IdParams,
-          body: Example(Body({ reason: Text }), { reason: 'mistyped: 1.5083' }),
+          body: Example(Body({ reason: Reason }), { reason: 'mistyped: 1.5083' }),
           response: { 200: Data(ExchangeRateOut) },
         },
       },
